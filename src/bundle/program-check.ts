@@ -239,6 +239,12 @@ const program = table({
   }),
   admin: table({ address: optional(reference), token: optional(reference), hosts: optional(list(text)) }),
   accessLog: table({ path: optional(text), format: word('json', 'pretty') }),
+  authentication: optional(
+    table({
+      failures: (value, at) =>
+        value === null ? undefined : table({ capacity: number(0), periodMs: number(1) })(value, at),
+    }),
+  ),
   listeners: list(listener),
   services: list(service),
   consumers: list(consumer),

@@ -264,6 +264,11 @@ export interface AdminEntry {
   readonly hosts?: readonly string[];
 }
 
+export interface AuthenticationEntry {
+  /** Rate of failed attempts of a client address; null: not limited. */
+  readonly failures: { readonly capacity: number; readonly periodMs: number } | null;
+}
+
 export interface AccessLogEntry {
   /** `-` is standard output; otherwise a file. Absent: no access log. */
   readonly path?: string;
@@ -283,6 +288,8 @@ export interface Program {
   readonly normalize: NormalizeEntry;
   readonly admin: AdminEntry;
   readonly accessLog: AccessLogEntry;
+  /** Absent: the default of the data plane, which does not apply to addresses of this machine. */
+  readonly authentication?: AuthenticationEntry;
   readonly listeners: readonly ListenerEntry[];
   readonly services: readonly ServiceEntry[];
   readonly consumers: readonly ConsumerEntry[];

@@ -59,6 +59,16 @@ export interface Refused {
   readonly problem: AuthProblem;
   /** What the client gets in place of the problem, such as the answer of a service that decides. A fresh object. */
   readonly reply?: Reply | undefined;
+  /**
+   * Too many attempts have failed: the client gets 429 `auth/too-many-failures` in place of the problem, and may try again after
+   * this many milliseconds.
+   */
+  readonly wait?: number;
+  /**
+   * False: the credential is genuine, but not valid any more or not for this request, so it is no attempt to guess one. A 401
+   * counts as a failed attempt of the client's address otherwise.
+   */
+  readonly counts?: false;
 }
 
 /** The credential cannot be checked now: 503. Never open. */

@@ -5,6 +5,7 @@ import type { Clock } from '../policies/contract.js';
 import type { GenerationInput, StatsSlots, WorkerReports } from '../proxy/types.js';
 import { StatsRegistry, targetName } from '../telemetry/stats/registry.js';
 import { Callers } from './callers.js';
+import { RefusalCounts } from './refusal-counts.js';
 import { TargetFailures } from './target-failures.js';
 
 const QUIET_POLL_MS = 50;
@@ -15,6 +16,7 @@ export class GatewayStats {
   readonly registry: StatsRegistry;
   readonly failures = new TargetFailures((service, url) => this.#replies(service, url));
   readonly callers = new Callers();
+  readonly refusals = new RefusalCounts();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -23,9 +25,10 @@ export class GatewayStats {
   }
 
   /** Takes what a worker has counted apart from shared memory. */
-  note({ failures, callers }: WorkerReports): void {
+  note({ failures, callers, refusals }: WorkerReports): void {
     if (failures !== undefined) this.failures.note(failures);
     if (callers !== undefined) this.callers.note(callers);
+    if (refusals !== undefined) this.refusals.note(refusals);
   }
 
   /** Slots with the memory of worker 0; chunks() gives that of each worker. */

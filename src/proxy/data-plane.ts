@@ -322,13 +322,18 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#sink.handOver();
   }
 
-  /** `counts`: also what callers did. */
+  /** `counts`: also what callers did, and what policies refused. */
   #report(counts: boolean, now: number): void {
     const failures = this.#engine.failures.take();
     const callers = counts ? this.#engine.callers.take() : undefined;
+    const refusals = counts ? this.#instances.refusals.take() : undefined;
     if (counts) this.#countedAt = now;
-    if (failures === undefined && callers === undefined) return;
-    this.#tell?.({ ...(failures === undefined ? {} : { failures }), ...(callers === undefined ? {} : { callers }) });
+    if (failures === undefined && callers === undefined && refusals === undefined) return;
+    this.#tell?.({
+      ...(failures === undefined ? {} : { failures }),
+      ...(callers === undefined ? {} : { callers }),
+      ...(refusals === undefined ? {} : { refusals }),
+    });
   }
 
   /** Reduces load while memory is low. */

@@ -4,7 +4,7 @@ import type { Json } from '../bundle/types.js';
 import type { ConsumerMemory } from '../state/consumers/layers.js';
 import type { StateMemory } from '../state/memory.js';
 import type { CallerCount } from '../telemetry/callers.js';
-import type { RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
+import type { RefusalCount, RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { WatchLevel } from './exchange/access-record.js';
 import type { StrayError } from './exchange/custom-code.js';
 import type { GenerationInput } from './exchange/generation-input.js';
@@ -36,6 +36,8 @@ export interface DrainReport {
 export interface WorkerReports {
   /** The last failed attempt of each target that has had one. */
   readonly failures?: readonly TargetFailure[];
+  /** Requests that policies have refused. */
+  readonly refusals?: readonly RefusalCount[];
   /** Of at least a second, except when the data plane closes. */
   readonly callers?: readonly CallerCount[];
 }

@@ -309,6 +309,22 @@ export const accessLog = s.object({
   format: s.enum('json', 'pretty').describe('JSON lines, or readable text lines.').default('json'),
 });
 
+/** Failed attempts of one client address, for `failures = true`. */
+const FAILURES = { capacity: 60, periodMs: 60_000 };
+
+export const authentication = s.object({
+  failures: s
+    .either<typeof FAILURES | false>(
+      { kinds: ['boolean'], schema: s.mapped(s.boolean(), (limited): typeof FAILURES | false => limited && FAILURES) },
+      { kinds: ['string'], schema: s.rate() },
+    )
+    .describe(
+      'Rate of failed attempts to authenticate from one client address (IPv6: one /64), over all policies. Above it, wrong credentials get 429; valid ones always pass. `false`: no limit. Default: `60/min`, and no limit for addresses of this machine.',
+      '60/min',
+    )
+    .optional(),
+});
+
 export const overload = s.object({
   shed_above: s
     .integer({ min: 0, max: 100 })
@@ -364,5 +380,6 @@ export type PlanConfig = Infer<typeof plan>;
 export type NormalizeConfig = Infer<typeof normalize>;
 export type AdminConfig = Infer<typeof admin>;
 export type AccessLogConfig = Infer<typeof accessLog>;
+export type AuthenticationConfig = Infer<typeof authentication>;
 export type OverloadConfig = Infer<typeof overload>;
 export type LintConfig = Infer<typeof lintSettings>;

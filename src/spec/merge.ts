@@ -11,6 +11,7 @@ const SETTINGS: ReadonlySet<string> = new Set([
   'normalize',
   'admin',
   'access_log',
+  'authentication',
   'overload',
   'lint',
   'defaults',

@@ -8,6 +8,7 @@ import type { CredentialModel } from './credentials.js';
 import type {
   AccessLogConfig,
   AdminConfig,
+  AuthenticationConfig,
   LintConfig,
   ListenerConfig,
   NormalizeConfig,
@@ -212,6 +213,7 @@ export interface Model {
   readonly normalize: NormalizeConfig;
   readonly admin: AdminConfig;
   readonly accessLog: AccessLogConfig;
+  readonly authentication: AuthenticationConfig;
   readonly overload: OverloadConfig;
   readonly drainTimeout: number;
   readonly drainDelay: number;

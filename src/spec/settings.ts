@@ -13,6 +13,7 @@ type Settings = Pick<
   | 'normalize'
   | 'admin'
   | 'accessLog'
+  | 'authentication'
   | 'drainTimeout'
   | 'drainDelay'
   | 'workers'
@@ -35,6 +36,7 @@ export function readSettings(tree: TableNode, report: Report): Settings {
     normalize: values.normalize ?? fallback.normalize!,
     admin: values.admin ?? fallback.admin!,
     accessLog: values.access_log ?? fallback.access_log!,
+    authentication: values.authentication ?? fallback.authentication!,
     overload: values.overload ?? fallback.overload!,
     drainTimeout: values.drain_timeout ?? fallback.drain_timeout!,
     drainDelay: values.drain_delay ?? fallback.drain_delay!,

@@ -5,7 +5,7 @@ import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } 
 import type { TomlNode } from '../schema/tree.js';
 import { actionFields } from './actions.js';
 import { listenerDefaults, serviceDefaults } from './defaults-section.js';
-import { accessLog, admin, lintSettings, normalize, overload, topLevel } from './entities.js';
+import { accessLog, admin, authentication, lintSettings, normalize, overload, topLevel } from './entities.js';
 import { groupFields, routeFields } from './route-entities.js';
 
 /** A part that is read separately, so that one wrong item does not hide the others: decodes to its node. */
@@ -134,9 +134,10 @@ export const rootShape = s.object({
   normalize: normalize.describe('How request paths are normalised before they are matched.').optional(),
   admin: admin.describe('The admin API. Its unix socket always exists.').optional(),
   access_log: accessLog.describe('One line per request.').optional(),
+  authentication: authentication.describe('How attempts to guess credentials are slowed.').optional(),
   overload: overload.describe('What gw does when memory is low.').optional(),
   lint: lintSettings.describe('Warnings that `gw validate` accepts.').optional(),
 });
 
 /** Tables of settings; a missing one has all its defaults. */
-export const SETTINGS_TABLES = ['normalize', 'admin', 'access_log', 'overload', 'lint'] as const;
+export const SETTINGS_TABLES = ['normalize', 'admin', 'access_log', 'authentication', 'overload', 'lint'] as const;

@@ -3,7 +3,7 @@
  * nothing is counted twice.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { DutySnapshot } from './snapshot.js';
+import type { DutySnapshot, RefusalCount } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 
@@ -19,6 +19,8 @@ export interface MetricsInput {
     readonly refused: number;
     readonly evicted: number;
   }[];
+  /** Requests that policies have refused. */
+  readonly refusals: readonly RefusalCount[];
   /** `max`: places of each key. `fullest`: places taken by the key with most. `inUse`: keys with a place taken. */
   readonly concurrency: readonly {
     readonly policy: string;
@@ -74,6 +76,7 @@ export class Metrics {
     this.#current = facts();
     collectDefaultMetrics({ register: this.#registry });
     this.#routes();
+    this.#refusals();
     this.#limits();
     this.#concurrency();
     this.#targets();
@@ -140,6 +143,13 @@ export class Metrics {
       help: 'From the first byte of a request to the last of its reply.',
       label: 'route',
       slots: () => stats.entries('route'),
+    });
+  }
+
+  #refusals(): void {
+    const help = 'Requests that a policy refused, by the code of the reply.';
+    this.#counter('gw_refused_total', help, ['policy', 'reason'], (metric) => {
+      for (const { policy, code, count } of this.#current.refusals) metric.inc({ policy, reason: code }, count);
     });
   }
 

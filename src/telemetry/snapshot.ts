@@ -196,6 +196,14 @@ export interface TargetSnapshot {
   };
 }
 
+/** Requests that a policy refused. */
+export interface RefusalCount {
+  readonly policy: string;
+  /** Of the reply: `auth/invalid`. */
+  readonly code: string;
+  readonly count: number;
+}
+
 export interface FailureSnapshot {
   readonly at: number;
   /** As in a RequestRecord. */

@@ -47,6 +47,7 @@ const ask = async (policy: PolicyInstance, field?: string, remoteAddress = '192.
 
 const outcome = async (policy: PolicyInstance, field?: string, address?: string): Promise<string> => {
   const found = await ask(policy, field, address);
+  if ('wait' in found) return '429';
   return 'problem' in found ? `${found.problem.status ?? 401} ${found.problem.code}` : found.outcome;
 };
 
@@ -305,8 +306,7 @@ test('attempts for one user are slowed, but not for addresses of the user', asyn
     assert.is(await outcome(policy, basic('ada', 'more'), '203.0.113.9'), '401 auth/invalid');
   const refused = await ask(policy, basic('ada', 'more'), '203.0.113.9');
   assert.ok(refused.outcome === 'refused');
-  assert.is(refused.problem.status, 429);
-  assert.match(refused.problem.headers?.['retry-after'] ?? '', /^\d+$/);
+  assert.ok(refused.wait !== undefined && refused.wait > 60_000 && refused.wait < 3_600_000, String(refused.wait));
   const count = hashesOf(policy);
   assert.is(await outcome(policy, basic('ada', 'x'), '203.0.113.9'), 'identity', 'remembered credentials always pass');
   assert.equal(hashesOf(policy), count);

@@ -22,6 +22,7 @@ function setUp() {
       reloads: { live: 3, rejected: 1 },
       concurrency: [{ policy: 'few', max: 4, taken: 5, inUse: 2, fullest: 4, refused: 7 }],
       uncounted: 3,
+      refusals: [{ policy: 'keys', code: 'auth/invalid', count: 6 }],
       limits: [{ policy: 'polite', allowed: 10, refused: 2, evicted: 5 }],
       targets: [{ service: 's', url: 'http://t', slot: slots.unmatched, healthy: false }],
       listeners: [{ name: 'main', slot: slots.unmatched }],

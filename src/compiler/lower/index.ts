@@ -23,6 +23,9 @@ function lowerProgram(model: Model, include: boolean): Omit<Program, 'routes' | 
       ...(admin.hosts.length === 0 ? {} : { hosts: admin.hosts.map((host) => host.toLowerCase()) }),
       ...given('token', admin.token),
     },
+    ...(model.authentication.failures === undefined
+      ? {}
+      : { authentication: { failures: model.authentication.failures || null } }),
     ...given('consumerFiles', include || model.consumerFiles.length === 0 ? undefined : model.consumerFiles),
     consumers: [...model.consumers.map(lowerConsumer), ...(include ? model.stored.entries() : [])],
     drainDelay: model.drainDelay,

@@ -70,6 +70,7 @@ export class GatewayMetrics {
       return {
         ...input,
         limits: [],
+        refusals: [],
         concurrency: [],
         uncounted: holds.overflows,
         targets: [],
@@ -85,6 +86,7 @@ export class GatewayMetrics {
       limits: program.policies
         .filter(isLimit)
         .map((policy) => ({ policy: policy.name, ...this.#limits.totals(stateIdentityOf(policy)) })),
+      refusals: this.#source.stats.refusals.of(new Set(program.policies.map(({ name }) => name))),
       uncounted: holds.overflows,
       concurrency: this.#concurrency(program),
       targets: program.services.flatMap((service, at) =>

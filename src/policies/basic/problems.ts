@@ -18,10 +18,4 @@ export const PROBLEMS = {
     title: 'More than one Authorization field',
     description: 'The request has several Authorization fields. Send exactly one.',
   },
-  attempts: {
-    code: 'auth/too-many-failures',
-    status: 429,
-    title: 'Too many failed attempts',
-    description: 'Too many attempts with wrong credentials. `Retry-After` says when the next one is possible.',
-  },
 } as const;

@@ -140,7 +140,7 @@ class BasicPolicy implements PolicyInstance {
     const { user } = credentials;
     const network = networkOf(exchange.remoteAddress);
     const wait = (await this.#attempts?.wait(user, network)) ?? 0;
-    if (wait > 0) return tooMany(wait);
+    if (wait > 0) return { ...this.#wrong, why: 'too many failed attempts for this user', wait };
     const { version } = this.#host.consumers;
     const found = this.#find(user);
     // An unknown user costs as much as a wrong password.
@@ -230,9 +230,3 @@ class BasicPolicy implements PolicyInstance {
 }
 
 const refused = (why: string, problem: AuthProblem): Refused => ({ outcome: 'refused', why, problem });
-
-function tooMany(wait: number): Refused {
-  const seconds = String(Math.max(1, Math.ceil(wait / 1000)));
-  const problem = { ...PROBLEMS.attempts, headers: { 'retry-after': seconds } };
-  return refused('too many failed attempts for this user', problem);
-}

@@ -62,6 +62,9 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   'auth/unavailable': on(
     'An authenticator cannot check credentials at the moment: a key set or a service is not available. gw never lets such a request pass.',
   ),
+  'auth/too-many-failures': on(
+    "A credential is wrong, and more of them from the client's address were wrong than `authentication.failures` allows; or `basic` refuses further attempts for a user name. `Retry-After` says when to try again. A valid credential passes.",
+  ),
   'policy/failed': on('A policy threw an exception, or answered with an invalid reply. Policies fail closed.'),
   'policy/answered': on("A policy answered without a code of its own. The status is the policy's."),
   'action/failed': on('The action of the route threw an exception, or answered with an invalid reply.'),

@@ -80,6 +80,11 @@ export const ERRORS = {
     'The gateway cannot check credentials at the moment. Try again later.',
     5,
   ),
+  'auth/too-many-failures': kind(
+    429,
+    'Too many failed attempts',
+    'Too many attempts with wrong credentials were made. Try again later.',
+  ),
   'policy/failed': kind(500, 'Policy failed', 'A policy of the route failed, so the request was refused.'),
   'policy/answered': kind(0, 'Answered by a policy', 'A policy of the route answered instead of the target.'),
   'action/failed': kind(500, 'Action failed', 'The action of the route failed, so the request was not answered.'),

@@ -2,6 +2,7 @@
 import { Matcher } from '../../bundle/match/match.js';
 import { Trie } from '../../bundle/trie/trie.js';
 import type {
+  AuthenticationEntry,
   CodeTexts,
   Json,
   NormalizeEntry,
@@ -22,7 +23,9 @@ import { StepCell } from '../../state/step-cell.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
 import { Callers } from './chain/callers.js';
-import { Chain } from './chain/chain.js';
+import { Chain, type Guards } from './chain/chain.js';
+import { FailedAttempts } from './chain/failed-attempts.js';
+import { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
 import { CLIENT_CERT_FIELDS } from './client-certificate.js';
 import { CustomCode } from './custom-code.js';
@@ -64,12 +67,20 @@ export class PolicyInstances {
   readonly #all = new Set<Shared>();
   readonly #cell: StepCell;
   readonly code: CustomCode;
+  /** What policies have refused. */
+  readonly refusals = new Refusals();
 
   constructor(world: PolicyWorld) {
     this.#world = world;
     this.callers = new Callers(new LiveConsumers(), () => world.clock.now());
     this.#cell = world.steps ?? new StepCell();
     this.code = new CustomCode(this.#cell, world.logger);
+  }
+
+  /** What the chains of a program count. */
+  guards(entry: AuthenticationEntry | undefined): Guards {
+    const { clock, limits } = this.#world;
+    return { attempts: new FailedAttempts(limits, clock, entry), refusals: this.refusals };
   }
 
   /**
@@ -236,6 +247,7 @@ export class Generation {
   readonly #slots: readonly number[];
   readonly logger: Logger;
   readonly #actions: RouteActions;
+  readonly #guards: Guards;
   readonly #consumers: ConsumerMemory | undefined;
   /** If the input has no memory of consumers: from its program. */
   readonly #own: ConsumerSet | undefined;
@@ -254,6 +266,7 @@ export class Generation {
     this.unmatched = input.stats.unmatched;
     this.#slots = input.stats.routes;
     this.#instances = instances;
+    this.#guards = instances.guards(input.program.authentication);
     this.logger = logger;
     this.#consumers = input.consumers;
     if (input.consumers === undefined) this.#own = ConsumerSet.of(input.program.consumers);
@@ -295,6 +308,7 @@ export class Generation {
         route.policies.map((index) => this.#steps[index]!),
         this.logger,
         this.#instances.callers,
+        this.#guards,
       );
       this.#chains.set(key, chain);
     }

@@ -17,12 +17,20 @@ import { problem } from '../../../policies/run-kit.js';
 import { messageOf } from '../../../reason.js';
 import { ERRORS } from '../../errors/errors.js';
 import type { Callers } from './callers.js';
+import type { FailedAttempts } from './failed-attempts.js';
 import { ChainHooks } from './hooks.js';
+import type { Refusals } from './refusals.js';
 import { discard, faultOf, UNSENDABLE } from './replies.js';
 import { type ChainedExchange, type ChainPolicy, Step } from './step.js';
 
 /** A mask of a number holds this many steps with `when`. */
 const MAX_CONDITIONS = 31;
+
+/** What the chains of a generation count of refused requests; an absent part is not counted. */
+export interface Guards {
+  readonly attempts?: FailedAttempts | undefined;
+  readonly refusals?: Refusals | undefined;
+}
 
 export class Chain {
   readonly #steps: readonly Step[];
@@ -32,11 +40,12 @@ export class Chain {
   readonly #attempting: readonly Step[];
   readonly #hooks: ChainHooks;
   readonly #logger: Logger;
+  readonly #refusals: Refusals | undefined;
   /** Whether a policy answers CORS preflights. */
   readonly answersPreflight: boolean;
 
   /** Throws if too many policies have a `when`. */
-  constructor(policies: readonly ChainPolicy[], logger: Logger, callers: Callers) {
+  constructor(policies: readonly ChainPolicy[], logger: Logger, callers: Callers, guards: Guards = {}) {
     let conditions = 0;
     const steps = policies.map((policy, index) => new Step(policy, index, policy.when ? 1 << conditions++ : 0));
     if (conditions > MAX_CONDITIONS)
@@ -47,7 +56,8 @@ export class Chain {
     this.#exits = inOrderOfReplies(steps);
     this.#finishing = steps.filter(({ instance }) => instance.finished !== undefined);
     this.#attempting = steps.filter(({ instance }) => instance.onAttempt !== undefined);
-    this.#hooks = new ChainHooks(steps, callers);
+    this.#hooks = new ChainHooks(steps, callers, guards.attempts);
+    this.#refusals = guards.refusals;
     this.#logger = logger;
     this.answersPreflight = steps.some((step) => step.instance.answersPreflight === true);
   }
@@ -142,6 +152,7 @@ export class Chain {
     const fault = faultOf(reply, undefined, false);
     if (fault !== undefined) return this.#failed(exchange, step, new TypeError(fault));
     if (reported !== undefined) report(exchange, step, reported, reply);
+    if (reply.status >= 400) this.#refusals?.note(step.name, reply.code ?? 'policy/answered');
     exchange.answeredBy = step;
     // The code of a problem is more specific than `policy/answered`.
     exchange.error ??= reply.code ?? 'policy/answered';

@@ -1,5 +1,6 @@
 /** The hooks of a step besides before() and after(): conditions, authentication, bodies. */
 import type {
+  Absent,
   Authentication,
   AuthProblem,
   Awaitable,
@@ -11,6 +12,7 @@ import type {
 import { authProblem, type BytesReply } from '../../../policies/run-kit.js';
 import type { CollectFault } from '../body/collector.js';
 import type { Callers } from './callers.js';
+import type { FailedAttempts } from './failed-attempts.js';
 import { refuse } from './refuse.js';
 import { bodyChanged, discard, faultOf, hasContent, isEncoded, requestBodyChanged } from './replies.js';
 import type { ChainedExchange, Step } from './step.js';
@@ -18,10 +20,11 @@ import type { ChainedExchange, Step } from './step.js';
 export class ChainHooks {
   /** The steps whose credentials are removed from the request. */
   readonly #stripping: readonly Step[];
-
   readonly #callers: Callers;
+  readonly #attempts: FailedAttempts | undefined;
 
-  constructor(steps: readonly Step[], callers: Callers) {
+  constructor(steps: readonly Step[], callers: Callers, attempts: FailedAttempts | undefined) {
+    this.#attempts = attempts;
     this.#callers = callers;
     this.#stripping = steps.filter(({ instance }) => instance.strip !== undefined);
   }
@@ -80,11 +83,18 @@ export class ChainHooks {
     if (step.lastAuthenticator || !passes) this.#strip(exchange, !passes);
     if (found.outcome === 'identity') return this.#before(exchange, step);
     if (found.outcome === 'unavailable') return refuse(exchange, 'auth/unavailable', found.why);
-    else if (!passes) {
-      exchange.cause = found.why;
-      return found.reply ?? authProblem(exchange, [found.problem]);
+    return passes ? this.#before(exchange, step) : this.#refuse(exchange, step, found);
+  }
+
+  /** The reply to a request without a valid credential. A wrong one counts as a failed attempt of the client's address. */
+  #refuse(exchange: ChainedExchange, step: Step, found: Absent | Refused): Awaitable<Reply | undefined> {
+    if (found.outcome === 'refused' && found.wait === undefined && isAttempt(found)) {
+      const wait = this.#attempts?.note(exchange.remoteAddress) ?? 0;
+      if (wait instanceof Promise)
+        return wait.then((late) => (exchange.settled ? undefined : refused(exchange, step, found, late)));
+      return refused(exchange, step, found, wait);
     }
-    return this.#before(exchange, step);
+    return refused(exchange, step, found, found.outcome === 'refused' ? (found.wait ?? 0) : 0);
   }
 
   /** `refused`: the credentials of authenticators that the request has not reached are removed too, and the target gets nothing. */
@@ -232,6 +242,23 @@ function sendable(reply: Reply, source: ReplyBody | undefined): Reply {
   if (fault !== undefined) throw new TypeError(fault);
   return reply;
 }
+
+/** Whether a refused credential may have been guessed. */
+const isAttempt = ({ counts, problem: { status = 401 } }: Refused): boolean => status === 401 && counts !== false;
+
+/** `wait`: milliseconds that the client must wait, since too many attempts have failed; 0: none. */
+function refused(exchange: ChainedExchange, { name, use }: Step, found: Absent | Refused, wait: number): Reply {
+  exchange.cause = found.why;
+  if (wait === 0) return found.reply ?? authProblem(exchange, [found.problem]);
+  discard(exchange, found.reply);
+  const why = 'too many failed attempts';
+  exchange.decisions?.push({ step: name, use, outcome: 'answer', why });
+  const seconds = String(Math.max(1, Math.ceil(Math.min(wait, LONGEST_WAIT) / 1000)));
+  return refuse(exchange, 'auth/too-many-failures', `${found.why}; ${why}`, { 'retry-after': seconds });
+}
+
+/** Milliseconds: a rate of 0 allows no further attempt at all. */
+const LONGEST_WAIT = 86_400_000;
 
 const NO_BYTES = new Uint8Array(0);
 
