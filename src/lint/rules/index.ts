@@ -1,6 +1,8 @@
 /** Every rule. Derived: `node scripts/lint-rules.mjs` writes it from the files here. */
 import type { Rule } from '../rule.js';
 import adminPublic from './admin-public.js';
+import consumerCredentialName from './consumer-credential-name.js';
+import consumerExpired from './consumer-expired.js';
 import consumerNoCredential from './consumer-no-credential.js';
 import consumerSharedKey from './consumer-shared-key.js';
 import consumerUnused from './consumer-unused.js';
@@ -48,6 +50,8 @@ import templateUnknownVariable from './template-unknown-variable.js';
 
 export const rules: readonly Rule[] = [
   adminPublic,
+  consumerCredentialName,
+  consumerExpired,
   consumerNoCredential,
   consumerSharedKey,
   consumerUnused,

@@ -194,7 +194,15 @@ class BasicPolicy implements PolicyInstance {
     const why = `password ${credential.name} of consumer ${consumer.name}`;
     return {
       hash,
-      identity: { outcome: 'identity', consumer, credential, claims: { sub: user }, challenge: this.#challenge, why },
+      identity: {
+        outcome: 'identity',
+        consumer,
+        credential,
+        claims: { sub: user },
+        challenge: this.#challenge,
+        refusal: this.#wrong.problem,
+        why,
+      },
     };
   }
 
@@ -208,7 +216,14 @@ class BasicPolicy implements PolicyInstance {
     const why = `password of ${consumer === undefined ? 'user' : 'consumer'} ${user}`;
     return {
       hash,
-      identity: { outcome: 'identity', consumer, claims: { sub: user }, challenge: this.#challenge, why },
+      identity: {
+        outcome: 'identity',
+        consumer,
+        claims: { sub: user },
+        challenge: this.#challenge,
+        refusal: this.#wrong.problem,
+        why,
+      },
     };
   }
 
