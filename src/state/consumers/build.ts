@@ -17,7 +17,7 @@ import {
   type Words,
 } from './layout.js';
 import { RestTexts } from './rest.js';
-import type { ConsumerTable } from './table.js';
+import type { ConsumerTable, Run } from './table.js';
 
 /** Why consumers cannot be in one table. */
 export class ConsumerConflict extends Error {
@@ -63,10 +63,10 @@ export function checkedDigest(credential: CredentialEntry, consumer: string): st
   throw new ConsumerConflict(message, consumer, undefined, credential);
 }
 
-/** A record that a table takes over from another one with the same seed. */
+/** What a table takes over from another one with the same seed. */
 export interface Kept {
   readonly table: ConsumerTable;
-  readonly record: number;
+  readonly runs: readonly Run[];
 }
 
 /** What a table consists of. Names and credentials are unique in all of it. */
@@ -74,7 +74,7 @@ export interface TableContent {
   readonly entries: readonly ConsumerEntry[];
   /** Names of consumers that a table below it has, and that were removed. */
   readonly removed?: readonly string[];
-  readonly kept?: readonly Kept[];
+  readonly kept?: Kept;
 }
 
 /** Two random words. Tables with the same seed can take over records from each other. */
@@ -96,7 +96,7 @@ export function sameTable(one: SharedArrayBuffer, other: SharedArrayBuffer): boo
 }
 
 class Writer {
-  readonly #content: Required<TableContent>;
+  readonly #content: TableContent;
   readonly #rests: readonly string[];
   readonly #sections: Sections;
   readonly #buffer: SharedArrayBuffer;
@@ -109,8 +109,9 @@ class Writer {
   /** Byte offset of the next text. */
   #text: number;
 
-  constructor({ entries, removed = [], kept = [] }: TableContent, seed: Seed) {
-    this.#content = { entries, removed, kept };
+  constructor(content: TableContent, seed: Seed) {
+    const { entries, removed = [], kept } = content;
+    this.#content = content;
     this.#seed = seed;
     const texts = new RestTexts();
     this.#rests = entries.map((entry) => texts.of(entry));
@@ -120,12 +121,12 @@ class Writer {
       textBytes += Buffer.byteLength(entry.name) + Buffer.byteLength(this.#rests[at]!);
     }
     for (const name of removed) textBytes += Buffer.byteLength(name);
-    for (const { table, record } of kept) {
-      const raw = table.raw(record);
-      credentials += raw.credentials;
-      textBytes += raw.textBytes;
+    let count = entries.length + removed.length;
+    for (const run of kept?.runs ?? []) {
+      credentials += run.credentials;
+      textBytes += run.textBytes;
+      count += run.last - run.first;
     }
-    const count = entries.length + removed.length + kept.length;
     this.#sections = sectionsOf(count, credentials, textBytes);
     this.#buffer = new SharedArrayBuffer(this.#sections.bytes);
     this.#words = new Int32Array(this.#buffer);
@@ -135,8 +136,8 @@ class Writer {
   }
 
   write(): SharedArrayBuffer {
-    const { entries, removed, kept } = this.#content;
-    for (const one of kept) this.#keep(one);
+    const { entries, removed = [], kept } = this.#content;
+    for (const run of kept?.runs ?? []) this.#keep(kept!.table, run);
     for (const [at, entry] of entries.entries()) this.#add(entry.name, this.#rests[at]!, entry.credentials);
     for (const name of removed) this.#add(name, '', []);
     // The end of the last record.
@@ -158,14 +159,31 @@ class Writer {
     this.#record++;
   }
 
-  #keep({ table, record }: Kept): void {
-    const raw = table.raw(record);
-    this.#setRecord(raw.nameBytes, raw.hashLow, raw.hashHigh);
-    this.#text += raw.copyText(this.#bytes, this.#text);
-    this.#indexName();
-    raw.copyDigests(this.#words, this.#sections.digests + this.#credential * DIGEST_WORDS);
-    for (let count = 0; count < raw.credentials; count++) this.#indexCredential(undefined);
-    this.#record++;
+  #keep(table: ConsumerTable, run: Run): void {
+    const { digests, records } = this.#sections;
+    const words = this.#words;
+    const at = records + this.#record * RECORD_WORDS;
+    table.copy(run, this.#bytes, {
+      words,
+      text: this.#text,
+      digests: digests + this.#credential * DIGEST_WORDS,
+      records: at,
+    });
+    const movedText = this.#text - words[at + Field.Text]!;
+    const movedCredentials = this.#credential - words[at + Field.Credentials]!;
+    const end = this.#record + run.last - run.first;
+    const last = this.#credential + run.credentials;
+    for (; this.#record < end; this.#record++) {
+      const own = records + this.#record * RECORD_WORDS;
+      words[own + Field.Text]! += movedText;
+      words[own + Field.Credentials]! += movedCredentials;
+      this.#indexName();
+      // The next record has not moved yet.
+      const next = own + RECORD_WORDS + Field.Credentials;
+      const until = this.#record + 1 < end ? words[next]! + movedCredentials : last;
+      while (this.#credential < until) this.#indexCredential(undefined);
+    }
+    this.#text += run.textBytes;
   }
 
   #setRecord(nameBytes: number, low: number, high: number): void {

@@ -1,8 +1,9 @@
 /** All consumers as control holds them. */
 import type { ConsumerEntry, CredentialKind } from '../../bundle/types.js';
 import type { FoundCredential } from '../types.js';
-import { buildTable, ConsumerConflict, checkedDigest, type Kept, newSeed, sameCredential, sameTable } from './build.js';
+import { buildTable, ConsumerConflict, checkedDigest, newSeed, sameCredential, sameTable } from './build.js';
 import { ConsumerLayers, type ConsumerMemory } from './layers.js';
+import type { Run } from './table.js';
 
 export interface ConsumerChanges {
   /** Added, or replaced by name. */
@@ -83,11 +84,15 @@ export class ConsumerSet {
   /** One table of all consumers, with those of the base that have not changed as they are. */
   #merged(changed: Changed): SharedArrayBuffer {
     const { base } = this.#layers;
-    const kept: Kept[] = [];
-    for (let record = 0; record < base.size; record++)
-      if (!changed.has(base.nameOf(record))) kept.push({ table: base, record });
+    const replaced = [...changed.keys()].map((name) => base.recordOf(name)).filter((record) => record >= 0);
+    const runs: Run[] = [];
+    let from = 0;
+    for (const record of [...replaced.sort((a, b) => a - b), base.size]) {
+      if (record > from) runs.push(base.run(from, record));
+      from = record + 1;
+    }
     const entries = [...changed.values()].filter((entry) => entry !== null);
-    return buildTable({ entries, kept }, base.seed);
+    return buildTable({ entries, kept: { table: base, runs } }, base.seed);
   }
 
   get size(): number {

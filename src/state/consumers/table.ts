@@ -14,7 +14,6 @@ import {
   type Sections,
   sameDigest,
   sectionsOf,
-  slotsFor,
   type Words,
 } from './layout.js';
 import { readRest } from './rest.js';
@@ -31,22 +30,25 @@ export interface Marked {
 
 /** A decoded consumer, and what a lookup of each of its credentials finds. */
 interface Decoded {
-  readonly record: number;
   /** Undefined: it was removed. */
   readonly entry: ConsumerEntry | undefined;
   readonly found: readonly FoundCredential[];
 }
 
-/** A record as bytes, for another table. */
-interface RawRecord {
-  readonly nameBytes: number;
+/** Records in a row, as another table takes them over. */
+export interface Run {
+  readonly first: number;
+  readonly last: number;
   readonly textBytes: number;
   readonly credentials: number;
-  readonly hashLow: number;
-  readonly hashHigh: number;
-  /** Returns the number of bytes. */
-  copyText(to: Buffer<ArrayBufferLike>, at: number): number;
-  copyDigests(to: Words, at: number): void;
+}
+
+/** Where a run goes: a byte offset, and word offsets in `words`. */
+export interface RunPlaces {
+  readonly words: Words;
+  readonly text: number;
+  readonly digests: number;
+  readonly records: number;
 }
 
 /** One table, opened in one thread. */
@@ -63,8 +65,8 @@ export class ConsumerTable {
   /** The digest that is looked up. */
   readonly #wanted = new Int32Array(DIGEST_WORDS);
   readonly #wantedBytes = Buffer.from(this.#wanted.buffer);
-  /** By the low bits of the record. */
-  readonly #decoded: (Decoded | undefined)[];
+  /** By record; the oldest leave first. */
+  readonly #decoded = new Map<number, Decoded>();
 
   /** @throws TypeError for memory that buildTable() did not create. */
   constructor(buffer: SharedArrayBuffer) {
@@ -76,7 +78,6 @@ export class ConsumerTable {
       throw new TypeError('Not the memory of a table of consumers');
     this.id = `${this.#words[Header.IdLow]} ${this.#words[Header.IdHigh]}`;
     this.#bytes = Buffer.from(buffer);
-    this.#decoded = new Array(Math.min(KEPT_ENTRIES, slotsFor(this.size))).fill(undefined);
   }
 
   get seed(): readonly [low: number, high: number] {
@@ -85,15 +86,16 @@ export class ConsumerTable {
 
   /** The consumer; null if the table says that it was removed; undefined if the table does not have it. */
   byName(name: string): ConsumerEntry | null | undefined {
-    const record = this.#recordOf(name);
+    const record = this.recordOf(name);
     return record < 0 ? undefined : (this.#decode(record).entry ?? null);
   }
 
   has(name: string): boolean {
-    return this.#recordOf(name) >= 0;
+    return this.recordOf(name) >= 0;
   }
 
-  #recordOf(name: string): number {
+  /** -1: the table does not have the name. */
+  recordOf(name: string): number {
     const { names, nameSlots, records } = this.#sections;
     const words = this.#words;
     const { low, high } = this.#hash.update(words[Header.SeedLow]!, words[Header.SeedHigh]!, name);
@@ -140,33 +142,44 @@ export class ConsumerTable {
     return this.#entry(record);
   }
 
-  raw(record: number): RawRecord {
+  /** The records from `first` up to, and without, `last`. */
+  run(first: number, last: number): Run {
+    const { records } = this.#sections;
     const words = this.#words;
-    const at = this.#sections.records + record * RECORD_WORDS;
-    const [text, end] = [words[at + Field.Text]!, words[at + RECORD_WORDS + Field.Text]!];
-    const [first, last] = [words[at + Field.Credentials]!, words[at + RECORD_WORDS + Field.Credentials]!];
-    const digests = this.#sections.digests;
+    const [from, to] = [records + first * RECORD_WORDS, records + last * RECORD_WORDS];
     return {
-      nameBytes: words[at + Field.NameBytes]!,
-      textBytes: end - text,
-      credentials: last - first,
-      hashLow: words[at + Field.HashLow]!,
-      hashHigh: words[at + Field.HashHigh]!,
-      copyText: (to, place) => this.#bytes.copy(to, place, text, end),
-      copyDigests: (to, place) =>
-        to.set(words.subarray(digests + first * DIGEST_WORDS, digests + last * DIGEST_WORDS), place),
+      first,
+      last,
+      textBytes: words[to + Field.Text]! - words[from + Field.Text]!,
+      credentials: words[to + Field.Credentials]! - words[from + Field.Credentials]!,
     };
   }
 
+  /** Copies texts, digests and records of a run, at byte and word offsets. The places in the records stay those of this table. */
+  copy({ first, last, textBytes, credentials }: Run, bytes: Buffer<ArrayBufferLike>, to: RunPlaces): void {
+    const { records, digests } = this.#sections;
+    const words = this.#words;
+    const from = records + first * RECORD_WORDS;
+    const text = words[from + Field.Text]!;
+    this.#bytes.copy(bytes, to.text, text, text + textBytes);
+    const digest = digests + words[from + Field.Credentials]! * DIGEST_WORDS;
+    to.words.set(words.subarray(digest, digest + credentials * DIGEST_WORDS), to.digests);
+    to.words.set(words.subarray(from, records + last * RECORD_WORDS), to.records);
+  }
+
   #decode(record: number): Decoded {
-    const at = record & (this.#decoded.length - 1);
-    const known = this.#decoded[at];
-    if (known?.record === record) return known;
+    const known = this.#decoded.get(record);
+    if (known !== undefined) return known;
     const entry = this.#entry(record);
     if (entry !== undefined) Object.defineProperty(entry, MARK, { value: { epoch: undefined, current: undefined } });
     const found = entry?.credentials.map((credential) => ({ consumer: entry, credential })) ?? [];
-    const decoded = { record, entry, found };
-    this.#decoded[at] = decoded;
+    const decoded = { entry, found };
+    if (this.#decoded.size >= KEPT_ENTRIES)
+      for (const oldest of this.#decoded.keys()) {
+        this.#decoded.delete(oldest);
+        break;
+      }
+    this.#decoded.set(record, decoded);
     return decoded;
   }
 
