@@ -2,8 +2,10 @@
 import { createDuty as block } from './block/duty.js';
 import type { CreateDuty } from './contract.js';
 import { createDuty as jwt } from './jwt/duty.js';
+import { createDuty as oidc } from './oidc/duty.js';
 
 export const dutyHalves: { readonly [use: string]: CreateDuty } = {
   block,
   jwt,
+  oidc,
 };

@@ -168,7 +168,10 @@ export function fetchedKeys(source: RemoteKeys): FetchedParts {
   return { ...common, fetch: (host) => fetchKeySet(host, url) };
 }
 
-async function fetchKeySet(host: DutyHost, url: string): Promise<{ readonly value: Table; readonly reply: DutyReply }> {
+export async function fetchKeySet(
+  host: DutyHost,
+  url: string,
+): Promise<{ readonly value: Table; readonly reply: DutyReply }> {
   const accept = 'application/jwk-set+json, application/json';
   const reply = await host.fetch(url, { headers: { accept }, maxReply: MAX_REPLY });
   if (reply.status !== 200) throw new Error(`the key set has status ${reply.status}`);
