@@ -18,6 +18,17 @@ export interface RouteContext {
   readonly schemes: readonly ('http' | 'https')[];
   /** Lower case: exact or `*.` wildcard. Absent or empty: any host. */
   readonly hosts?: readonly string[];
+  /** The listeners that receive its requests. Absent: not known. */
+  readonly listeners?: readonly ListenerContext[];
+}
+
+/** A listener of the spec. */
+export interface ListenerContext {
+  readonly name: string;
+  /** Whether clients are asked for a certificate. */
+  readonly asksForCertificates: boolean;
+  /** Whether it has trusted proxies. */
+  readonly hasProxies: boolean;
 }
 
 /** A consumer of the spec. */

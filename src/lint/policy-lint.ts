@@ -1,7 +1,7 @@
 /** Runs the lint part of each policy and action, and locates its findings in the spec. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { Model, PolicyModel, RouteModel } from '../spec/model.js';
-import { schemesTaken } from '../spec/route/schemes.js';
+import { listenersOf, schemesTaken } from '../spec/route/schemes.js';
 import { spanOfPart, spanWithin } from './edits.js';
 import { modelIndexOf, paramsOf, policyEntity, routeEntity } from './model-index.js';
 
@@ -49,6 +49,7 @@ const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'
   path: route.match.text.slice(route.match.text.indexOf('/')),
   schemes: schemesTaken(model, route),
   hosts: route.match.hosts,
+  listeners: listenersOf(model, route),
 });
 
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {

@@ -13,6 +13,7 @@ import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
 import jwt from './jwt/index.js';
+import mtls from './mtls/index.js';
 import oidc from './oidc/index.js';
 import plan from './plan/index.js';
 import rateLimit from './rate-limit/index.js';
@@ -33,6 +34,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   forwardAuth,
   headers,
   jwt,
+  mtls,
   oidc,
   plan,
   rateLimit,

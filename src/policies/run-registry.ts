@@ -13,6 +13,7 @@ import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
 import { create as jwt } from './jwt/run.js';
+import { create as mtls } from './mtls/run.js';
 import { create as oidc } from './oidc/run.js';
 import { create as plan } from './plan/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
@@ -33,6 +34,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'forward-auth': forwardAuth,
   headers,
   jwt,
+  mtls,
   oidc,
   plan,
   'rate-limit': rateLimit,

@@ -24,7 +24,7 @@ import type {
   WhenModel,
 } from '../../spec/model.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
-import { schemesTaken } from '../../spec/route/schemes.js';
+import { listenersOf, schemesTaken } from '../../spec/route/schemes.js';
 import { given, type PolicyIR, type RouteIR } from '../ir.js';
 import { policyOrigins, refOf } from '../provenance.js';
 
@@ -214,6 +214,7 @@ const routeContextOf = (model: Model, route: RouteModel, params: readonly string
   path: route.match.text.slice(route.match.text.indexOf('/')),
   schemes: schemesTaken(model, route),
   hosts: route.match.hosts,
+  listeners: listenersOf(model, route),
 });
 
 const consumersOf = (model: Model): PolicyContext['consumers'] =>

@@ -1,4 +1,5 @@
-/** Which schemes the requests of a route can have. */
+/** By which listeners, and with which schemes, the requests of a route come. */
+import type { ListenerContext } from '../../policies/contract.js';
 import type { ListenerModel, Model, RouteModel } from '../model.js';
 import type { Scheme } from '../route-entities.js';
 
@@ -15,6 +16,14 @@ export function schemesReceived({ listeners }: Model, route: RouteModel): readon
   const found = (route.listeners.length === 0 ? listeners : route.listeners).map(schemesOfListener);
   return BOTH.filter((scheme) => found.some((schemes) => schemes.includes(scheme)));
 }
+
+/** The listeners that receive the requests of a route, as policies know them. */
+export const listenersOf = ({ listeners }: Model, route: RouteModel): readonly ListenerContext[] =>
+  (route.listeners.length === 0 ? listeners : route.listeners).map(({ name, config }) => ({
+    name,
+    asksForCertificates: config.tls?.client_ca !== undefined,
+    hasProxies: config.trusted_proxies.length > 0,
+  }));
 
 /** The schemes of the requests that a route takes: those received that meet its condition. */
 export function schemesTaken(model: Model, route: RouteModel): readonly Scheme[] {
