@@ -220,6 +220,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/bearer/binding.ts': [],
   'src/policies/kits/bearer/challenge.ts': [],
   'src/policies/kits/bearer/claims.ts': [],
+  'src/policies/kits/bearer/decision.ts': [],
   'src/policies/kits/bearer/dpop.ts': [],
   'src/policies/kits/bearer/dpop-nonces.ts': [],
   'src/policies/kits/bearer/places.ts': [],
@@ -259,6 +260,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/password/check.ts': ['@node-rs/argon2'],
   'src/policies/kits/password/hash.ts': [],
   'src/policies/kits/password/work-queue.ts': [],
+  'src/policies/kits/protected-resource.ts': [],
   'src/policies/kits/schema-formats.ts': ['ajv-formats'],
   // Loaded when the first policy that needs them is created.
   'src/policies/kits/schema-validator.ts': ['ajv'],

@@ -12,6 +12,7 @@ import csrf from './csrf/index.js';
 import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
+import introspect from './introspect/index.js';
 import jwt from './jwt/index.js';
 import mtls from './mtls/index.js';
 import oidc from './oidc/index.js';
@@ -33,6 +34,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   errorPage,
   forwardAuth,
   headers,
+  introspect,
   jwt,
   mtls,
   oidc,

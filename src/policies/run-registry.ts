@@ -12,6 +12,7 @@ import { create as csrf } from './csrf/run.js';
 import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
+import { create as introspect } from './introspect/run.js';
 import { create as jwt } from './jwt/run.js';
 import { create as mtls } from './mtls/run.js';
 import { create as oidc } from './oidc/run.js';
@@ -33,6 +34,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'error-page': errorPage,
   'forward-auth': forwardAuth,
   headers,
+  introspect,
   jwt,
   mtls,
   oidc,

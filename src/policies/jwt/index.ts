@@ -1,10 +1,10 @@
 /** Compile part of jwt. */
 import { declarePolicy } from '../compile-kit.js';
 import type { Json, PolicyContext, PolicyProblem } from '../contract.js';
-import type { DpopSettings } from '../kits/bearer/dpop.js';
-import type { PlaceSettings } from '../kits/bearer/places.js';
 import { PROBLEMS } from '../kits/bearer/problems.js';
 import { readRevocations } from '../kits/bearer/revocations.js';
+import { placesOf, senderOf } from '../kits/bearer/schema.js';
+import { resourceOf, resourcePaths } from '../kits/protected-resource-schema.js';
 import { isPlainHttp, lintIssuers } from './lint-issuers.js';
 import { type JwtConfig, type JwtSettings, type RevocationSettings, schema } from './schema.js';
 import { issuersOf, trustedIssuer } from './trusted.js';
@@ -25,6 +25,7 @@ export default declarePolicy<JwtConfig, JwtSettings>({
     const owned = header !== undefined && !config.forward ? { ownsRequestFields: [header] } : {};
     return { authenticates: !config.optional, credential: { kind: 'token', ...places }, ...owned };
   },
+  paths: resourcePaths,
   codes: [
     { code: 'jwt/keys', severity: 'error', summary: 'A jwt policy has no source of keys, or several' },
     { code: 'jwt/issuers', severity: 'error', summary: 'The issuers of a jwt policy contradict each other' },
@@ -36,6 +37,7 @@ export default declarePolicy<JwtConfig, JwtSettings>({
     { code: 'jwt/no-audience', severity: 'warning', summary: 'A jwt policy accepts tokens for other services' },
     { code: 'jwt/plain-http', severity: 'warning', summary: 'A key set is fetched over plain http' },
     { code: 'jwt/dpop-origin', severity: 'warning', summary: 'Proofs are compared with the Host of the request' },
+    { code: 'jwt/unknown-scope', severity: 'warning', summary: 'A required scope is not one that the API knows' },
     { code: 'jwt/no-consumers', severity: 'warning', summary: 'A jwt policy looks up consumers, but there are none' },
   ],
   problems: Object.values(PROBLEMS),
@@ -45,19 +47,22 @@ export default declarePolicy<JwtConfig, JwtSettings>({
     lintUse(config, context, report);
   },
   compile(config, context) {
-    const { dpop, acr_values: acr = [], max_age, revocations } = config;
+    const { revocations, dpop, query } = config;
+    const issuers = issuersOf(config);
+    const resource = resourceOf(
+      config,
+      issuers.flatMap(({ issuer = [] }) => issuer),
+      { query, dpop },
+    );
     return {
-      trusted: issuersOf(config).map((issuer) => trustedIssuer(issuer, config, context)),
+      trusted: issuers.map((issuer) => trustedIssuer(issuer, config, context)),
       ...placesOf(config),
       forward: config.forward,
       optional: config.optional,
       realm: config.realm,
       maxToken: config.max_token,
-      ...(dpop === undefined ? {} : { dpop: dpopOf(dpop) }),
-      bound: config.bindings === 'check',
-      ...(acr.length === 0 && max_age === undefined
-        ? {}
-        : { stepUp: { acr, ...(max_age === undefined ? {} : { maxAge: max_age }) } }),
+      ...senderOf(config, config.resource),
+      ...(resource === undefined ? {} : { resource }),
       ...(revocations === undefined ? {} : { revocations: revocationsOf(revocations, context) }),
     };
   },
@@ -81,16 +86,6 @@ const fetches = (config: JwtConfig): boolean =>
     ({ jwks, metadata, discovery }) => jwks !== undefined || metadata !== undefined || discovery === true,
   );
 
-function dpopOf({ mode, algorithms, window, nonce, origin }: NonNullable<JwtConfig['dpop']>): DpopSettings {
-  return {
-    mode,
-    algorithms,
-    window,
-    ...(nonce === false ? {} : { nonce }),
-    ...(origin === undefined ? {} : { origin }),
-  };
-}
-
 function revocationsOf(
   { file, url, refresh, stale_for: staleFor }: NonNullable<JwtConfig['revocations']>,
   context: PolicyContext,
@@ -100,18 +95,6 @@ function revocationsOf(
   const entries = text === undefined ? '' : readRevocations(Buffer.from(text));
   // A list that cannot be used is an error of lint().
   return { from: 'file', entries: typeof entries === 'string' ? [] : entries };
-}
-
-function placesOf({ header, scheme, cookie, query }: JwtConfig): PlaceSettings {
-  const name =
-    header?.toLowerCase() ?? (scheme !== undefined || (cookie ?? query) === undefined ? 'authorization' : undefined);
-  const prefix = scheme ?? (name === 'authorization' ? 'Bearer' : undefined);
-  return {
-    ...(name === undefined ? {} : { header: name }),
-    ...(name === undefined || prefix === undefined ? {} : { scheme: prefix }),
-    ...(cookie === undefined ? {} : { cookie }),
-    ...(query === undefined ? {} : { query }),
-  };
 }
 
 type Report = (problem: PolicyProblem) => void;
@@ -159,8 +142,21 @@ function lintUse(config: JwtConfig, { routes, consumers }: PolicyContext, report
       help: 'Set `audience` to the value of `aud` that the issuer writes for this service.',
     });
   }
+  const { scopes } = config;
+  for (const { scope = '', at } of scopes === undefined ? [] : issuers) {
+    const unknown = scope.split(' ').find((one) => one !== '' && !scopes!.includes(one));
+    if (unknown === undefined) continue;
+    report({
+      code: 'jwt/unknown-scope',
+      severity: 'warning',
+      at: config.scope === scope ? ['scope'] : [...at, 'scope'],
+      message: `The scope \`${unknown}\` is required, but \`scopes\` does not name it, so clients do not know that they need it.`,
+      help: `Add \`${unknown}\` to \`scopes\`, or correct it.`,
+    });
+    break;
+  }
   const anyHost = routes.some(({ hosts = [] }) => hosts.length === 0 || hosts.some((host) => host.startsWith('*.')));
-  if (config.dpop !== undefined && config.dpop.origin === undefined && anyHost)
+  if (config.dpop !== undefined && (config.dpop.origin ?? config.resource) === undefined && anyHost)
     report({
       code: 'jwt/dpop-origin',
       severity: 'warning',

@@ -12,14 +12,16 @@ import type {
   Unavailable,
 } from '../contract.js';
 import { BearerAnswers } from '../kits/bearer/answers.js';
-import { type Binding, bindingOf } from '../kits/bearer/binding.js';
-import { claimsFault, hasScopes, stepUpFault, validUntil } from '../kits/bearer/claims.js';
+import { bindingOf } from '../kits/bearer/binding.js';
+import { claimsFault, stepUpFault, validUntil } from '../kits/bearer/claims.js';
+import { BearerDecision } from '../kits/bearer/decision.js';
 import { SEVERAL, TokenPlaces } from '../kits/bearer/places.js';
 import { notedNonce, SenderCheck } from '../kits/bearer/sender.js';
 import { type Verified, VerifiedTokens } from '../kits/bearer/verified.js';
 import type { TokenKeys } from '../kits/jose/key-set.js';
 import { readClaims, readHeader } from '../kits/jose/token.js';
 import { openJose } from '../kits/jose.js';
+import { resourceReply, resourceUrl } from '../kits/protected-resource.js';
 import { runPolicy } from '../run-kit.js';
 import { type Issuer, Issuers } from './issuers.js';
 import { RevokedTokens } from './revoked.js';
@@ -46,12 +48,13 @@ class JwtPolicy implements PolicyInstance {
   readonly #revoked: RevokedTokens;
   readonly #answers: BearerAnswers;
   readonly #sender: SenderCheck;
+  readonly #decision: BearerDecision;
   readonly #verified = new VerifiedTokens();
   /** By digest: a token that arrives several times at once is verified once. */
   readonly #pending = new Map<string, Promise<Verdict>>();
 
   constructor(settings: JwtSettings, host: PolicyHost) {
-    const { header, scheme, query, forward, dpop, trusted, revocations } = settings;
+    const { header, scheme, query, forward, dpop, trusted, revocations, resource } = settings;
     this.#settings = settings;
     this.#host = host;
     const jose = openJose();
@@ -59,7 +62,9 @@ class JwtPolicy implements PolicyInstance {
     this.#issuers = new Issuers(settings, host, jose);
     this.#revoked = new RevokedTokens(revocations, host.clock);
     const scope = trusted.length === 1 ? trusted[0]!.scope : [];
-    this.#answers = new BearerAnswers({ ...settings, scope }, this.#places);
+    const metadata = resource === undefined ? {} : { resourceMetadata: resourceUrl(resource.resource) };
+    this.#answers = new BearerAnswers({ ...settings, ...metadata, scope }, this.#places);
+    this.#decision = new BearerDecision(settings, this.#answers, host);
     this.#sender = new SenderCheck(settings, host, jose, this.#answers);
     const proof = dpop === undefined || forward ? [] : ['dpop'];
     this.requestFields = [...(header === undefined || forward ? [] : [header]), ...proof];
@@ -100,6 +105,11 @@ class JwtPolicy implements PolicyInstance {
     if (this.#settings.dpop !== undefined) this.#places.stripDpop(exchange);
   }
 
+  /** The document about the API. */
+  answer(): Reply {
+    return resourceReply(this.#settings.resource!);
+  }
+
   close(): void {
     this.#verified.clear();
   }
@@ -124,7 +134,11 @@ class JwtPolicy implements PolicyInstance {
     const { version } = this.#host.consumers;
     if (known.consumers === version) return known;
     const issuer = known.source as Issuer;
-    const now = { ...known, consumers: version, result: this.#answer(known.claims, issuer, known.binding) };
+    const now = {
+      ...known,
+      consumers: version,
+      result: this.#decision.of(known.claims, issuer.rules, known.binding, VALID),
+    };
     this.#verified.set(digest, now);
     return now;
   }
@@ -176,25 +190,11 @@ class JwtPolicy implements PolicyInstance {
     const { stepUp } = this.#settings;
     const stale = stepUp !== undefined && stepUpFault(claims, stepUp, now) !== undefined;
     const until = validUntil(claims, rules.leeway, stale ? undefined : stepUp, now + REMEMBER);
-    const result = this.#answer(claims, issuer, binding);
+    const result = this.#decision.of(claims, rules, binding, VALID);
     return { claims, result, binding, source: issuer, consumers: this.#host.consumers.version, until, size };
-  }
-
-  #answer(claims: Claims, { rules }: Issuer, binding: Binding | undefined): Authentication {
-    const { stepUp, dpop } = this.#settings;
-    const { scope, consumerClaim } = rules;
-    const viaDpop = dpop !== undefined && binding?.jkt !== undefined;
-    const fault = stepUp === undefined ? undefined : stepUpFault(claims, stepUp, this.#host.clock.now());
-    if (fault !== undefined) return this.#answers.stepUp(stepUp!, fault, viaDpop);
-    if (!hasScopes(claims, scope)) return this.#answers.scope(scope, viaDpop);
-    const { challenge } = this.#answers;
-    if (consumerClaim === undefined) return { outcome: 'identity', claims, challenge, why: 'valid token' };
-    const name = Object.hasOwn(claims, consumerClaim) ? claims[consumerClaim] : undefined;
-    const consumer = typeof name === 'string' ? this.#host.consumers.byName(name) : undefined;
-    if (consumer === undefined) return this.#answers.consumer(consumerClaim);
-    return { outcome: 'identity', consumer, claims, challenge, why: `valid token of ${consumer.name}` };
   }
 }
 
+const VALID = 'valid token';
 const BAD_SIGNATURE = 'the signature of the token is not valid';
 const UNKNOWN_KEY = 'no known key verifies the token';

@@ -1,21 +1,14 @@
 /** Config of the jwt policy. */
-import { type Infer, isFieldName, s } from '../compile-kit.js';
+import { type Infer, s } from '../compile-kit.js';
 import type { ClaimRules, StepUp } from '../kits/bearer/claims.js';
-import { DPOP_ALGORITHMS, type DpopSettings } from '../kits/bearer/dpop.js';
+import type { DpopSettings } from '../kits/bearer/dpop.js';
 import type { PlaceSettings } from '../kits/bearer/places.js';
 import type { RevokedEntry } from '../kits/bearer/revocations.js';
+import { claimFields, placeFields, plainUrl, senderFields } from '../kits/bearer/schema.js';
 import type { KeySourceSettings } from '../kits/jose/key-source.js';
 import { ALGORITHMS, type Algorithm } from '../kits/jose/keys.js';
-
-const plainUrl = (text: string): string | undefined => {
-  const parsed = URL.canParse(text) ? new URL(text) : undefined;
-  if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) return 'Expected an http or https URL.';
-  return parsed.username === '' && parsed.password === '' ? undefined : 'The URL must not contain credentials.';
-};
-
-const originProblem = (text: string): string | undefined =>
-  plainUrl(text) ??
-  (new URL(text).origin === text ? undefined : 'Expected scheme, host and port alone, without a path.');
+import type { ResourceSettings } from '../kits/protected-resource.js';
+import { resourceFields } from '../kits/protected-resource-schema.js';
 
 const url = s.reference('an http or https URL', plainUrl);
 
@@ -27,28 +20,6 @@ const secret = s.reference(
   }),
   { sensitive: true },
 );
-
-/** One text, or several. */
-const texts = () =>
-  s.either<readonly string[]>(
-    { kinds: ['string'], schema: s.mapped(s.string({ nonEmpty: true }), (text): readonly string[] => [text]) },
-    { kinds: ['array'], schema: s.array(s.string({ nonEmpty: true }), { min: 1 }) },
-  );
-
-/** `true`: the claim must be present. Texts: it must have one of them. */
-const requirement = s.either<readonly string[]>(
-  { kinds: ['boolean'], schema: s.mapped(s.boolean(), (): readonly string[] => []) },
-  { kinds: ['string'], schema: s.mapped(s.string(), (text): readonly string[] => [text]) },
-  { kinds: ['array'], schema: s.array(s.string(), { min: 1 }) },
-);
-
-const plain = { pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' };
-
-const scopes = () =>
-  s.string({
-    pattern: /^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/,
-    expected: 'scopes separated by spaces',
-  });
 
 /** The keys and the rules of one issuer. */
 const issuerFields = {
@@ -78,10 +49,7 @@ const issuerFields = {
     .array(s.enum(...ALGORITHMS), { min: 1 })
     .describe('Accepted algorithms. Default: `RS256`, `PS256`, `ES256` and `EdDSA`; with `secret`: `HS256`.')
     .optional(),
-  issuer: texts().describe('Accepted values of `iss`: a text or a list.', 'https://id.example.com').optional(),
-  audience: texts()
-    .describe('Accepted values of `aud`: a text or a list. One of them must be in the token.', 'orders')
-    .optional(),
+  ...claimFields,
   profile: s
     .enum('at+jwt')
     .describe('Accept only access tokens of this profile: `at+jwt` (RFC 9068). It needs `issuer` and `audience`.')
@@ -90,47 +58,7 @@ const issuerFields = {
     .array(s.string({ nonEmpty: true }), { min: 1 })
     .describe('Accepted values of `typ`. Default: `JWT`, `at+jwt`, or none at all; with `profile`: only that.')
     .optional(),
-  scope: scopes()
-    .describe('Scopes that a token must have, in `scope` or `scp`. Without them: 403.', 'orders:read')
-    .optional(),
-  claims: s
-    .map(requirement)
-    .describe('Claims that a token must have: `true` for any value, a text, or a list of accepted texts.')
-    .optional(),
-  consumer_claim: s
-    .string({ nonEmpty: true })
-    .describe('Claim whose value is the name of the consumer. A token that names no consumer gets 403.', 'sub')
-    .optional(),
 };
-
-const dpopMode = () => s.enum('required', 'optional');
-
-const dpopOptions = s.object({
-  mode: dpopMode().describe('`required`: only tokens with proofs. `optional`: bearer tokens too.').default('required'),
-  algorithms: s
-    .array(s.enum(...DPOP_ALGORITHMS), { min: 1 })
-    .describe('Accepted algorithms of proofs.')
-    .default(['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA']),
-  window: s
-    .duration({ min: 1000 })
-    .describe('How old a proof may be, and how far its time may lie in the future.')
-    .default(60_000),
-  nonce: s
-    .either<number | false>(
-      { kinds: ['boolean'], schema: s.mapped(s.boolean(), (on): number | false => (on ? 300_000 : false)) },
-      { kinds: ['string'], schema: s.duration({ min: 10_000 }) },
-    )
-    .describe('Require nonces of gw in proofs: `true` for 5 minutes, or how long one is accepted.')
-    .default(false),
-  origin: s
-    .string({ nonEmpty: true })
-    .check('schema/format', (text) => originProblem(text))
-    .describe(
-      'Scheme, host and port of the URLs in proofs. Default: those of `resource`, or else of the request.',
-      'https://api.example.com',
-    )
-    .optional(),
-});
 
 export const schema = s.object({
   ...issuerFields,
@@ -142,36 +70,7 @@ export const schema = s.object({
     .optional(),
   leeway: s.duration().describe('Tolerance for clocks that differ, for `exp`, `nbf` and `iat`.').default(30_000),
   require_exp: s.boolean().describe('Refuse tokens without `exp`.').default(true),
-  header: s
-    .string({ nonEmpty: true })
-    .check('schema/format', (name) => (isFieldName(name) ? undefined : `\`${name}\` is not a valid header field name.`))
-    .describe('Header field with the token. Default: `authorization`; with only `cookie` or `query`: none.')
-    .optional(),
-  scheme: s
-    .string({ pattern: /^[A-Za-z][A-Za-z0-9-]*$/, expected: 'an authentication scheme such as `"Bearer"`' })
-    .describe(
-      'Authentication scheme in front of the token. Default: `Bearer` for `authorization`, none for other fields.',
-    )
-    .optional(),
-  cookie: s
-    .string({ nonEmpty: true })
-    .check('schema/format', (name) => (isFieldName(name) ? undefined : `\`${name}\` is not a valid cookie name.`))
-    .describe('Cookie with the token.')
-    .optional(),
-  query: s
-    .string({ nonEmpty: true })
-    .describe('Query parameter with the token. Prefer a header: URLs appear in logs.')
-    .optional(),
-  forward: s.boolean().describe('Send the token to the target. `false` removes it from the request.').default(true),
-  optional: s
-    .boolean()
-    .describe('Let requests without a token pass, without claims. An invalid token still gets 401.')
-    .default(false),
-  realm: s.string(plain).describe('Realm in the `WWW-Authenticate` field.').default('api'),
-  max_token: s
-    .size({ min: 64, max: 64 * 1024 })
-    .describe('Longer tokens are refused unread.')
-    .default(8 * 1024),
+  ...placeFields,
   refresh: s
     .duration({ min: 1000 })
     .describe('Time until the key set is fetched again if its reply does not say (`Cache-Control`, `Expires`).')
@@ -189,21 +88,8 @@ export const schema = s.object({
     .boolean()
     .describe('Reject a load if the first fetch fails. Otherwise requests get 503 until a fetch succeeds.')
     .default(false),
-  dpop: s
-    .either<Infer<typeof dpopOptions>>(
-      { kinds: ['string'], schema: s.mapped(dpopMode(), (mode) => ({ ...DPOP_DEFAULTS, mode })) },
-      { kinds: ['table'], schema: dpopOptions },
-    )
-    .describe('Tokens that are bound to a key (DPoP, RFC 9449): `"required"`, `"optional"`, or a table.', 'required')
-    .optional(),
-  bindings: s
-    .enum('check', 'ignore')
-    .describe(
-      'Whether tokens with `cnf` are refused if the client does not prove that it has the key or the certificate. `ignore`: every bearer may use them.',
-    )
-    .default('check'),
-  acr_values: texts().describe('Accepted values of `acr`. Otherwise the client is asked to sign in anew.').optional(),
-  max_age: s.duration({ min: 1000 }).describe('Longest time since the person signed in (`auth_time`).').optional(),
+  ...senderFields,
+  ...resourceFields,
   revocations: s
     .object({
       file: s.string({ nonEmpty: true }).describe('File with the list, relative to the spec.').optional(),
@@ -220,13 +106,6 @@ export const schema = s.object({
     .describe('Revoked tokens: `{"revoked": [{"jti": "..."}, {"sub": "ann", "issued_before": 1800000000}]}`.')
     .optional(),
 });
-
-const DPOP_DEFAULTS: Omit<Infer<typeof dpopOptions>, 'mode'> = {
-  algorithms: ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA'],
-  window: 60_000,
-  nonce: false,
-  origin: undefined,
-};
 
 export type JwtConfig = Infer<typeof schema>;
 
@@ -262,5 +141,7 @@ export type JwtSettings = PlaceSettings & {
   /** Whether `cnf` counts. */
   readonly bound: boolean;
   readonly stepUp?: StepUp;
+  /** What the document about the API says; absent: there is none. */
+  readonly resource?: ResourceSettings;
   readonly revocations?: RevocationSettings;
 };

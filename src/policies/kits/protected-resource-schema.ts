@@ -1,0 +1,65 @@
+/** Keys of a config that describe the protected API, RFC 9728. For compile parts. */
+import { s } from '../compile-kit.js';
+import type { PolicyPath } from '../contract.js';
+import { type ResourceSettings, resourcePath } from './protected-resource.js';
+
+/** An https URL; http only on this machine. */
+function urlProblem(text: string): string | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^https?:$/.test(url.protocol)) return 'Expected an https URL.';
+  if (url.username !== '' || url.password !== '') return 'The URL must not contain credentials.';
+  if (url.search !== '' || url.hash !== '') return 'The URL must not have a query or a fragment.';
+  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
+  return url.protocol === 'https:' || local
+    ? undefined
+    : 'Expected an https URL; http is accepted only for this machine.';
+}
+
+const httpsUrl = () => s.string({ nonEmpty: true }).check('schema/format', urlProblem);
+
+export const resourceFields = {
+  resource: httpsUrl()
+    .describe(
+      'URL of the API that the tokens are for. gw then serves a document about it (RFC 9728), and challenges name that.',
+      'https://api.example.com',
+    )
+    .optional(),
+  authorization_servers: s
+    .array(httpsUrl(), { min: 1 })
+    .describe('URLs of the issuers, for that document. Default: those in `issuer`.', ['https://id.example.com'])
+    .optional(),
+  scopes: s
+    .array(s.string({ pattern: /^[\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'a scope' }), { min: 1 })
+    .describe('Scopes that the API knows, for that document.', ['orders:read'])
+    .optional(),
+};
+
+export interface ResourceConfig {
+  readonly resource?: string | undefined;
+  readonly authorization_servers?: readonly string[] | undefined;
+  readonly scopes?: readonly string[] | undefined;
+}
+
+export const resourcePaths = ({ resource }: ResourceConfig): readonly PolicyPath[] =>
+  resource === undefined ? [] : [{ name: 'resource', match: `GET ${resourcePath(resource)}`, at: ['resource'] }];
+
+/** `issuers`: the names of issuers, of which those that are URLs count. */
+export function resourceOf(
+  { resource, authorization_servers, scopes = [] }: ResourceConfig,
+  issuers: readonly string[],
+  { query, dpop }: { readonly query?: string | undefined; readonly dpop?: ResourceOf | undefined },
+): ResourceSettings | undefined {
+  if (resource === undefined) return undefined;
+  return {
+    resource,
+    servers: authorization_servers ?? issuers.filter((name) => urlProblem(name) === undefined),
+    scopes,
+    methods: ['header', ...(query === undefined ? [] : ['query'])],
+    ...(dpop === undefined ? {} : { dpop: { algorithms: dpop.algorithms, required: dpop.mode === 'required' } }),
+  };
+}
+
+interface ResourceOf {
+  readonly algorithms: readonly string[];
+  readonly mode: 'required' | 'optional';
+}
