@@ -78,6 +78,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     admin: { address: undefined, token: undefined, hosts: [] },
     accessLog: { path: undefined, format: 'json' },
     authentication: { failures: undefined },
+    vault: undefined,
     overload: { shed_above: 85, shrink_above: 92 },
     drainTimeout: 10_000,
     drainDelay: 0,

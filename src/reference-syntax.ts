@@ -1,9 +1,9 @@
 /**
- * Syntax of references: `${env:NAME}`, `${file:path}`, both optionally with a default: `${env:PORT:-8080}`. The default,
- * which may be empty, is used if the variable or file is missing or empty. `$${` is a literal `${`.
+ * Syntax of references: `${env:NAME}`, `${file:path}`, `${vault:PATH#KEY}`. The first two may have a default,
+ * `${env:PORT:-8080}`, which may be empty: it is used if the variable or file is missing or empty. `$${` is a literal `${`.
  */
 
-export type ReferenceKind = 'env' | 'file';
+export type ReferenceKind = 'env' | 'file' | 'vault';
 
 export interface Reference {
   readonly kind: ReferenceKind;
@@ -14,7 +14,7 @@ export interface Reference {
 }
 
 /** An escaped `${`, or a reference: kind, name, default. */
-const PART = /\$\$\{|\$\{(env|file):((?:(?!:-)[^}])*)(?::-([^}]*))?\}/g;
+const PART = /\$\$\{|\$\{(env|file|vault):((?:(?!:-)[^}])*)(?::-([^}]*))?\}/g;
 
 /** Splits a text into parts; literal parts are unescaped strings. */
 export function splitReferences(text: string): (string | Reference)[] {
@@ -51,7 +51,7 @@ export interface ReferenceProblem {
   readonly help: string;
 }
 
-const FORMS = 'Write `${env:NAME}` or `${file:path}`, with a default `${env:NAME:-value}`.';
+const FORMS = 'Write `${env:NAME}`, `${file:path}` or `${vault:PATH#KEY}`, with a default `${env:NAME:-value}`.';
 const LITERAL = 'For a literal `${` write `$${`.';
 
 /**
@@ -85,14 +85,33 @@ function judge(body: string, closed: boolean): ReferenceProblem | undefined {
   if (body.includes('${')) return say('references cannot be nested', `Write the default as plain text. ${FORMS}`);
   if (!closed) return say('the closing `}` is missing', help);
   const [, kind, rest = ''] = /^([^:]*):(.*)$/s.exec(body) ?? [];
-  if (kind === undefined || rest.startsWith('-')) return say('the source `env:` or `file:` is missing', help);
-  if (kind !== 'env' && kind !== 'file') return say(`\`${kind}\` is neither \`env\` nor \`file\``, help);
+  if (kind === undefined || rest.startsWith('-')) return say('the source `env:`, `file:` or `vault:` is missing', help);
+  if (kind !== 'env' && kind !== 'file' && kind !== 'vault')
+    return say(`\`${kind}\` is none of \`env\`, \`file\` and \`vault\``, help);
+  if (kind === 'vault') return judgeVault(rest, say, help);
   const name = rest.split(':-', 1)[0] ?? '';
   if (name.trim() === '') return say(`the ${kind === 'env' ? 'variable' : 'file'} name is missing`, help);
   if (kind === 'env' && !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) {
     return say('a variable name consists of letters, digits and `_` and does not begin with a digit', help);
   }
   return name === name.trim() ? undefined : say('the path begins or ends with a space', help);
+}
+
+/** A secret of Vault: a path and the key of a value. */
+function judgeVault(
+  rest: string,
+  say: (why: string, help: string) => ReferenceProblem,
+  help: string,
+): ReferenceProblem | undefined {
+  const example = 'Write the path with its mount, and the key: `${vault:secret/shop#password}`.';
+  if (rest.includes(':-')) return say('a secret has no default', 'Remove the default.');
+  const [, path, key] = /^([^#]*)#(.*)$/s.exec(rest) ?? [];
+  if (path === undefined || key === undefined) return say('the key after `#` is missing', example);
+  if (rest !== rest.trim() || path === '' || key === '') return say('the path or the key is missing', example);
+  const segments = path.replace(/^\//, '').split('/');
+  if (segments.length < 2 || segments.some((one) => one === '' || one === '.' || one === '..'))
+    return say('the path has no mount, or an empty segment', example);
+  return key.includes('#') ? say('the key has a `#`', help) : undefined;
 }
 
 /** The most likely intended reference; undefined if there is none. */

@@ -230,6 +230,26 @@ const route = table({
   source,
 });
 
+const LOGINS: { readonly [method: string]: Check } = {
+  token: table({ method: text, token: reference }),
+  approle: table({ method: text, mount: text, roleId: reference, secretId: reference }),
+  kubernetes: table({ method: text, mount: text, role: text, jwt: text }),
+};
+
+const login: Check = (value, at) =>
+  (isTable(value) ? LOGINS[String(value['method'])]?.(value, at) : undefined) ??
+  (isTable(value) && Object.hasOwn(LOGINS, String(value['method'])) ? undefined : expected(at, 'a login'));
+
+const vault = table({
+  address: reference,
+  ca: optional(text),
+  namespace: optional(text),
+  mount: optional(text),
+  login,
+  refresh: number(1),
+  timeout: number(1),
+});
+
 const program = table({
   normalize: table({
     encodedSlashes: word('refuse', 'keep'),
@@ -262,6 +282,7 @@ const program = table({
   policies: list(policy),
   routes: list(route),
   code: optional(list(table({ use: text, sha256: text, bytes: index(0) }))),
+  vault: optional(vault),
   overload: table({ shedAbove: number(0, 1), shrinkAbove: number(0, 1) }),
   drainTimeout: number(0),
   drainDelay: number(0),

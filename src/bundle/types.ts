@@ -8,10 +8,11 @@ import type { ConsumerEntry } from './consumers.js';
 import type { Dfa } from './match-ir.js';
 import type { ListenerTls, ServiceTls } from './tls-entry.js';
 import type { Json, RefString } from './values.js';
+import type { VaultEntry } from './vault.js';
 
 export { type ConsumerEntry, CREDENTIAL_KINDS, type CredentialEntry, type CredentialKind } from './consumers.js';
 export type { ConditionIR, ConditionTest, Dfa, MatchIR, SegmentIR, TrieIR } from './match-ir.js';
-export type { CodeEntry, CodeTexts, Json, ListenerTls, RefString, ServiceTls };
+export type { CodeEntry, CodeTexts, Json, ListenerTls, RefString, ServiceTls, VaultEntry };
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
 export const BUNDLE_FORMAT = 8;
@@ -301,6 +302,8 @@ export interface Program {
   /** The code that the bundle carries, sorted by sha256; absent: none. */
   readonly code?: readonly CodeEntry[];
   readonly overload: OverloadEntry;
+  /** Absent: the spec has no `[vault]`. */
+  readonly vault?: VaultEntry;
   /** Milliseconds that a drain waits for exchanges in flight. */
   readonly drainTimeout: number;
   /** Milliseconds that a drain still accepts requests while it reports not ready. */

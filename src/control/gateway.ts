@@ -1,12 +1,11 @@
 /** A running gateway. It owns all its resources and uses no module-level state, so several can run in one process. */
-import type { Bundle, Program } from '../bundle/types.js';
+import type { Program } from '../bundle/types.js';
 import { CodeThread } from '../custom/code-thread.js';
 import { Delay } from '../delay.js';
 import { counted } from '../plural.js';
 import type { Clock } from '../policies/contract.js';
 import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/types.js';
 import { reasonOf } from '../reason.js';
-import type { Model } from '../spec/model.js';
 import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
 import { runtimePath } from '../telemetry/admin-protocol.js';
@@ -14,29 +13,20 @@ import { changesText } from '../telemetry/changes.js';
 import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapshot.js';
 import { AdminServer } from './admin/server.js';
 import { AdminSocket } from './admin/socket.js';
-import { type DutySet, systemDuties } from './duties/set.js';
+import { Background } from './background.js';
 import { GatewayStats } from './gateway-stats.js';
 import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
 import { Plane } from './plane.js';
-import { type Candidate, nameOfSource, type Source } from './reload/candidate.js';
+import type { Candidate } from './reload/candidate.js';
 import { GenerationLoader, type WarmCandidate } from './reload/generation-loader.js';
 import { Reloader, type ReloadPhase, type ReloadTrigger, type SettledReload } from './reload/reloader.js';
+import { nameOfSource, type Source, type SourceOptions, sourceOf } from './reload/source.js';
 import { GatewayMetrics } from './stats/metrics.js';
 import { SnapshotBuilder, type SnapshotInput } from './stats/snapshot.js';
 import { SpecWatcher } from './watch/watcher.js';
 
-export interface GatewayOptions {
-  /** What to run. Exactly one of: the path of a spec, a bundle (path or in memory), a model. */
-  readonly spec?: string;
-  readonly bundle?: string | Bundle;
-  readonly model?: Model;
-  /** Overlays of `spec`; later ones override earlier ones. */
-  readonly overlays?: readonly string[];
-  /** PEM of the ed25519 key that must have signed the bundle. */
-  readonly publicKey?: string;
-  /** Base folder of relative paths in a bundle in memory. Default: the working directory. */
-  readonly root?: string;
+export interface GatewayOptions extends SourceOptions {
   /** Reload when the spec changes on disk. Default false. */
   readonly watch?: boolean;
   /** Run the data plane in this thread instead of a worker: for tests and small programs. Default false. */
@@ -95,7 +85,7 @@ export class Gateway {
   readonly #reloads = { live: 0, rejected: 0 };
   readonly #listeners = new Map<keyof GatewayEvents, Set<(event: never) => void>>();
   readonly #watcher: SpecWatcher | undefined;
-  readonly #duties: DutySet;
+  readonly #background: Background;
   readonly #loader: GenerationLoader;
   /** Runs the compile parts of custom policies. */
   readonly #code = new CodeThread();
@@ -152,11 +142,14 @@ export class Gateway {
       stats: this.#stats,
       log: this.#log,
       clock: options.clock,
-      ask: (identity, question) => this.#duties.ask(identity, question),
+      ask: (identity, question) => this.#background.duties.ask(identity, question),
       requests: (records, dropped) => this.#admin.events.requests(records, dropped),
       recent: (records) => this.#admin.events.recent(records),
     });
-    this.#duties = systemDuties(this.#clock, this.#log, (identity, value) => this.#plane.api.publish(identity, value));
+    this.#background = new Background(this.#clock, this.#log, {
+      publish: (identity, value) => this.#plane.api.publish(identity, value),
+      changed: () => void this.#request('secrets'),
+    });
     if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
     this.#loader = this.#createLoader();
     const now = (): number => this.#clock.now();
@@ -192,7 +185,7 @@ export class Gateway {
       consumers: this.#plane.consumers,
       admin: this.#admin,
       watcher: this.#watcher,
-      duties: this.#duties,
+      background: this.#background,
       runtimeDir: this.#options.runtimeDir ?? runtimePath(),
       alone: () => this.#plane.whyAlone(),
       ending: () => this.#ending !== undefined,
@@ -210,7 +203,7 @@ export class Gateway {
       live: () => this.#loader.live,
       reloads: () => this.#reloads,
       workers: () => this.#plane.workers(),
-      duties: (program) => this.#duties.snapshots(program),
+      duties: (program) => this.#background.snapshots(program),
     });
   }
 
@@ -319,7 +312,7 @@ export class Gateway {
   async #end(): Promise<void> {
     clearInterval(this.#ticker);
     this.#code.close();
-    this.#duties.close();
+    this.#background.close();
     await this.#watcher?.close();
     const parts = [this.#admin.close(), this.#socket.close(), this.#plane.close(), this.#managed.close()];
     const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
@@ -376,24 +369,10 @@ export class Gateway {
       state: this.#state,
       live: this.#loader.live,
       reloads: this.#reloader.history,
-      duties: (program) => this.#duties.snapshots(program),
+      duties: (program) => this.#background.snapshots(program),
       workers: this.#plane.workers(),
       consumers: this.#plane.consumers.current,
       process: (service) => this.#managed.get(service),
     };
   }
-}
-
-function sourceOf(options: GatewayOptions): Source {
-  const { spec, bundle, model, publicKey } = options;
-  if ([spec, bundle, model].filter((one) => one !== undefined).length !== 1) {
-    throw new TypeError('A gateway needs exactly one of `spec`, `bundle` and `model`.');
-  }
-  if (spec !== undefined) return { kind: 'spec', path: spec, overlays: options.overlays ?? [] };
-  if (model) return { kind: 'model', model };
-  if (typeof bundle === 'string') {
-    return { kind: 'bundle', path: bundle, ...(publicKey === undefined ? {} : { publicKey }) };
-  }
-  if (!bundle) throw new TypeError('A gateway needs exactly one of `spec`, `bundle` and `model`.');
-  return { kind: 'loaded', bundle, root: options.root ?? process.cwd() };
 }

@@ -11,12 +11,17 @@ export const shown = (text: string): string => (text.length > 60 ? `${text.slice
 /** A text for a message: in backticks, or `an empty string`. */
 export const quoted = (text: string): string => (text === '' ? 'an empty string' : `\`${shown(text)}\``);
 
-const REFERENCE = /\$\{(env|file):([^}]*)\}/;
+const REFERENCE = /\$\{(env|file|vault):([^}]*)\}/;
 
 function refuseReference(node: TomlNode, decoder: Decoder): typeof INVALID {
-  decoder.error('reference/not-allowed', node.span, 'A `${env:}` or `${file:}` reference is not allowed here.', {
-    help: 'Write the value itself. References are resolved when the gateway loads, so they are allowed only where the compiler does not need the value: addresses, target URLs, credentials and header values of a `headers` policy.',
-  });
+  decoder.error(
+    'reference/not-allowed',
+    node.span,
+    'A `${env:}`, `${file:}` or `${vault:}` reference is not allowed here.',
+    {
+      help: 'Write the value itself. References are resolved when the gateway loads, so they are allowed only where the compiler does not need the value: addresses, target URLs, credentials and header values of a `headers` policy.',
+    },
+  );
   return INVALID;
 }
 

@@ -27,7 +27,7 @@ export interface TemplateError {
   readonly offset: number;
 }
 
-const REFERENCE = /\$\{(?:env|file):[^}]*\}/y;
+const REFERENCE = /\$\{(?:env|file|vault):[^}]*\}/y;
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_!#$%&'*+^`|~-]+)*$/;
 
 /**

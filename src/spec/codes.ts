@@ -57,7 +57,7 @@ export const SPEC_CODES: readonly CodeEntry[] = [
   warning('policy/not-inherited', '`without` names a policy that is not inherited'),
   error('policy/reserved-name', 'A policy has the name of another kind that is reserved'),
   error('policy/unknown-kind', 'The kind of a policy is unknown'),
-  error('reference/not-allowed', 'A `${env:}` or `${file:}` reference is not allowed here'),
+  error('reference/not-allowed', 'A `${env:}`, `${file:}` or `${vault:}` reference is not allowed here'),
   error('reference/syntax', 'A reference is malformed'),
   error('route/rewrite', 'A rewrite produces a path that cannot be sent'),
   error('schema/empty', 'A value must not be empty'),

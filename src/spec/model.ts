@@ -16,6 +16,7 @@ import type {
   PlanConfig,
   ServiceConfig,
 } from './entities.js';
+import type { VaultConfig } from './vault.js';
 
 export interface SourceFile {
   /** Relative to the folder of the root spec; used in spans. */
@@ -215,6 +216,8 @@ export interface Model {
   readonly accessLog: AccessLogConfig;
   readonly authentication: AuthenticationConfig;
   readonly overload: OverloadConfig;
+  /** Undefined: the spec has no `[vault]`. */
+  readonly vault: VaultConfig | undefined;
   readonly drainTimeout: number;
   readonly drainDelay: number;
   readonly workers: number;

@@ -19,6 +19,7 @@ import { consumer } from './consumer.js';
 import { accessLog, admin, lintSettings, listener, normalize, plan, service } from './entities.js';
 import { phases } from './phases.js';
 import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';
+import { vault } from './vault.js';
 import { WHEN_SUMMARY } from './when.js';
 
 interface Chapter {
@@ -65,6 +66,17 @@ const CHAPTERS: readonly Chapter[] = [
     title: '`[service.NAME]`',
     intro: 'A logical API that owns targets. It has either `targets` or `run`.',
     schema: service,
+  },
+  {
+    title: '`[vault]`',
+    intro: [
+      'Where the values of `${vault:PATH#KEY}` come from: HashiCorp Vault or OpenBao, a KV engine of version 2. `PATH` begins with the',
+      'mount of the engine: `${vault:secret/shop/db#password}`. gw logs in with exactly one of `token`, `approle` and `kubernetes`,',
+      'renews its token, and compares the versions of the secrets in use every `refresh`. A new value goes live by itself, without a',
+      'change of the spec: policies that use it are created anew, everything else stays. While Vault cannot be read, the last values',
+      'stay in use. A load is rejected if it needs a secret that cannot be read and was not read before.',
+    ].join('\n'),
+    schema: vault,
   },
   { title: '`[consumer.NAME]`', intro: 'A caller and its credentials.', schema: consumer },
   { title: '`[plan.NAME]`', intro: 'Limits that a consumer bought.', schema: plan },
@@ -114,10 +126,11 @@ const UNITS = [
   '`"512B"`, `"64KiB"`, `"10MiB"`; rates `"5/s"`, `"100/min"`, `"1000/15min"`.',
   '',
   'Where references are allowed (addresses, target URLs, certificates, keys, tokens, variables of `run`, `headers` policies),',
-  '`${env:NAME}` and `${file:path}` are resolved when the gateway loads; their values are never part of a bundle. A text may',
+  '`${env:NAME}`, `${file:path}` and `${vault:PATH#KEY}` (a secret of [Vault](#vault)) are resolved when the gateway loads; their',
+  'values are never part of a bundle. A text may',
   'contain several references and literal parts: `"http://${env:HOST}:${env:PORT:-8080}"`. `:-` starts a default, used if the',
   'variable or file is missing or empty. A default is plain text without `}` and is part of the bundle. Any other `${` is an',
-  'error there; write `$${` for a literal `${`. Elsewhere, for example in a reply, `${env:}` and `${file:}` are errors, and any',
+  'error there; write `$${` for a literal `${`. Elsewhere, for example in a reply, references are errors, and any',
   'other `${` is plain text.',
 ];
 

@@ -6,6 +6,7 @@ import { rewriting } from '../schema/schema.js';
 import { kindName, type TableEntry, type TableNode, type TomlNode } from '../schema/tree.js';
 import type { Model } from './model.js';
 import { rootShape, SETTINGS_TABLES } from './shapes.js';
+import { VAULT_LOGINS } from './vault.js';
 
 type Report = (diagnostic: Diagnostic) => void;
 type Settings = Pick<
@@ -18,6 +19,7 @@ type Settings = Pick<
   | 'drainDelay'
   | 'workers'
   | 'overload'
+  | 'vault'
   | 'lint'
   | 'consumerFiles'
   | 'at'
@@ -31,6 +33,7 @@ export function readSettings(tree: TableNode, report: Report): Settings {
   const { values } = rootShape.decodePartial(withDefaults(tree), decoder);
   for (const diagnostic of decoder.diagnostics) report(diagnostic);
   checkAdmin(tree, values, report);
+  checkVault(tree, values, report);
   const fallback = defaults();
   return {
     normalize: values.normalize ?? fallback.normalize!,
@@ -41,6 +44,7 @@ export function readSettings(tree: TableNode, report: Report): Settings {
     drainTimeout: values.drain_timeout ?? fallback.drain_timeout!,
     drainDelay: values.drain_delay ?? fallback.drain_delay!,
     workers: values.workers ?? fallback.workers!,
+    vault: values.vault,
     lint: values.lint ?? fallback.lint!,
     consumerFiles: values.consumers ?? [],
     at: decoder,
@@ -97,6 +101,23 @@ function checkVersion(tree: TableNode, report: Report): void {
     message: 'Missing key `spec`: it sets the version of the spec format.',
     help: 'Add `spec = 1` at the top of the file.',
     fix: { title: 'Add `spec = 1`', applicability: 'safe', edits: [{ span: start, text: 'spec = 1\n' }] },
+  });
+}
+
+function checkVault(tree: TableNode, { vault }: Root, report: Report): void {
+  const given = vault === undefined ? [] : VAULT_LOGINS.filter((login) => vault[login] !== undefined);
+  if (vault === undefined || given.length === 1) return;
+  const table = tree.entries.get('vault');
+  const second = table?.value.kind === 'table' ? table.value.entries.get(given[1] ?? '')?.keySpan : undefined;
+  report({
+    code: 'schema/one-of',
+    severity: 'error',
+    span: second ?? table?.keySpan ?? tree.span,
+    message:
+      given.length === 0
+        ? '`[vault]` does not say how gw logs in.'
+        : `\`[vault]\` has several logins: ${given.map((login) => `\`${login}\``).join(' and ')}.`,
+    help: 'Write one of `token`, `[vault.approle]` and `[vault.kubernetes]`.',
   });
 }
 

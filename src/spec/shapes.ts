@@ -7,6 +7,7 @@ import { actionFields } from './actions.js';
 import { listenerDefaults, serviceDefaults } from './defaults-section.js';
 import { accessLog, admin, authentication, lintSettings, normalize, overload, topLevel } from './entities.js';
 import { groupFields, routeFields } from './route-entities.js';
+import { vault } from './vault.js';
 
 /** A part that is read separately, so that one wrong item does not hide the others: decodes to its node. */
 export class PartSchema extends Schema<TomlNode> {
@@ -136,6 +137,7 @@ export const rootShape = s.object({
   access_log: accessLog.describe('One line per request.').optional(),
   authentication: authentication.describe('How attempts to guess credentials are slowed.').optional(),
   overload: overload.describe('What gw does when memory is low.').optional(),
+  vault: vault.describe('Where the values of `${vault:PATH#KEY}` come from.').optional(),
   lint: lintSettings.describe('Warnings that `gw validate` accepts.').optional(),
 });
 

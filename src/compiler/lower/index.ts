@@ -1,5 +1,5 @@
 /** Model -> IR: names become indices, units become numbers. */
-import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry } from '../../bundle/types.js';
+import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry, VaultEntry } from '../../bundle/types.js';
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
 import { routesOfPlan } from '../../spec/plans.js';
 import { consumerEntry } from '../../spec/stored/entry.js';
@@ -44,6 +44,7 @@ function lowerProgram(model: Model, include: boolean): Omit<Program, 'routes' | 
       origins: modelOrigins(model),
     },
     services: model.services.map(lowerService),
+    ...given('vault', lowerVault(model.vault)),
     workers: model.workers,
   };
 }
@@ -128,6 +129,26 @@ function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
 
 const lowerConsumer = ({ name, config, credentials, plan }: ConsumerModel): ConsumerEntry =>
   consumerEntry(name, config, credentials, plan?.name);
+
+/** One of its logins is given: the reader of the settings has checked that. */
+function lowerVault(vault: Model['vault']): VaultEntry | undefined {
+  if (vault === undefined) return undefined;
+  return {
+    address: vault.address,
+    ...given('ca', vault.ca),
+    login: lowerLogin(vault),
+    ...given('mount', vault.mount),
+    ...given('namespace', vault.namespace),
+    refresh: vault.refresh,
+    timeout: vault.timeout,
+  };
+}
+
+function lowerLogin({ approle, kubernetes, token = '' }: NonNullable<Model['vault']>): VaultEntry['login'] {
+  if (approle) return { method: 'approle', mount: approle.mount, roleId: approle.role_id, secretId: approle.secret_id };
+  if (!kubernetes) return { method: 'token', token };
+  return { jwt: kubernetes.jwt, method: 'kubernetes', mount: kubernetes.mount, role: kubernetes.role };
+}
 
 function lowerPlan(plan: PlanModel, model: Model): PlanEntry {
   const { name, config } = plan;

@@ -10,11 +10,16 @@ const MAX_REPLY = 1024 * 1024;
 const MAX_HEAD = 16 * 1024;
 
 /** The fetch of a duty's host. `signal`: the duty is closed, which ends the request. */
-export type DutyFetch = (url: string, options: DutyFetchOptions, signal: AbortSignal) => Promise<DutyReply>;
+export type DutyFetch = (url: string, options: FetchOptions, signal: AbortSignal) => Promise<DutyReply>;
+
+export interface FetchOptions extends DutyFetchOptions {
+  /** PEM: the authorities that certificates are verified against. Default: those of Node. */
+  readonly ca?: string;
+}
 
 /** Rejects with an Error whose message is a phrase: `connection refused`, `no reply within 10000 ms`. */
 export const dutyFetch: DutyFetch = (text, options, signal) => {
-  const { method = 'GET', headers = {}, body, timeout = TIMEOUT_MS, maxReply = MAX_REPLY } = options;
+  const { method = 'GET', headers = {}, body, ca, timeout = TIMEOUT_MS, maxReply = MAX_REPLY } = options;
   return new Promise((resolve, reject) => {
     const url = new URL(text);
     if (url.protocol !== 'http:' && url.protocol !== 'https:') throw new TypeError(`no http or https URL: ${text}`);
@@ -25,6 +30,7 @@ export const dutyFetch: DutyFetch = (text, options, signal) => {
       agent: false,
       maxHeaderSize: MAX_HEAD,
       rejectUnauthorized: true,
+      ...(ca === undefined ? {} : { ca }),
       headers: { 'user-agent': `gw/${gwVersion()}`, 'accept-encoding': 'identity', ...headers },
     });
     const timer = setTimeout(() => fail(new Error(`no reply within ${timeout} ms`)), timeout);

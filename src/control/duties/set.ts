@@ -1,14 +1,9 @@
 /** All duties of a gateway. They outlive reloads: a policy that stays the same keeps its duty. */
 import type { CodeTexts, Json, PolicyEntry, Program } from '../../bundle/types.js';
-import type { Clock, CreateDuty } from '../../policies/contract.js';
-import { dutyHalves } from '../../policies/duty-registry.js';
-import { systemAfter } from '../../proxy/exchange/questions.js';
+import type { CreateDuty } from '../../policies/contract.js';
 import { reasonOf } from '../../reason.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
-import type { Log } from '../log.js';
-import { customDuty } from './custom.js';
 import { Duty, type DutyWorld } from './duty.js';
-import { dutyFetch } from './fetch.js';
 
 /** A first run that has failed, or has not finished in the time that the load waits for it. */
 export interface DutyFailure {
@@ -144,22 +139,6 @@ export class DutySet {
     }
   }
 }
-
-/** All duties, on the network and the timers of the system. `publish` sends a value to all workers. */
-export const systemDuties = (clock: Clock, log: Log, publish: DutySetOptions['publish']): DutySet =>
-  new DutySet({
-    clock,
-    log,
-    publish,
-    random: Math.random,
-    after: systemAfter,
-    fetch: dutyFetch,
-    create: ({ code, use }, texts) => {
-      if (code === undefined) return dutyHalves[use];
-      const text = texts?.get(code);
-      return text === undefined ? undefined : customDuty(text, use);
-    },
-  });
 
 const stateOf = ({ identity, stateIdentity = identity }: Pick<PolicyEntry, 'identity' | 'stateIdentity'>): string =>
   stateIdentity;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { listReferences, resolveReferences } from '../../bundle/references.js';
-import type { PolicyEntry, Program, RefString } from '../../bundle/types.js';
+import type { PolicyEntry, Program, RefString, VaultEntry } from '../../bundle/types.js';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { errnoCode, reasonOf } from '../../reason.js';
 import { type Reference, splitReferences } from '../../reference-syntax.js';
@@ -30,12 +30,19 @@ export interface Resolved {
   readonly diagnostics: readonly Diagnostic[];
 }
 
+/** Secrets by `PATH#KEY`: the value, or why there is none, a sentence. */
+export interface SecretLookup {
+  find(name: string): { readonly value?: string; readonly problem?: string };
+}
+
 export interface Surroundings {
   /** The folder of the spec; relative paths start there. */
   readonly root: string;
   readonly env: { readonly [name: string]: string | undefined };
   /** Records every file that is read: a change of one is a change of the spec. */
   readonly reads: Reads;
+  /** The secrets of Vault, which were read before. */
+  readonly secrets: SecretLookup;
 }
 
 /** Resolves every reference of `program`. A reference without a value, or with an invalid one, is reported at each place that uses it. */
@@ -72,6 +79,23 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
   return { program: { ...whole, listeners, services, policies }, diagnostics };
 }
 
+/** The settings of Vault with their own references resolved, and the names of the secrets; undefined settings: they have a problem. */
+export function vaultOf(
+  { vault, provenance: _, ...parts }: Program,
+  surroundings: Omit<Surroundings, 'secrets'>,
+): { readonly entry: VaultEntry | undefined; readonly names: readonly string[] } {
+  const names = listReferences(parts).flatMap(({ kind, name }) => (kind === 'vault' ? [name] : []));
+  if (vault === undefined || names.length === 0) return { entry: undefined, names };
+  const around = { ...surroundings, secrets: { find: () => ({ problem: 'a login cannot use secrets' }) } };
+  let complete = true;
+  const entry = resolveReferences(vault, (reference) => {
+    const { value, problem } = read(reference, around);
+    if (problem !== undefined) complete = false;
+    return value ?? '';
+  });
+  return { entry: complete ? entry : undefined, names };
+}
+
 /** Where a use is written; if that is unknown, every place that contains its text. */
 function spansOfUse(use: ReferenceUse, text: string, places: Places, written: Written): Span[] {
   const found = use.source === undefined ? places.find(use.at, text) : places.at(use.source, text);
@@ -89,7 +113,9 @@ function unresolved(
   const help =
     kind === 'env'
       ? `Set ${name} in the environment of \`gw serve\`${otherwise}.`
-      : `Check the path, which is relative to the spec${otherwise}.`;
+      : kind === 'vault'
+        ? 'Check the path with its mount, the key, and that the login of `[vault]` may read it.'
+        : `Check the path, which is relative to the spec${otherwise}.`;
   const found = new Map<string, Diagnostic>();
   const add = (span: Span, message: string): void => {
     found.set(
@@ -117,6 +143,7 @@ function misfit(use: ReferenceUse, places: Places, written: Written): Diagnostic
 /** The value of a reference. As in a shell, the default replaces a missing or empty value. */
 function read(reference: Reference, surroundings: Surroundings): Found {
   const { kind, name, fallback } = reference;
+  if (kind === 'vault') return surroundings.secrets.find(name);
   const found = kind === 'env' ? readVariable(name, surroundings) : readReferencedFile(name, surroundings);
   if (fallback !== undefined && (found.missing === true || found.value === '')) return { value: fallback };
   return found;

@@ -15,17 +15,12 @@ import type { MatchModel, Model, SourceFile } from '../../spec/model.js';
 import { controlError, controlWarning, startOf } from '../codes.js';
 import type { RunSettings } from '../managed/process.js';
 import { Places } from '../references/places.js';
-import { resolveProgram, runsOf } from '../references/resolve.js';
+import { resolveProgram, runsOf, vaultOf } from '../references/resolve.js';
+import type { PreparedSecrets, VaultSecrets } from '../vault/secrets.js';
 import { Reads } from '../watch/reads.js';
 import type { MatchTexts } from './diff.js';
 import { Rejected, type Rejection } from './reloader.js';
-
-/** What a gateway runs. */
-export type Source =
-  | { readonly kind: 'spec'; readonly path: string; readonly overlays: readonly string[] }
-  | { readonly kind: 'bundle'; readonly path: string; readonly publicKey?: string }
-  | { readonly kind: 'model'; readonly model: Model }
-  | { readonly kind: 'loaded'; readonly bundle: Bundle; readonly root: string };
+import { nameOfSource, type Source } from './source.js';
 
 export interface Candidate {
   /** References resolved; managed services have no targets yet. */
@@ -43,6 +38,10 @@ export interface Candidate {
   readonly files: readonly SourceFile[];
   /** Warnings and infos. */
   readonly diagnostics: readonly Diagnostic[];
+  /** What it was resolved from: it can be resolved again with other values of its secrets. */
+  readonly compiled: Compiled;
+  /** Its secrets, to be kept when it goes live. */
+  readonly secrets: PreparedSecrets;
 }
 
 /** The result of an attempt, and the files that it read either way. */
@@ -52,19 +51,13 @@ export interface Attempt {
   readonly reads: Reads;
 }
 
-interface Compiled {
+/** A program whose references are not resolved. */
+export interface Compiled {
   readonly bundle: Bundle | undefined;
   readonly root: string;
   readonly files: readonly SourceFile[];
   readonly matchTexts: MatchTexts;
   readonly diagnostics: readonly Diagnostic[];
-}
-
-/** The absolute path of a source; `-` for one that does not come from a file. */
-export function nameOfSource(source: Source): string {
-  if (source.kind === 'loaded') return '-';
-  if (source.kind === 'model') return source.model.files[0]?.absolute ?? '-';
-  return resolve(source.path);
 }
 
 /** What builds of the same source share. */
@@ -75,32 +68,47 @@ export interface BuildTools {
   readonly trees?: TreeCache;
 }
 
-/**
- * Builds a candidate. Never throws because of the content of a file. `alone`: why only one worker can serve here;
- * undefined if several can.
- */
-export function build(
-  source: Source,
-  env: { readonly [name: string]: string | undefined },
-  alone: string | undefined,
-  tools: BuildTools = {},
-): Attempt {
+/** The machine that a program is resolved for. */
+export interface Machine {
+  readonly env: { readonly [name: string]: string | undefined };
+  /** Why only one worker can serve here; undefined if several can. */
+  readonly alone: string | undefined;
+  readonly secrets: VaultSecrets;
+}
+
+/** Builds a candidate. Never rejects because of the content of a file. */
+export async function build(source: Source, machine: Machine, tools: BuildTools = {}): Promise<Attempt> {
   const reads = new Reads();
   const compiled = compileSource(source, reads, tools);
+  return resolveCompiled(compiled, source, machine, reads);
+}
+
+/** Resolves the program of a candidate again: values outside of the spec have changed. */
+export const rebuild = ({ compiled }: Candidate, source: Source, machine: Machine): Promise<Attempt> =>
+  resolveCompiled(compiled, source, machine, new Reads());
+
+async function resolveCompiled(
+  compiled: Compiled,
+  source: Source,
+  { env, alone, secrets: vault }: Machine,
+  reads: Reads,
+): Promise<Attempt> {
   const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
   if (!compiled.bundle) return failed(compiled.diagnostics, compiled, reads);
   const { bundle } = compiled;
-  const resolved = resolveProgram(
-    bundle.program,
-    { root: compiled.root, env, reads },
-    { files: compiled.files, fallback },
-  );
+  const around = { root: compiled.root, env, reads };
+  const { entry, names } = vaultOf(bundle.program, around);
+  const secrets = await vault.prepare(entry, compiled.root, names);
+  const resolved = resolveProgram(bundle.program, { ...around, secrets }, { files: compiled.files, fallback });
   const asked = resolved.program;
   const program = alone === undefined ? asked : { ...asked, workers: 1 };
   const noted =
     asked.workers > program.workers ? [oneWorker(asked, new Places(asked, compiled.files, fallback), alone ?? '')] : [];
   const diagnostics = [...compiled.diagnostics, ...resolved.diagnostics, ...noted];
-  if (hasErrors(diagnostics)) return failed(diagnostics, compiled, reads);
+  if (hasErrors(diagnostics)) {
+    secrets.abandon();
+    return failed(diagnostics, compiled, reads);
+  }
   const trie = shared(bundle.trie);
   const candidate: Candidate = {
     program,
@@ -112,6 +120,8 @@ export function build(
     files: compiled.files,
     fingerprint: fingerprintOf(bundle, asked),
     diagnostics,
+    compiled,
+    secrets,
   };
   return { candidate, rejection: undefined, reads };
 }

@@ -1,5 +1,5 @@
 /** The work of each state of a reload: build, start managed targets, swap, stop what only the old generation used. */
-import type { ListenerEntry, Program } from '../../bundle/types.js';
+import type { Program } from '../../bundle/types.js';
 import type { CodeThread } from '../../custom/code-thread.js';
 import type { Clock } from '../../policies/contract.js';
 import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/types.js';
@@ -8,11 +8,12 @@ import type { Diagnostic } from '../../schema/diagnostic.js';
 import { TreeCache } from '../../spec/index.js';
 import { ConsumerConflict } from '../../state/consumers/build.js';
 import { boundedNames } from '../../telemetry/changes.js';
-import type { AdminServer, TcpAccess, TcpChange } from '../admin/server.js';
+import type { AdminServer, TcpChange } from '../admin/server.js';
+import type { Background } from '../background.js';
 import { type ControlCode, controlError, controlWarning } from '../codes.js';
 import type { GatewayConsumers } from '../consumers.js';
 import { dutyDiagnostics } from '../duties/diagnostics.js';
-import type { DutyPreparation, DutySet } from '../duties/set.js';
+import type { DutyPreparation } from '../duties/set.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import type { Log } from '../log.js';
 import { ManagedError, type ManagedProcess } from '../managed/process.js';
@@ -21,10 +22,12 @@ import { assertFree, isAnyPort } from '../ports/addresses.js';
 import { bindHelp } from '../ports/bind-help.js';
 import { plain } from '../references/pems.js';
 import type { SpecWatcher } from '../watch/watcher.js';
-import { build, type Candidate, nameOfSource, placesOf, reject, reportOf, type Source } from './candidate.js';
+import { build, type Candidate, type Machine, placesOf, rebuild, reject, reportOf } from './candidate.js';
 import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
 import { lossesOf, removesSomething } from './losses.js';
+import { accessOf, entityIn, forWorkers, listenerAt, withTargets } from './program-parts.js';
 import { Rejected, type Rejection, type ReloadSteps, type ReloadTrigger, type SwapResult } from './reloader.js';
+import { nameOfSource, type Source } from './source.js';
 
 /** A candidate with its managed targets and its duties running. */
 export interface WarmCandidate {
@@ -49,7 +52,7 @@ export interface LoaderParts {
   readonly log: Log;
   readonly clock: Clock;
   readonly managed: ManagedSet;
-  readonly duties: DutySet;
+  readonly background: Background;
   readonly stats: GatewayStats;
   readonly plane: DataPlaneApi;
   readonly consumers: GatewayConsumers;
@@ -87,11 +90,10 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const live = this.#live?.candidate;
     // Only an address changed: load the live program again, whatever is on disk now.
     if (trigger === 'moved') return live;
+    if (trigger === 'secrets') return live && this.#rebuilt(live);
     const { watcher } = this.#parts;
-    const { candidate, rejection, reads } = build(this.#parts.source, this.#parts.env, this.#parts.alone(), {
-      code: this.#parts.code,
-      trees: this.#trees,
-    });
+    const tools = { code: this.#parts.code, trees: this.#trees };
+    const { candidate, rejection, reads } = await build(this.#parts.source, this.#machine(), tools);
     const complete = watcher?.update(reads, trigger !== 'watch') ?? true;
     // Read while it was being written: the watcher triggers again.
     if (trigger === 'watch' && !complete) return undefined;
@@ -104,10 +106,33 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     if (trigger !== 'watch' || !candidate) return candidate;
     // A spec with fewer routes or policies may be half written: wait until the file has been quiet for longer.
     const less = live !== undefined && removesSomething(lossesOf(live, candidate));
-    return same || (less && watcher?.insist() === false) ? undefined : candidate;
+    if (!same && !(less && watcher?.insist() === false)) return candidate;
+    candidate.secrets.abandon();
+    return undefined;
+  }
+
+  #machine(): Machine {
+    const { alone, background, env } = this.#parts;
+    return { env, alone: alone(), secrets: background.secrets };
+  }
+
+  /** The live program with other values of its secrets; undefined if they have not changed. */
+  async #rebuilt(live: Candidate): Promise<Candidate | undefined> {
+    const { candidate, rejection } = await rebuild(live, this.#parts.source, this.#machine());
+    if (rejection) throw this.#remember(new Rejected(rejection));
+    return candidate?.fingerprint === live.fingerprint ? undefined : candidate;
   }
 
   async warm(candidate: Candidate): Promise<WarmCandidate> {
+    try {
+      return await this.#warm(candidate);
+    } catch (error) {
+      candidate.secrets.abandon();
+      throw error;
+    }
+  }
+
+  async #warm(candidate: Candidate): Promise<WarmCandidate> {
     // A second gateway on the same port would start all its managed targets only to stop them.
     if (!this.#live && candidate.runs.size > 0) await this.#assertFree(candidate);
     const preparation = await this.#startTargets(candidate);
@@ -123,7 +148,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   async #startDuties(candidate: Candidate): Promise<DutyPreparation> {
     let duties: DutyPreparation;
     try {
-      duties = await this.#parts.duties.prepare(candidate.program, candidate.code);
+      duties = await this.#parts.background.duties.prepare(candidate.program, candidate.code);
     } catch (error) {
       throw await this.#refuseLoad(candidate, error);
     }
@@ -177,10 +202,12 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       });
     } catch (error) {
       duties.abandon();
+      candidate.secrets.abandon();
       await preparation.abandon();
       throw error instanceof ConsumerConflict ? await this.#refuseLoad(candidate, error) : error;
     }
     duties.commit();
+    candidate.secrets.commit();
     this.#live = { candidate, program, input, loadedAt: clock.now(), listeners };
     this.#rejected = undefined;
     const gone = preparation.commit();
@@ -300,34 +327,6 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   }
 }
 
-/** The TCP address of the admin API; undefined without an address or a token. */
-function accessOf({ admin }: Program): TcpAccess | undefined {
-  if (admin.address === undefined || admin.token === undefined) return undefined;
-  const address = plain(admin.address);
-  const colon = address.lastIndexOf(':');
-  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
-  return {
-    host: host === '' ? '::' : host,
-    port: Number(address.slice(colon + 1)),
-    token: plain(admin.token),
-    hosts: admin.hosts ?? [],
-  };
-}
-
-/** The part of a program that workers use: consumers are in a table that they share, origins only explain. */
-function forWorkers(program: Program): Program {
-  const policies = program.policies.map((policy) => ({ ...policy, config: {}, origins: {} }));
-  return { ...program, consumers: [], policies, provenance: { files: [], origins: {} } };
-}
-
-function withTargets(program: Program, urls: ReadonlyMap<string, string>): Program {
-  const services = program.services.map((service) => {
-    const url = urls.get(service.name);
-    return url === undefined ? service : { ...service, targets: [{ url, weight: 1 }] };
-  });
-  return { ...program, services };
-}
-
 const OPENED_HELP = 'If these routes must not be public, restore the authenticating policy and save the spec.';
 const EMPTY_HELP =
   'Every request gets 404 now. If that is not intended, check that the spec and its includes are complete.';
@@ -349,31 +348,5 @@ function differenceOf(before: Candidate | undefined, after: Candidate): ProgramD
 
 /** The address at the end of an error of listen(2) or of a name lookup: `127.0.0.1:80`. */
 const placeOf = (error: unknown): string => /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1] ?? '';
-
-/** The listener with this address, or the only one with its port or host. */
-function listenerAt({ listeners }: Program, place: string): ListenerEntry | undefined {
-  const colon = place.lastIndexOf(':');
-  const [host, port] = colon < 0 ? [place, ''] : [place.slice(0, colon), place.slice(colon + 1)];
-  const having = (test: (host: string, port: string) => boolean): ListenerEntry[] =>
-    listeners.filter(({ address }) => {
-      const text = plain(address);
-      const at = text.lastIndexOf(':');
-      return test(text.slice(0, at).replace(/^\[|\]$/g, '') || '::', text.slice(at + 1));
-    });
-  const exact = having((one, its) => one === host && its === port);
-  const samePort = having((_one, its) => its === port);
-  const sameHost = having((one) => one === place);
-  return exact[0] ?? [samePort, sameHost].find(({ length }) => length === 1)?.[0];
-}
-
-/** The entity that a message of the data plane names; '' if it names none. */
-function entityIn({ policies, listeners, services, consumers }: Program, message: string): string {
-  const kinds = { listener: listeners, service: services, consumer: consumers, policy: policies };
-  for (const [kind, entities] of Object.entries(kinds)) {
-    const found = entities.find(({ name }) => message.includes(`${kind} ${name}`) || message.includes(`\`${name}\``));
-    if (found) return `${kind}.${found.name}`;
-  }
-  return '';
-}
 
 const ACCESS_LOG_HELP = 'Create the folder, let the user that runs gw write there, or change `path` of `[access_log]`.';

@@ -5,7 +5,7 @@ import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 export type ReloadPhase = 'idle' | 'building' | 'warming' | 'swapping' | 'draining';
 
 /** The trigger of a reload. Only `watch` may end without a reload. */
-export type ReloadTrigger = 'start' | 'watch' | 'signal' | 'admin' | 'api' | 'moved';
+export type ReloadTrigger = 'start' | 'watch' | 'signal' | 'admin' | 'api' | 'moved' | 'secrets';
 
 /** The result of a rejected attempt. */
 export interface Rejection {
@@ -56,6 +56,10 @@ interface Queued {
 
 export const KEPT_RELOADS = 50;
 
+/** `moved`: only an address has changed. `secrets`: only the value of a secret. Neither reads the spec. */
+const kindOf = (trigger: ReloadTrigger): 'moved' | 'secrets' | 'spec' =>
+  trigger === 'moved' || trigger === 'secrets' ? trigger : 'spec';
+
 export class Reloader<Built, Warm> {
   readonly #steps: ReloadSteps<Built, Warm>;
   readonly #now: () => number;
@@ -63,7 +67,7 @@ export class Reloader<Built, Warm> {
   readonly #history: ReloadSnapshot[] = [];
   #activity: 'building' | 'warming' | 'swapping' | undefined;
   #running: Promise<ReloadSnapshot | undefined> | undefined;
-  /** At most two: one that reads the spec again, and one that does not (`moved`). */
+  /** At most three: one that reads the spec again, and one of each kind that does not. */
   readonly #queue: Queued[] = [];
   #draining: Promise<void> = Promise.resolve();
   #drains = 0;
@@ -89,7 +93,7 @@ export class Reloader<Built, Warm> {
    */
   request(trigger: ReloadTrigger): Promise<ReloadSnapshot | undefined> {
     const since = this.#now();
-    const same = this.#queue.find((queued) => (queued.trigger === 'moved') === (trigger === 'moved'));
+    const same = this.#queue.find((queued) => kindOf(queued.trigger) === kindOf(trigger));
     if (same) {
       if (same.trigger === 'watch') same.trigger = trigger;
       return same.done;

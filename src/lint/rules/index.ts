@@ -47,6 +47,8 @@ import targetSchemePort from './target-scheme-port.js';
 import targetSelfLoop from './target-self-loop.js';
 import targetUnspecifiedAddress from './target-unspecified-address.js';
 import templateUnknownVariable from './template-unknown-variable.js';
+import vaultMissing from './vault-missing.js';
+import vaultPlainHttp from './vault-plain-http.js';
 
 export const rules: readonly Rule[] = [
   adminPublic,
@@ -96,4 +98,6 @@ export const rules: readonly Rule[] = [
   targetSelfLoop,
   targetUnspecifiedAddress,
   templateUnknownVariable,
+  vaultMissing,
+  vaultPlainHttp,
 ];

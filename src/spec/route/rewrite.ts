@@ -13,7 +13,7 @@ export interface RewriteProblem {
 
 /** Replaces a variable: a character that is valid in a path and in a query and is not a hex digit. */
 const STAND_IN = 'x';
-const REFERENCE = /\$\{(?:env|file):[^}]*\}/g;
+const REFERENCE = /\$\{(?:env|file|vault):[^}]*\}/g;
 
 /** All constant parts that make every request of the route fail. `parsed`: the result of parseTemplate(text). */
 export function rewriteProblems(text: string, parsed: ParsedTemplate, rules: NormalizeEntry): RewriteProblem[] {

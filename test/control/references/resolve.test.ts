@@ -30,7 +30,14 @@ const policy = (settings: PolicyEntry['settings']): PolicyEntry => ({
 function resolve(program: Program, env: Record<string, string> = {}, text = '') {
   const reads = new Reads();
   const written = { files: [{ path: 'gateway.toml', text }], fallback: 'gateway.toml' };
-  return { ...resolveProgram(program, { root: folder, env, reads }, written), files: [...reads.files.keys()] };
+  return {
+    ...resolveProgram(
+      program,
+      { root: folder, env, reads, secrets: { find: () => ({ problem: 'no Vault' }) } },
+      written,
+    ),
+    files: [...reads.files.keys()],
+  };
 }
 
 test('references resolve to variables and file contents; the files are returned for watching', () => {

@@ -1,0 +1,51 @@
+/** The work of control that no request waits for: the duties of policies, and reading the secrets of Vault. */
+import type { Program } from '../bundle/types.js';
+import type { Clock } from '../policies/contract.js';
+import { dutyHalves } from '../policies/duty-registry.js';
+import { systemAfter } from '../proxy/exchange/questions.js';
+import type { DutySnapshot } from '../telemetry/snapshot.js';
+import { customDuty } from './duties/custom.js';
+import type { DutyWorld } from './duties/duty.js';
+import { dutyFetch } from './duties/fetch.js';
+import { DutySet, type DutySetOptions } from './duties/set.js';
+import type { Log } from './log.js';
+import { VaultSecrets } from './vault/secrets.js';
+
+export interface BackgroundEvents {
+  /** Sends the value of a duty to all workers. */
+  readonly publish: DutySetOptions['publish'];
+  /** A secret that the live program uses has another value. */
+  readonly changed: () => void;
+}
+
+/** On the network and the timers of the system. */
+export class Background {
+  readonly duties: DutySet;
+  readonly secrets: VaultSecrets;
+
+  constructor(clock: Clock, log: Log, { publish, changed }: BackgroundEvents) {
+    const world: DutyWorld = { clock, log, random: Math.random, after: systemAfter, fetch: dutyFetch };
+    this.secrets = new VaultSecrets(world, changed);
+    this.duties = new DutySet({
+      ...world,
+      publish,
+      create: ({ code, use }, texts) => {
+        if (code === undefined) return dutyHalves[use];
+        const text = texts?.get(code);
+        return text === undefined ? undefined : customDuty(text, use);
+      },
+    });
+  }
+
+  /** In the order of the program; that of the secrets last. */
+  snapshots(program: Program): DutySnapshot[] {
+    const secrets = this.secrets.snapshot;
+    return [...this.duties.snapshots(program), ...(secrets === undefined ? [] : [secrets])];
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.duties.close();
+    this.secrets.close();
+  }
+}

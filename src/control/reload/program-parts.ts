@@ -1,0 +1,61 @@
+/** Parts of a resolved program, for the steps of a load. */
+import type { ListenerEntry, Program } from '../../bundle/types.js';
+import type { TcpAccess } from '../admin/server.js';
+import { plain } from '../references/pems.js';
+
+/** The TCP address of the admin API; undefined without an address or a token. */
+export function accessOf({ admin }: Program): TcpAccess | undefined {
+  if (admin.address === undefined || admin.token === undefined) return undefined;
+  const address = plain(admin.address);
+  const colon = address.lastIndexOf(':');
+  const host = address.slice(0, colon).replace(/^\[|\]$/g, '');
+  return {
+    host: host === '' ? '::' : host,
+    port: Number(address.slice(colon + 1)),
+    token: plain(admin.token),
+    hosts: admin.hosts ?? [],
+  };
+}
+
+/** The part of a program that workers use: consumers are in a table that they share, origins only explain. */
+export function forWorkers(program: Program): Program {
+  const policies = program.policies.map((policy) => ({ ...policy, config: {}, origins: {} }));
+  // Only control logs in at Vault.
+  const { vault: _, ...rest } = program;
+  return { ...rest, consumers: [], policies, provenance: { files: [], origins: {} } };
+}
+
+/** With the addresses of managed services, by name. */
+export function withTargets(program: Program, urls: ReadonlyMap<string, string>): Program {
+  const services = program.services.map((service) => {
+    const url = urls.get(service.name);
+    return url === undefined ? service : { ...service, targets: [{ url, weight: 1 }] };
+  });
+  return { ...program, services };
+}
+
+/** The listener with this address, or the only one with its port or host. */
+export function listenerAt({ listeners }: Program, place: string): ListenerEntry | undefined {
+  const colon = place.lastIndexOf(':');
+  const [host, port] = colon < 0 ? [place, ''] : [place.slice(0, colon), place.slice(colon + 1)];
+  const having = (test: (host: string, port: string) => boolean): ListenerEntry[] =>
+    listeners.filter(({ address }) => {
+      const text = plain(address);
+      const at = text.lastIndexOf(':');
+      return test(text.slice(0, at).replace(/^\[|\]$/g, '') || '::', text.slice(at + 1));
+    });
+  const exact = having((one, its) => one === host && its === port);
+  const samePort = having((_one, its) => its === port);
+  const sameHost = having((one) => one === place);
+  return exact[0] ?? [samePort, sameHost].find(({ length }) => length === 1)?.[0];
+}
+
+/** The entity that a message of the data plane names; '' if it names none. */
+export function entityIn({ policies, listeners, services, consumers }: Program, message: string): string {
+  const kinds = { listener: listeners, service: services, consumer: consumers, policy: policies };
+  for (const [kind, entities] of Object.entries(kinds)) {
+    const found = entities.find(({ name }) => message.includes(`${kind} ${name}`) || message.includes(`\`${name}\``));
+    if (found) return `${kind}.${found.name}`;
+  }
+  return '';
+}
