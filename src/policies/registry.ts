@@ -2,6 +2,7 @@
 import allow from './allow/index.js';
 import anyOf from './any-of/index.js';
 import apiKey from './api-key/index.js';
+import authzen from './authzen/index.js';
 import basic from './basic/index.js';
 import block from './block/index.js';
 import compress from './compress/index.js';
@@ -25,6 +26,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   allow,
   anyOf,
   apiKey,
+  authzen,
   basic,
   block,
   compress,

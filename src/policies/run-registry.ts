@@ -2,6 +2,7 @@
 import { create as allow } from './allow/run.js';
 import { create as anyOf } from './any-of/run.js';
 import { create as apiKey } from './api-key/run.js';
+import { create as authzen } from './authzen/run.js';
 import { create as basic } from './basic/run.js';
 import { create as block } from './block/run.js';
 import { create as compress } from './compress/run.js';
@@ -25,6 +26,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   allow,
   'any-of': anyOf,
   'api-key': apiKey,
+  authzen,
   basic,
   block,
   compress,
