@@ -17,6 +17,7 @@ export type {
   Json,
   Phase,
   PlanEntry,
+  RefString,
   ReplyPhase,
   RouteEntry,
   TemplateEntry,

@@ -21,6 +21,7 @@ import plan from './plan/index.js';
 import rateLimit from './rate-limit/index.js';
 import securityHeaders from './security-headers/index.js';
 import validate from './validate/index.js';
+import webhook from './webhook/index.js';
 
 export const declarations: readonly PolicyDeclaration[] = [
   allow,
@@ -44,6 +45,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   rateLimit,
   securityHeaders,
   validate,
+  webhook,
 ];
 
 export const declarationOf = (use: string): PolicyDeclaration | undefined =>

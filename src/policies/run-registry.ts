@@ -21,6 +21,7 @@ import { create as plan } from './plan/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
 import { create as securityHeaders } from './security-headers/run.js';
 import { create as validate } from './validate/run.js';
+import { create as webhook } from './webhook/run.js';
 
 export const runHalves: { readonly [use: string]: CreatePolicy } = {
   allow,
@@ -44,4 +45,5 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'rate-limit': rateLimit,
   'security-headers': securityHeaders,
   validate,
+  webhook,
 };

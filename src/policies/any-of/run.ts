@@ -27,6 +27,9 @@ class AnyOfPolicy implements PolicyInstance {
   readonly #host: PolicyHost;
   readonly #members: readonly Authenticator[];
   readonly #anonymous: string | undefined;
+  /** Only if a member has the hook: a chain without reply hooks is faster. */
+  readonly after?: NonNullable<PolicyInstance['after']>;
+  readonly finished?: NonNullable<PolicyInstance['finished']>;
 
   constructor({ members, anonymous }: AnyOfSettings, host: PolicyHost) {
     this.#host = host;
@@ -34,6 +37,12 @@ class AnyOfPolicy implements PolicyInstance {
     this.#members = members.map((name) => authenticatorOf(name, host.member(name)));
     this.requestFields = this.#members.flatMap(({ requestFields = [] }) => requestFields);
     this.clientFields = this.#members.flatMap(({ clientFields = [] }) => clientFields);
+    const instances = members.map((name) => host.member(name));
+    if (instances.some(({ after }) => after !== undefined)) this.after = afterAll(instances);
+    if (instances.some(({ finished }) => finished !== undefined))
+      this.finished = (exchange, end) => {
+        for (const instance of instances) instance.finished?.(exchange, end);
+      };
     this.secretParams = this.#members.flatMap(({ secretParams = [] }) => secretParams);
   }
 
@@ -80,10 +89,26 @@ class AnyOfPolicy implements PolicyInstance {
   }
 }
 
+/** after() of all members: each looks at what it has noted of the exchange. A reply that one returns takes the place of the other. */
+const afterAll =
+  (instances: readonly PolicyInstance[]): NonNullable<PolicyInstance['after']> =>
+  (exchange, given) => {
+    let reply = given;
+    for (const [at, instance] of instances.entries()) {
+      const edited = instance.after?.(exchange, reply);
+      if (edited instanceof Promise) {
+        const rest = afterAll(instances.slice(at + 1));
+        return edited.then(async (late) => (await rest(exchange, late ?? reply)) ?? late ?? reply);
+      }
+      reply = edited ?? reply;
+    }
+    return reply;
+  };
+
 /** Throws if the policy does not authenticate. */
 function authenticatorOf(name: string, instance: PolicyInstance): Authenticator {
   if (instance.authenticate === undefined) throw new Error(`The policy ${name} does not authenticate.`);
-  // A view on the instance: its hooks need `this`, and any-of runs no others.
+  // A view on the instance: its hooks need `this`.
   return {
     authenticate: (exchange, collect) => instance.authenticate!(exchange, collect),
     strip: (exchange) => instance.strip?.(exchange),

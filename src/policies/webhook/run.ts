@@ -1,0 +1,147 @@
+/** webhook at run time: checks the signature of a sender over the body as it was sent. */
+import * as crypto from 'node:crypto';
+import type {
+  Absent,
+  Authentication,
+  CollectBody,
+  Exchange,
+  ExchangeEnd,
+  PolicyHost,
+  PolicyInstance,
+  RefString,
+  Refused,
+  Reply,
+} from '../contract.js';
+import { runPolicy } from '../run-kit.js';
+import { PROBLEMS } from './problems.js';
+import { Replays } from './replays.js';
+import type { WebhookSettings } from './schema.js';
+import { findSignatures, type Signatures, timeOf } from './signatures.js';
+
+export const create = runPolicy<WebhookSettings>((settings, host) => new WebhookPolicy(settings, host));
+
+/** A noted request, and whether it had success. */
+interface Noted {
+  readonly digest: string;
+  success: boolean;
+}
+
+class WebhookPolicy implements PolicyInstance {
+  readonly #settings: WebhookSettings;
+  readonly #host: PolicyHost;
+  readonly #secrets: readonly Uint8Array[];
+  readonly #publicKeys: readonly crypto.KeyObject[];
+  readonly #replays: Replays;
+  /** Whether a signature has a time. */
+  readonly #timed: boolean;
+  readonly #challenge: string;
+  readonly #absent: Absent;
+
+  constructor(settings: WebhookSettings, host: PolicyHost) {
+    this.#settings = settings;
+    this.#host = host;
+    this.#secrets = settings.secrets.map((secret) => secretOf(secret, settings));
+    this.#publicKeys = settings.publicKeys.map(publicKey);
+    this.#replays = new Replays(host, settings.remember);
+    this.#timed = settings.timestamp !== undefined || settings.form === 'pairs';
+    this.#challenge = `Webhook realm="${settings.sender.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')}"`;
+    const fields = [settings.header, settings.timestamp, settings.id].filter((name) => name !== undefined);
+    const detail = `Send it in ${fields.join(', ')}.`;
+    this.#absent = {
+      outcome: 'absent',
+      why: `no signature in ${fields.join(', ')}`,
+      problem: { ...PROBLEMS.missing, detail, challenge: this.#challenge },
+    };
+  }
+
+  async authenticate(exchange: Exchange, collect: CollectBody): Promise<Authentication> {
+    const { tolerance, remember, maxBody, sender } = this.#settings;
+    const found = findSignatures(this.#settings, exchange);
+    if (found === undefined) return this.#absent;
+    if (typeof found === 'string') return this.#invalid(found);
+    // Everything that the head says is checked before the body is collected.
+    if (this.#timed) {
+      const time = timeOf(found.timestamp);
+      if (time === undefined) return this.#invalid('the time of the signature is malformed');
+      if (Math.abs(time - this.#host.clock.now()) > tolerance)
+        return this.#invalid('the time of the signature is too far from now');
+    }
+    const body = await collect(maxBody);
+    if (!(body instanceof Uint8Array)) return body;
+    const parts = this.#partsOf(exchange, found, body);
+    if (!this.#fits(parts, found)) return this.#invalid('no secret fits the signature');
+    if (remember > 0) {
+      const hash = crypto.createHash('sha256');
+      for (const part of parts) hash.update(part);
+      const digest = hash.digest('base64url');
+      if (!(await this.#replays.note(digest)))
+        return { ...this.#invalid('the request was sent before'), counts: false };
+      exchange.note(this, { digest, success: false } satisfies Noted);
+    }
+    const consumer = this.#host.consumers.byName(sender);
+    const why = `signature of ${consumer === undefined ? '' : 'consumer '}${sender}`;
+    return { outcome: 'identity', consumer, claims: { sub: sender }, challenge: this.#challenge, why };
+  }
+
+  after(exchange: Exchange, { status }: Reply): undefined {
+    const noted = exchange.noted(this) as Noted | undefined;
+    if (noted !== undefined) noted.success = status < 500 && status !== 429;
+    return undefined;
+  }
+
+  /** Senders repeat a request that had no success, some of them with the same signature. */
+  finished(exchange: Exchange, end: ExchangeEnd): void {
+    const noted = exchange.noted(this) as Noted | undefined;
+    if (noted !== undefined && !(noted.success && end === 'sent')) this.#replays.forget(noted.digest);
+  }
+
+  /** What is signed, in parts. */
+  #partsOf(exchange: Exchange, { timestamp, id }: Signatures, body: Uint8Array): (string | Uint8Array)[] {
+    const { method, path } = exchange;
+    const values = { body, timestamp, id, method, path };
+    return this.#settings.signed.map((part) => (typeof part === 'string' ? part : values[part.var]));
+  }
+
+  #fits(parts: readonly (string | Uint8Array)[], { hmacs, signed }: Signatures): boolean {
+    if (hmacs.length > 0) {
+      for (const secret of this.#secrets) {
+        const hmac = crypto.createHmac(this.#settings.algorithm, secret);
+        for (const part of parts) hmac.update(part);
+        const expected = hmac.digest();
+        if (hmacs.some((given) => crypto.timingSafeEqual(given, expected))) return true;
+      }
+    }
+    if (signed.length === 0 || this.#publicKeys.length === 0) return false;
+    const message = Buffer.concat(parts.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)));
+    return this.#publicKeys.some((key) => signed.some((given) => crypto.verify(null, message, key, given)));
+  }
+
+  #invalid(why: string): Refused {
+    const detail = `${why.charAt(0).toUpperCase()}${why.slice(1)}.`;
+    return { outcome: 'refused', why, problem: { ...PROBLEMS.invalid, detail, challenge: this.#challenge } };
+  }
+}
+
+/** Throws if a secret cannot be used: then the load is refused. */
+function secretOf(secret: RefString, { secretEncoding }: WebhookSettings): Uint8Array {
+  const text = typeof secret === 'string' ? secret : '';
+  const bytes = bytesOf(text, secretEncoding);
+  if (bytes === undefined) throw new Error(`A secret is not ${secretEncoding === 'hex' ? 'hex' : 'base64'}.`);
+  if (bytes.length < MIN_SECRET) throw new Error(`A secret has fewer than ${MIN_SECRET} bytes.`);
+  return bytes;
+}
+
+/** Shorter ones can be guessed from one signed request. */
+const MIN_SECRET = 8;
+
+function bytesOf(text: string, encoding: WebhookSettings['secretEncoding']): Uint8Array | undefined {
+  if (encoding === 'text') return Buffer.from(text);
+  if (encoding === 'hex') return /^([0-9a-fA-F]{2})+$/.test(text) ? Buffer.from(text, 'hex') : undefined;
+  const base64 = encoding === 'whsec' ? text.replace(/^whsec_/, '') : text;
+  return /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? Buffer.from(base64, 'base64') : undefined;
+}
+
+function publicKey(base64: string): crypto.KeyObject {
+  const x = Buffer.from(base64, 'base64').toString('base64url');
+  return crypto.createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' });
+}
