@@ -8,6 +8,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { WorkerSet } from '../../../src/control/workers/set.js';
 import type { GenerationInput } from '../../../src/proxy/types.js';
+import type { ConsumerMemory } from '../../../src/state/consumers/layers.js';
+import { ConsumerSet } from '../../../src/state/consumers/set.js';
 import { listenerPlan, programWith } from '../../support/programs.js';
 import { KeptLog, removeFolders, temporaryFolder, until } from '../kit.js';
 
@@ -39,7 +41,9 @@ writeFileSync(
       if (what === 3) setInterval(() => leak.push(Array.from({ length: 20_000 }, (_, at) => ({ at }))), 1);
     };
     setInterval(strike, 5);
+    const uses = (memory) => memory && events.log('info', 'worker ' + worker + ' has consumers ' + memory.version);
     return {
+      async replaceConsumers(memory) { uses(memory); },
       async prepare(input) {
         const [what, who] = input.sha256.split('@');
         if (what === 'slow') await new Promise((done) => setTimeout(done, 150));
@@ -48,6 +52,7 @@ writeFileSync(
           if (what === 'crash') process.exit(3);
         }
         prepared = input;
+        uses(input.consumers);
         say('prepared', input);
         return input.program.listeners.map(({ name, address }) => ({ name, address: address.replace(/:0$/, ':' + (4711 + worker)) }));
       },
@@ -71,6 +76,8 @@ const input = (id: number, sha256: string, workers: number, address = '127.0.0.1
   trie: new SharedArrayBuffer(8),
   stats: { chunks: [], routes: [], unmatched: 0, targets: [], listeners: [] },
 });
+
+const memory = (version: number): ConsumerMemory => ({ ...ConsumerSet.of([]).memory, version });
 
 function setOf(options: { lookEvery?: number } = {}) {
   const log = new KeptLog();
@@ -170,6 +177,21 @@ test('a dead worker is replaced at once, and the others keep running', async () 
     [0, 1, 0],
   );
   assert.is(log.count(/^serves [02]/), 2);
+});
+
+test('changed consumers reach every worker, also a replacement and a new one', async () => {
+  const { set, log, strike } = setOf();
+  await set.load({ ...input(1, 'fine', 2), consumers: memory(1) });
+  await set.replaceConsumers(memory(2));
+  assert.is(log.count(/^worker \d has consumers 2$/), 2);
+  strike(1, 1);
+  await until(() => log.find(/worker 1 serves again/), 'its return');
+  assert.is(log.count(/^worker 1 has consumers 2$/), 2, 'the replacement prepares with the newest');
+  assert.is(log.count(/^worker 1 has consumers 1$/), 1);
+  await set.load({ ...input(2, 'fine', 3), consumers: memory(1) });
+  assert.ok(log.count(/^worker 2 has consumers 2$/) > 0);
+  await set.load({ ...input(3, 'fine', 3), consumers: memory(3) });
+  assert.is(log.count(/^worker \d has consumers 3$/), 3);
 });
 
 test('a repeatedly dying worker restarts with growing delays, and loads do not wait for it', async () => {
