@@ -158,6 +158,45 @@ test('consumer/shared-key: repeated keys of one consumer and repeated references
   assert.equal(codes(check(keys('"${env:K}", "${env:L}"'))), []);
 });
 
+test('consumer/shared-key: a user name of two consumers, and an id that another kind has', () => {
+  const user = (name: string): string =>
+    `[[consumer.${name}.credentials]]\nusername = "alice"\npassword = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW"\n`;
+  const [found, ...more] = check(
+    `${KEYS}${CONSUMER}${user('acme')}[consumer.b]\napi_keys = ["${KEY.replace('0', '1')}"]\n${user('b')}${guarded('GET /a')}`,
+  );
+  assert.equal([found?.code, more.length], ['consumer/shared-key', 0]);
+  assert.match(found!.message, 'Consumer `acme` has the same user name');
+  const kinds = `[consumer.b]\n[[consumer.b.credentials]]\ncertificate = "${KEY}"\n[[consumer.b.credentials]]\nkey = "${KEY.replace('0', '1')}"\n`;
+  assert.equal(codes(check(`${KEYS}${CONSUMER}${kinds}${guarded('GET /a')}`)), []);
+});
+
+test('consumer/credential-name: also a name that a key of api_keys has', () => {
+  const named = (name: string): string =>
+    `[[consumer.acme.credentials]]\nname = "${name}"\nkey = "${KEY.replace('0', '1')}"\n`;
+  assert.equal(codes(check(`${KEYS}${CONSUMER}${named('key-1')}${guarded('GET /a')}`)), ['consumer/credential-name']);
+  assert.equal(codes(check(`${KEYS}${CONSUMER}${named('key-2')}${guarded('GET /a')}`)), []);
+});
+
+test('consumer/expired: at the date, also of a credential in an array', () => {
+  const inline = (expires: string): string =>
+    `[consumer.acme]\ncredentials = [{ key = "${KEY}", expires = ${expires} }]\n`;
+  const [found] = check(`${KEYS}${inline('2025-01-01T00:00:00Z')}${guarded('GET /a')}`);
+  assert.is(found?.code, 'consumer/expired');
+  assert.is(found!.span.start.column, inline('').indexOf('expires = ') - '[consumer.acme]\n'.length + 11);
+  assert.equal(codes(check(`${KEYS}${inline('2199-01-01T00:00:00Z')}${guarded('GET /a')}`)), []);
+});
+
+test('consumer/no-credential: by the kinds that routes ask for', () => {
+  const basic = '[policy.users]\nuse = "basic"\n';
+  const both = route('GET /b', 'to = "orders"\npolicies = ["users"]');
+  const found = check(`${basic}${CONSUMER}${both}`);
+  assert.ok(codes(found).includes('consumer/no-credential'));
+  assert.match(found.find(({ code }) => code === 'consumer/no-credential')!.message, 'no user name and password');
+  assert.not.ok(
+    codes(check(`${basic}${KEYS}${CONSUMER}${both}${guarded('GET /a')}`)).includes('consumer/no-credential'),
+  );
+});
+
 test('consumer/weak-key: the hash of an empty key has a separate message', () => {
   const empty = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
   const [found] = check(`${KEYS}[consumer.acme]\napi_keys = ["${empty}"]\n${guarded('GET /a')}`);
