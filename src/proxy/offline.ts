@@ -73,7 +73,10 @@ export class OfflinePlane {
     const time = new OfflineTime(clock, () => this.#runs.size > 0);
     this.#time = time;
     const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input, published) };
-    const state = openState(allocateState({ workers: 1, small: true }), 0, time);
+    const state = openState(allocateState({ workers: 1, small: true }), 0, {
+      monotonic: () => time.monotonic(),
+      after: time.after,
+    });
     const standIn = (policy: PolicyEntry): PolicyInstance | undefined =>
       this.#assumed(policy, options.as) ?? this.#standIn(policy, published);
     const world = { clock: time, random, logger, limits, ...state, after: time.after, ...around, standIn };

@@ -127,6 +127,7 @@ class IntrospectPolicy implements PolicyInstance {
       return await this.#host.once(key, this.#settings.timeout + SLACK, ask);
     } catch (error) {
       if (bug !== undefined) throw bug;
+      if (error instanceof TypeError) throw error;
       // Another worker had no answer in time, or too many requests wait.
       return { state: 'unknown', cause: error instanceof Error ? error.message : String(error) };
     }

@@ -3,8 +3,8 @@ import { createHmac } from 'node:crypto';
 import { SignJWT } from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { CLAIMS, forged, jwt, NOW, said, sign, signer, withSecret, withToken } from './jwt-kit.js';
-import { noBody } from './support.js';
+import { CLAIMS, forged, jwt, NOW, said, sign, signer, withSecret, withToken } from '../policies/jwt-kit.js';
+import { noBody } from '../policies/support.js';
 
 const ec = await signer('ES256', 'k1');
 const rsa = await signer('RS256', 'k2');
@@ -109,7 +109,7 @@ const SECRET = 's'.repeat(32);
 
 test('duplicate names in the header or the payload, deep nesting, and what is no object', async () => {
   const { runHalves } = await import('../../src/policies/run-registry.js');
-  const { host, world } = await import('./support.js');
+  const { host, world } = await import('../policies/support.js');
   const around = Object.assign(world(), { wall: NOW * 1000 });
   const policy = runHalves['jwt']!(withSecret('secret = "${env:S}"', SECRET), host(around));
   const on = async (token: string): Promise<string> => said(await policy.authenticate!(withToken(token), noBody));
@@ -168,6 +168,50 @@ test('encrypted and malformed tokens', async () => {
     assert.match(said(await on(token)), /malformed|no signature|encrypted/, token);
   const [header, payload, signature] = good.split('.');
   assert.match(said(await on(`${header}.${payload}.${signature!.slice(0, -4)}`)), /signature/);
+});
+
+test('tokens at the edge of the leeway: accepted until its last millisecond, also if they were verified before', async () => {
+  const { on, around } = jwt('leeway = "30s"', { keys });
+  const at = async (ms: number, token: string): Promise<string> => {
+    around.wall = NOW * 1000 + ms;
+    return said(await on(token));
+  };
+  const expires = await sign(ec, { ...CLAIMS, exp: NOW });
+  assert.equal(
+    [await at(29_999, expires), await at(30_000, expires), await at(29_999, expires)],
+    ['identity', 'The token has expired.', 'identity'],
+  );
+  const begins = await sign(ec, { ...CLAIMS, nbf: NOW + 30 });
+  assert.equal([await at(-1, begins), await at(0, begins)], ['The token is not valid yet.', 'identity']);
+  const issued = await sign(ec, { ...CLAIMS, iat: NOW + 30 });
+  assert.equal([await at(-1, issued), await at(0, issued)], ['The token was issued in the future.', 'identity']);
+});
+
+test('issuer confusion: a key of one trusted issuer signs for no other one', async () => {
+  const text = `audience = "orders"
+[[issuers]]
+issuer = "https://a.example"
+keys = ["a.json"]
+[[issuers]]
+issuer = "https://b.example"
+keys = ["b.json"]
+algorithms = ["RS256"]`;
+  const readFile = (path: string) => ({ text: JSON.stringify({ keys: [path === 'a.json' ? ec.jwk : rsa.jwk] }) });
+  const { compile, host, world } = await import('../policies/support.js');
+  const { runHalves } = await import('../../src/policies/run-registry.js');
+  const settings = JSON.parse(JSON.stringify(compile('jwt', text, { readFile })));
+  const policy = runHalves['jwt']!(settings, host(Object.assign(world(), { wall: NOW * 1000 })));
+  const on = async (token: string): Promise<string> => said(await policy.authenticate!(withToken(token), noBody));
+  const claims = (iss: unknown) => ({ ...CLAIMS, iss });
+  assert.is(await on(await sign(ec, claims('https://a.example'))), 'identity');
+  assert.is(await on(await sign(rsa, claims('https://b.example'))), 'identity');
+  assert.match(await on(await sign(rsa, claims('https://a.example'))), /No known key|signature/);
+  assert.match(await on(await sign(ec, claims('https://b.example'))), /algorithm of the token is not accepted/);
+  for (const iss of [['https://a.example', 'https://b.example'], 'https://a.example ', 'HTTPS://A.EXAMPLE', undefined])
+    assert.is(await on(await sign(ec, claims(iss))), 'The issuer of the token is not accepted.');
+  // Two names in one payload: none is chosen.
+  const twice = `{"iss":"https://a.example","iss":"https://b.example","aud":"orders","exp":${NOW + 60}}`;
+  assert.is(await on(forged({ alg: 'ES256', kid: 'k1' }, twice)), 'The issuer of the token is not accepted.');
 });
 
 test('refusals repeat nothing of the token', async () => {

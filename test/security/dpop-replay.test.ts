@@ -1,0 +1,90 @@
+/** A DPoP proof that is sent again, to one worker and to several: RFC 9449 section 11.1. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { call, closeAll, removeFolders, SpecFile, startGateway, startOrigin } from '../integration/control-kit.js';
+import { DpopClient } from '../support/dpop.js';
+import { Issuer } from '../support/issuer.js';
+
+let issuer: Issuer;
+test.before(async () => {
+  issuer = await Issuer.start();
+});
+test.after.each(closeAll);
+test.after(async () => {
+  await issuer.close();
+  removeFolders();
+});
+
+const ORIGIN = 'https://api.example.com';
+
+const specOf = (target: string, workers: number, dpop: string): string => `spec = 1
+workers = ${workers}
+[listener.main]
+address = "127.0.0.1:0"
+[service.orders]
+targets = ["${target}"]
+[policy.tokens]
+use = "jwt"
+jwks = "${issuer.url}/keys"
+issuer = "${issuer.url}"
+audience = "orders"
+dpop = { mode = "required", origin = "${ORIGIN}"${dpop} }
+[[route]]
+name = "orders"
+match = "GET /orders"
+to = "orders"
+policies = ["tokens"]
+`;
+
+async function started(workers: number, dpop = '') {
+  const origin = await startOrigin();
+  const { url } = await startGateway({ spec: new SpecFile(specOf(origin.url, workers, dpop)).path });
+  const client = await DpopClient.create();
+  const token = await issuer.token({ cnf: client.cnf });
+  const send = (proof: string, path = '/orders') =>
+    call(`${url}${path}`, { headers: { authorization: `DPoP ${token}`, dpop: proof } });
+  return { client, token, send, url };
+}
+
+for (const workers of [1, 2])
+  test(`with ${workers} workers, a proof that arrives many times at once passes once`, async () => {
+    const { client, token, send } = await started(workers);
+    for (let round = 0; round < 5; round++) {
+      const proof = await client.proof({ url: `${ORIGIN}/orders`, token });
+      const all = await Promise.all(Array.from({ length: 20 }, () => send(proof)));
+      const statuses = all.map(({ status }) => status);
+      assert.is(statuses.filter((status) => status === 200).length, 1, statuses.join());
+      assert.is(statuses.filter((status) => status === 401).length, 19, statuses.join());
+      const late = await send(proof);
+      assert.equal([late.status, /The DPoP proof was used before/.test(late.body)], [401, true]);
+    }
+  });
+
+test('a proof for another server does not pass, whatever Host the sender writes', async () => {
+  const { client, token, url } = await started(1);
+  const proof = await client.proof({ url: 'https://evil.example/orders', token });
+  const headers = { authorization: `DPoP ${token}`, dpop: proof, host: 'evil.example' };
+  assert.is((await call(`${url}/orders`, { headers })).status, 401);
+});
+
+test('a stolen token passes neither as Bearer nor with a proof of another key', async () => {
+  const { token, url, send } = await started(1);
+  assert.is((await call(`${url}/orders`, { headers: { authorization: `Bearer ${token}` } })).status, 401);
+  const thief = await DpopClient.create();
+  assert.is((await send(await thief.proof({ url: `${ORIGIN}/orders`, token }))).status, 401);
+});
+
+test('nonces: all workers give and accept the same ones', async () => {
+  const { client, token, send } = await started(2, ', nonce = true');
+  const first = await send(await client.proof({ url: `${ORIGIN}/orders`, token }));
+  assert.is(first.status, 401);
+  assert.match(String(first.headers['www-authenticate']), /error="use_dpop_nonce"/);
+  const nonce = String(first.headers['dpop-nonce']);
+  const proofs = await Promise.all(
+    Array.from({ length: 20 }, () => client.proof({ url: `${ORIGIN}/orders`, token, nonce })),
+  );
+  const statuses = (await Promise.all(proofs.map((proof) => send(proof)))).map(({ status }) => status);
+  assert.is(statuses.filter((status) => status === 200).length, 20, statuses.join());
+});
+
+test.run();
