@@ -300,6 +300,16 @@ test('a token in the second Cookie field is found and removed', async () => {
   assert.is((await policy.authenticate!(cookies('a=1, token=x'), noBody)).outcome, 'absent');
 });
 
+test('a forged token counts as a failed attempt, an expired or foreign one of a known issuer does not', async () => {
+  const { on } = jwt('audience = "orders"', { keys: [key.jwk] });
+  const counts = async (token: string): Promise<boolean> => ((await on(token)) as Refused).counts !== false;
+  assert.is(await counts('nonsense'), true);
+  assert.is(await counts(await sign(await signer())), true);
+  assert.is(await counts(await signed({ ...CLAIMS, exp: 1 })), false);
+  assert.is(await counts(await signed({ ...CLAIMS, aud: 'other' })), false);
+  assert.is(await counts(await signed({ ...CLAIMS, cnf: { jkt: 'a'.repeat(43) } })), false);
+});
+
 test('a scheme followed by a tab is a token; a scheme alone is a malformed one', async () => {
   const { policy } = jwt('optional = true\nforward = false', { keys: [key.jwk] });
   const tab = exchange({ headers: [['authorization', `Bearer\t${await signed(CLAIMS)}`]] });

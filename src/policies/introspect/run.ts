@@ -158,9 +158,9 @@ class IntrospectPolicy implements PolicyInstance {
   #active(exchange: Exchange, token: string, claims: Claims, viaDpop: boolean): Awaitable<Authentication> {
     const { rules, bound, dpop } = this.#settings;
     const fault = claimsFault(claims, rules, this.#host.clock.now());
-    if (fault !== undefined) return this.#answers.invalid(fault, viaDpop);
+    if (fault !== undefined) return this.#answers.unfit(fault, viaDpop);
     const binding = bound || dpop !== undefined ? bindingOf(claims) : undefined;
-    if (typeof binding === 'string') return this.#answers.invalid(binding, viaDpop);
+    if (typeof binding === 'string') return this.#answers.unfit(binding, viaDpop);
     const result = (): Authentication => this.#decision.of(claims, this.#settings, binding, VALID);
     if (this.#sender.accepts(binding, viaDpop)) return result();
     const refused = this.#sender.check(exchange, token, binding, viaDpop, this);

@@ -32,8 +32,8 @@ const REMEMBER = 300_000;
 
 export const create = runPolicy<JwtSettings>((settings, host) => new JwtPolicy(settings, host));
 
-/** What is known of a token, independent of its sender. `fault`: why it is not valid. */
-type Verdict = Verified | { readonly fault: string } | Unavailable;
+/** What is known of a token, independent of its sender. `fault`: why it is not valid; `genuine`: a known issuer has signed it. */
+type Verdict = Verified | { readonly fault: string; readonly genuine?: true } | Unavailable;
 
 class JwtPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
@@ -61,7 +61,8 @@ class JwtPolicy implements PolicyInstance {
     this.#places = new TokenPlaces(settings);
     this.#issuers = new Issuers(settings, host, jose);
     this.#revoked = new RevokedTokens(revocations, host.clock);
-    const scope = trusted.length === 1 ? trusted[0]!.scope : [];
+    const [first, ...others] = new Set(trusted.map((issuer) => issuer.scope.join(' ')));
+    const scope = others.length === 0 && first !== undefined && first !== '' ? first.split(' ') : [];
     const metadata = resource === undefined ? {} : { resourceMetadata: resourceUrl(resource.resource) };
     this.#answers = new BearerAnswers({ ...settings, ...metadata, scope }, this.#places);
     this.#decision = new BearerDecision(settings, this.#answers, host);
@@ -117,7 +118,7 @@ class JwtPolicy implements PolicyInstance {
   /** The answer for a token from this sender. */
   #sent(exchange: Exchange, token: string, verdict: Verdict, viaDpop: boolean): Awaitable<Authentication> {
     if ('outcome' in verdict) return verdict;
-    if ('fault' in verdict) return this.#answers.invalid(verdict.fault, viaDpop);
+    if ('fault' in verdict) return this.#answers[verdict.genuine ? 'unfit' : 'invalid'](verdict.fault, viaDpop);
     const { binding, result } = verdict;
     if (this.#sender.accepts(binding, viaDpop)) return result;
     const refused = this.#sender.check(exchange, token, binding, viaDpop, this);
@@ -182,11 +183,11 @@ class JwtPolicy implements PolicyInstance {
     const { rules } = issuer;
     const now = this.#host.clock.now();
     const fault = claimsFault(claims, rules, now);
-    if (fault !== undefined) return { fault };
+    if (fault !== undefined) return { fault, genuine: true };
     if (!this.#revoked.usable) return { outcome: 'unavailable', why: 'no list of revoked tokens' };
-    if (this.#revoked.has(claims)) return { fault: 'the token is revoked' };
+    if (this.#revoked.has(claims)) return { fault: 'the token is revoked', genuine: true };
     const binding = this.#settings.bound || this.#settings.dpop !== undefined ? bindingOf(claims) : undefined;
-    if (typeof binding === 'string') return { fault: binding };
+    if (typeof binding === 'string') return { fault: binding, genuine: true };
     const { stepUp } = this.#settings;
     const stale = stepUp !== undefined && stepUpFault(claims, stepUp, now) !== undefined;
     const until = validUntil(claims, rules.leeway, stale ? undefined : stepUp, now + REMEMBER);

@@ -47,10 +47,15 @@ export class BearerAnswers {
     });
   }
 
-  /** `fault`: a phrase for the client. */
+  /** `fault`: a phrase for the client. The token is not from a known issuer, so it may have been guessed. */
   invalid(fault: string, viaDpop: boolean): Refused {
     const challenge = this.#challenges.error(viaDpop, 'invalid_token', fault);
     return refused(fault, { ...PROBLEMS.invalid, detail: sentence(fault), challenge });
+  }
+
+  /** The token is from a known issuer, but not valid any more, or not for this request: no failed attempt. */
+  unfit(fault: string, viaDpop: boolean): Refused {
+    return { ...this.invalid(fault, viaDpop), counts: false };
   }
 
   /** RFC 9449 sections 7.1 and 9. */
@@ -58,7 +63,8 @@ export class BearerAnswers {
     const error = nonce === undefined ? 'invalid_dpop_proof' : 'use_dpop_nonce';
     const challenge = this.#challenges.error(true, error, fault);
     const problem = { ...PROBLEMS.proof, detail: sentence(fault), challenge };
-    return refused(fault, nonce === undefined ? problem : { ...problem, headers: { 'dpop-nonce': nonce } });
+    const found = refused(fault, nonce === undefined ? problem : { ...problem, headers: { 'dpop-nonce': nonce } });
+    return { ...found, counts: false };
   }
 
   scope(scope: readonly string[], viaDpop: boolean): Refused {
@@ -71,7 +77,7 @@ export class BearerAnswers {
   stepUp(stepUp: StepUp, fault: string, viaDpop: boolean): Refused {
     const error = 'insufficient_user_authentication';
     const challenge = this.#challenges.error(viaDpop, error, fault, stepUpParams(stepUp));
-    return refused(fault, { ...PROBLEMS.stepUp, detail: sentence(fault), challenge });
+    return { ...refused(fault, { ...PROBLEMS.stepUp, detail: sentence(fault), challenge }), counts: false };
   }
 
   consumer(claim: string): Refused {

@@ -38,11 +38,11 @@ export class SenderCheck {
     const wanted = binding?.certificate;
     const presented = exchange.clientCertificate ?? exchange.connection.tls?.clientCertificate;
     if (wanted !== undefined && this.#settings.bound && !holdsCertificate(presented, wanted))
-      return this.#answers.invalid('the token is bound to another client certificate', viaDpop);
+      return this.#answers.unfit('the token is bound to another client certificate', viaDpop);
     const jkt = binding?.jkt;
     if (jkt === undefined) {
       const needed = viaDpop || this.#settings.dpop?.mode === 'required';
-      return needed ? this.#answers.invalid('the token is not bound to a key', viaDpop) : undefined;
+      return needed ? this.#answers.unfit('the token is not bound to a key', viaDpop) : undefined;
     }
     if (!viaDpop) return this.#asBearer();
     return this.#proofs!.check(exchange, token, jkt).then((answer) => this.#proved(exchange, answer, owner));
@@ -54,7 +54,7 @@ export class SenderCheck {
     if (!bound && dpop?.mode !== 'required') return undefined;
     const what = 'the token is bound to a key';
     const how = dpop === undefined ? 'which this route does not accept' : 'so it must be sent as DPoP with a proof';
-    return this.#answers.invalid(`${what}, ${how}`, false);
+    return this.#answers.unfit(`${what}, ${how}`, false);
   }
 
   #proved(exchange: Exchange, answer: ProofAnswer, owner: object): Refused | undefined {

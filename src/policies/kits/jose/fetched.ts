@@ -4,6 +4,7 @@
  */
 import type { DutyHost, DutyInstance, DutyReply, Json } from '../../contract.js';
 import { freshFor } from '../freshness.js';
+import { readJson } from '../json.js';
 import { readMetadata } from './discovery.js';
 import { idOfSource, MAX_KEYS, type RemoteKeys } from './key-source.js';
 import { keysOfSet, type PublicJwk } from './keys.js';
@@ -191,13 +192,9 @@ async function keySetUrl(host: DutyHost, issuer: string, urls: readonly string[]
 }
 
 function readKeys(body: Uint8Array): readonly PublicJwk[] {
-  let set: unknown;
-  try {
-    set = JSON.parse(Buffer.from(body).toString('utf8'));
-  } catch {
-    throw new Error('the key set is not JSON');
-  }
-  const keys = keysOfSet(set, MAX_KEYS);
+  const set = readJson(body);
+  if (set.fault !== undefined) throw new Error('the key set is not JSON');
+  const keys = keysOfSet(set.value, MAX_KEYS);
   if (keys === undefined) throw new Error('the reply is not a key set (JWKS)');
   if (keys.length === 0) throw new Error('the key set has no usable key');
   return keys;
