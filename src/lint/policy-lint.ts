@@ -58,6 +58,7 @@ export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
     name: policy.name,
     routes: routes.map((route) => routeContextOf(model, route)),
     consumers: consumersOf(model),
+    moreConsumers: model.stored.size > 0,
     plans: plansOf(model),
     readFile: model.policyFiles.read,
   };

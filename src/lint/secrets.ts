@@ -16,7 +16,7 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
 
 /** Keys whose value is a secret. Keys that name a field or variable end differently: `token_header`. */
 const SECRET_NAME =
-  /(password|passwd|passphrase|(^|[_.-])(pass|pwd|secret|token|api[_-]?key|access[_-]?key|secret[_-]?key([_-]base)?|private[_-]?key|signing[_-]?key|credentials?|authorization))$/i;
+  /(password|passwd|passphrase|(^|[_.-])(pass|pwd|secrets?|token|api[_-]?key|access[_-]?key|secret[_-]?key([_-]base)?|private[_-]?key|signing[_-]?key|credentials?|authorization))$/i;
 
 /** Keys whose value is random and public. */
 const PUBLIC_NAME =
@@ -24,6 +24,9 @@ const PUBLIC_NAME =
 
 /** All users of the machine can read command lines. */
 const ON_COMMAND_LINE = /(?:^|\s)--?[\w-]*(?:password|passwd|secret|token|api[_-]?key)[= ]([^\s${}]{6,})/i;
+
+/** Hashes of passwords in the forms of crypt(3) and PHC. */
+const PASSWORD_HASH = /^\$(argon2(id?|d)|2[abxy]|scrypt|pbkdf2[\w-]*)\$/;
 
 const PLACEHOLDER =
   /^(x+|\*+|\.+|<.*>|change-?me|todo|none|example|dummy|optional|required|(en|dis)abled|on|off|true|false|\d{1,3})$/i;
@@ -34,7 +37,7 @@ export function secretIn(path: readonly (string | number)[], text: string): stri
   if (form) return form[1];
   if (path[path.length - 1] === 'command' && ON_COMMAND_LINE.test(text)) return 'a secret on a command line';
   // The value of a template or reference comes from elsewhere.
-  if (/[{}]/.test(text) || text.startsWith('sha256:')) return undefined;
+  if (/[{}]/.test(text) || text.startsWith('sha256:') || PASSWORD_HASH.test(text)) return undefined;
   const name = [...path].reverse().find((step) => typeof step === 'string');
   if (name !== undefined && SECRET_NAME.test(String(name)) && text.length >= 4 && !PLACEHOLDER.test(text)) {
     return `the value of \`${name}\``;

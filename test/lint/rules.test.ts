@@ -309,7 +309,37 @@ test('secret/plain-text: secrets in replies, admin tokens and tags are reported'
     'secret/plain-text',
   ]);
   const template = '{ use = "headers", request.set = { authorization = "Bearer of-{consumer.tags.token}" } }';
-  assert.equal(codes(check(route('GET /a', `to = "orders"\npolicies = [${template}]`))), []);
+  assert.equal(
+    codes(check(`${KEYS}${CONSUMER}${route('GET /a', `to = "orders"\npolicies = ["keys", ${template}]`)}`)),
+    [],
+  );
+});
+
+test('secret/plain-text: a hash of a password is none, and the default of a reference to a secret is refused', () => {
+  const withCredential = (keys: string): string[] =>
+    codes(check(`${KEYS}${CONSUMER}[[consumer.acme.credentials]]\nname = "x"\n${keys}\n${guarded('GET /a')}`));
+  const hash = '$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$w4p5FjXPPTVG4SWvQqhVRGQvsAXJzS5ifrm9d2Yz0p8';
+  assert.not.ok(withCredential(`username = "ann"\npassword = "${hash}"`).includes('secret/plain-text'));
+  const signature = 'key_id = "k"\nalgorithm = "hmac-sha256"\nsecret = "${env:S:-0123456789abcdef0123456789abcdef}"';
+  assert.equal(withCredential(signature), ['schema/format']);
+  const csrf =
+    '{ use = "csrf", token = { secrets = ["${env:S:-hunter2hunter2hunter2}"], session = "sid", cookie = "c" } }';
+  assert.equal(codes(check(route('GET /a', `to = "orders"\npolicies = [${csrf}]`))), ['schema/format']);
+});
+
+test('policy/no-caller: conditions, templates and rules, unless something may authenticate', () => {
+  const on = (policy: string, more = ''): string[] =>
+    codes(
+      check(`${KEYS}${CONSUMER}${guarded('GET /g')}${route('GET /a', `to = "orders"\npolicies = [${more}${policy}]`)}`),
+    ).filter((code) => code === 'policy/no-caller');
+  const one = ['policy/no-caller'];
+  assert.equal(on('{ use = "headers", request.set = { x = "{claims.sub}" } }'), one);
+  assert.equal(on('{ use = "headers", request.set = { x = "{{consumer.name}}" } }'), []);
+  assert.equal(on('{ use = "headers", request.set = { x = "{consumer.name}" } }', '"keys", '), []);
+  assert.equal(on(`{ use = "rate-limit", limit = "1/s", when = 'consumer.plan == "x"' }`), one);
+  assert.equal(on('{ use = "allow", groups = ["a"] }'), one);
+  assert.equal(on('{ use = "allow", methods = ["GET"] }'), []);
+  assert.equal(on(`{ use = "allow", rules = [{ when = 'claims.x == "consumer.name"' }] }`), one);
 });
 
 test('target/plaintext: public hosts are reported, private ones are not', () => {

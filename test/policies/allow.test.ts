@@ -159,6 +159,8 @@ test('a missing scope is named, if nothing else is missing', () => {
   const keyed = before(of('scopes = ["a"]'), exchange({ consumer: acme }))!;
   assert.is(keyed.code, 'auth/insufficient-scope');
   assert.is(keyed.headers.get('www-authenticate'), undefined);
+  const basic = scoped({ claims: { tenant: 'x', sub: 'ann' }, challenge: 'Basic realm="api"' });
+  assert.is(basic.headers.get('www-authenticate'), undefined);
 });
 
 test('decisions name the rule, or say why each one does not hold', () => {

@@ -75,7 +75,10 @@ test('lint: a repeated member, an unknown consumer', () => {
 test('every kind that authenticates by a credential can be a member', () => {
   const text = SPEC.replace('use = "api-key"\nquery = "k"', 'use = "jwt"\nsecret = "${env:SECRET}"\naudience = "a"');
   const { diagnostics } = checkSpec({ path: 'gateway.toml', text });
-  assert.equal(diagnostics, []);
+  assert.equal(
+    diagnostics.filter(({ code }) => code !== 'credential/in-query'),
+    [],
+  );
 });
 
 const KEY = 'a-key-of-acme-that-is-long-enough';
@@ -103,7 +106,10 @@ policies = ["callers"]
 
 test('from a spec: members need no route, and targets get no credential of any member', async () => {
   const { value, diagnostics } = checkSpec({ path: 'gateway.toml', text: SPEC });
-  assert.equal(diagnostics, []);
+  assert.equal(
+    diagnostics.filter(({ code }) => code !== 'credential/in-query'),
+    [],
+  );
   const { bundle } = compile(value!);
   const stats = new StatsRegistry({ now: 0 });
   const slots = { ...stats.assign(bundle.program, 0), chunks: stats.chunks(0) };

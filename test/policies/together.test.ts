@@ -52,7 +52,10 @@ policies = ["keys"]
 
 function plane(): { run(request: OfflineRequest): Promise<OfflineResult> } {
   const { value: model, diagnostics } = checkSpec({ path: 'gateway.toml', text: SPEC });
-  assert.equal(diagnostics, []);
+  assert.equal(
+    diagnostics.filter(({ severity }) => severity === 'error'),
+    [],
+  );
   const { bundle } = compile(model!);
   const stats = new StatsRegistry({ now: 0 });
   const slots = { ...stats.assign(bundle.program, 0), chunks: stats.chunks(0) };

@@ -1,12 +1,15 @@
 /** Every rule. Derived: `node scripts/lint-rules.mjs` writes it from the files here. */
 import type { Rule } from '../rule.js';
 import adminPublic from './admin-public.js';
+import allowAnonymous from './allow-anonymous.js';
+import allowUngrantableScope from './allow-ungrantable-scope.js';
 import consumerCredentialName from './consumer-credential-name.js';
 import consumerExpired from './consumer-expired.js';
 import consumerNoCredential from './consumer-no-credential.js';
 import consumerSharedKey from './consumer-shared-key.js';
 import consumerUnused from './consumer-unused.js';
 import consumerWeakKey from './consumer-weak-key.js';
+import credentialInQuery from './credential-in-query.js';
 import drainLongDelay from './drain-long-delay.js';
 import expressionBeforeAuthentication from './expression-before-authentication.js';
 import expressionConstant from './expression-constant.js';
@@ -28,6 +31,7 @@ import planNoRoute from './plan-no-route.js';
 import planNotApplied from './plan-not-applied.js';
 import planUnused from './plan-unused.js';
 import planZeroLimit from './plan-zero-limit.js';
+import policyNoCaller from './policy-no-caller.js';
 import policyRepeated from './policy-repeated.js';
 import policyUnused from './policy-unused.js';
 import routeAmbiguous from './route-ambiguous.js';
@@ -39,6 +43,7 @@ import routeShadowed from './route-shadowed.js';
 import routeStripPrefix from './route-strip-prefix.js';
 import routeTimeoutBudget from './route-timeout-budget.js';
 import routeUnauthenticated from './route-unauthenticated.js';
+import routeUnauthorized from './route-unauthorized.js';
 import secretPlainText from './secret-plain-text.js';
 import serviceUnused from './service-unused.js';
 import targetDuplicate from './target-duplicate.js';
@@ -52,12 +57,15 @@ import vaultPlainHttp from './vault-plain-http.js';
 
 export const rules: readonly Rule[] = [
   adminPublic,
+  allowAnonymous,
+  allowUngrantableScope,
   consumerCredentialName,
   consumerExpired,
   consumerNoCredential,
   consumerSharedKey,
   consumerUnused,
   consumerWeakKey,
+  credentialInQuery,
   drainLongDelay,
   expressionBeforeAuthentication,
   expressionConstant,
@@ -79,6 +87,7 @@ export const rules: readonly Rule[] = [
   planNotApplied,
   planUnused,
   planZeroLimit,
+  policyNoCaller,
   policyRepeated,
   policyUnused,
   routeAmbiguous,
@@ -90,6 +99,7 @@ export const rules: readonly Rule[] = [
   routeStripPrefix,
   routeTimeoutBudget,
   routeUnauthenticated,
+  routeUnauthorized,
   secretPlainText,
   serviceUnused,
   targetDuplicate,

@@ -12,6 +12,7 @@ function* places(model: Model): Generator<ValuePlace> {
   }
   for (const { name, config, at } of model.consumers) {
     yield { entity: `consumer.${name}`, config: config.tags, at, prefix: ['tags'] };
+    yield { entity: `consumer.${name}`, config: config.credentials, at, prefix: ['credentials'] };
   }
   for (const { name, config, at } of model.listeners) {
     yield { entity: `listener.${name}`, config: config.tls, at, prefix: ['tls'] };

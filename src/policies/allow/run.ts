@@ -78,7 +78,9 @@ class AllowPolicy implements PolicyInstance {
   /** RFC 6750 section 3.1: names the scopes that are needed. */
   #insufficient(exchange: Exchange, { name, scopes }: Rule): Reply {
     const scope = scopes.join(' ');
-    const base = exchange.challenge ?? (exchange.claims === undefined ? undefined : 'Bearer');
+    // The error belongs to the schemes of tokens.
+    const own = exchange.challenge === undefined || /^(Bearer|DPoP)\b/i.test(exchange.challenge);
+    const base = own ? (exchange.challenge ?? (exchange.claims === undefined ? undefined : 'Bearer')) : undefined;
     const challenge = `${base}${base?.includes(' ') ? ',' : ''} error="insufficient_scope", scope="${scope}"`;
     return problem(exchange, {
       ...PROBLEMS.scope,

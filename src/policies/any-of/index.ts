@@ -10,7 +10,7 @@ export default declarePolicy<AnyOfConfig, AnyOfSettings>({
   stateful: false,
   schema,
   members: ({ policies }) => policies.map((name, index) => ({ name, at: ['policies', index] })),
-  traits: (config) => ({ authenticates: config.anonymous === undefined }),
+  traits: ({ anonymous }) => (anonymous === undefined ? { authenticates: true } : { authenticates: false, anonymous }),
   problems: Object.values(PROBLEMS),
   codes: [
     {

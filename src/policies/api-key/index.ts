@@ -15,6 +15,8 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
     const { query, scheme } = config;
     return {
       authenticates: !config.optional,
+      // Keys have no claims.
+      grants: [],
       credential: {
         kind: 'key',
         ...(header === undefined ? {} : { header }),
