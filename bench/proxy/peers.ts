@@ -53,13 +53,14 @@ export function nginxRoutes(routes: number): string {
   return [nginxProxy('/items/'), ...locations].join('\n');
 }
 
-/** With `routes` above 1, the backend of a request is looked up in a map of prefixes. */
+/** With `routes` above 1, the backend of a request is looked up in a map of prefixes. `rules`: further lines of the frontend. */
 export function haproxyCommand(
   setting: Setting,
   name: string,
   port: number,
   origin: number,
   routes = 1,
+  rules = '',
 ): readonly string[] {
   let choice = 'default_backend origin';
   if (routes > 1) {
@@ -83,7 +84,7 @@ defaults
   http-reuse always
 frontend main
   bind 127.0.0.1:${port}
-  ${choice}
+${rules}  ${choice}
 backend origin
   server one 127.0.0.1:${origin} maxconn 256
 `,
