@@ -52,9 +52,19 @@ export interface SpecParts {
   readonly more?: string;
   readonly top?: string;
   readonly rest?: string;
+  /** The policies of the route. */
+  readonly routePolicies?: string;
 }
 
-export const specOf = ({ port, target, issuer, more = '', top = '', rest = '' }: SpecParts): string => `spec = 1
+export const specOf = ({
+  port,
+  target,
+  issuer,
+  more = '',
+  top = '',
+  rest = '',
+  routePolicies = '"login"',
+}: SpecParts): string => `spec = 1
 ${top}
 [listener.main]
 address = "127.0.0.1:${port}"
@@ -76,7 +86,7 @@ ${more}
 name = "shop"
 match = "/{rest...}"
 to = "shop"
-policies = ["login"]
+policies = [${routePolicies}]
 ${rest}
 `;
 
@@ -86,7 +96,7 @@ export interface Site extends Running {
   readonly parts: SpecParts;
 }
 
-export interface SiteOptions extends Partial<Pick<SpecParts, 'more' | 'top' | 'rest'>> {
+export interface SiteOptions extends Partial<Pick<SpecParts, 'more' | 'top' | 'rest' | 'routePolicies'>> {
   readonly issuer?: OidcIssuer;
   readonly gateway?: Partial<GatewayOptions>;
 }

@@ -1,9 +1,11 @@
 /** Logins at an issuer over sockets: the code flow, sessions, their refresh and their end, outages. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Jar, signIn, type Visit, visit } from '../support/browser-jar.js';
-import { call, removeFolders, until } from './control-kit.js';
-import { startSite, stopSite } from './oidc-kit.js';
+import { call, removeFolders, temporaryFolder, until } from './control-kit.js';
+import { SECRET, startSite, stopSite } from './oidc-kit.js';
 
 test.after.each(stopSite);
 test.after(removeFolders);
@@ -394,6 +396,62 @@ test('with `optional`, a request without a session passes, and the login begins 
   assert.equal([open.status, seen(open).headers['x-user']], [200, undefined]);
   const home = await signIn(jar, await visit(jar, `${url}/oauth2/login?return=/cart%3Fa%3D1`));
   assert.equal([home.url, seen(home).headers['x-user']], [`${url}/cart?a=1`, 'ann']);
+});
+
+test('in any-of, a session is renewed and the paths are answered, and other credentials count too', async () => {
+  const { issuer, url } = await startSite({
+    more: `[consumer.robot]
+api_keys = ["sha256:a7ed8f602e0b9cb27f2b1e8d8e9999c1a1f71126bada1e752997f78126efb9ae"]
+[policy.keys]
+use = "api-key"
+[policy.callers]
+use = "any-of"
+policies = ["keys", "login"]`,
+    routePolicies: '"callers"',
+  });
+  issuer.accessLife = 1;
+  const jar = new Jar();
+  assert.is((await signIn(jar, await visit(jar, `${url}/`))).status, 200);
+  const before = jar.of(new URL(url).host).get('gw-login.0');
+  issuer.accessLife = 300;
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  assert.is((await visit(jar, `${url}/`)).status, 200);
+  assert.is.not(jar.of(new URL(url).host).get('gw-login.0'), before);
+  const wrong = await call(`${url}/`, { headers: { 'x-api-key': 'wrong' } });
+  assert.is(wrong.status, 401);
+  const none = await call(`${url}/`);
+  assert.is(none.status, 401);
+});
+
+test('credentials of logins are in no log line, no record of a request, and no bundle', async () => {
+  const access = join(temporaryFolder(), 'access.log');
+  const { gateway, issuer, log, url } = await startSite({
+    more: BACK,
+    gateway: { accessLog: { path: access, format: 'json' } },
+  });
+  issuer.accessLife = 1;
+  const jar = new Jar();
+  await signIn(jar, await visit(jar, `${url}/page`));
+  await new Promise((resolve) => setTimeout(resolve, 900));
+  await visit(jar, `${url}/page`);
+  await visit(jar, `${url}/page`, { headers: { cookie: 'gw-login.0=1~tampered', ...API.headers } });
+  const token = await issuer.logoutToken({ sub: 'ann' });
+  await call(`${url}/oauth2/back-channel-logout`, { method: 'POST', headers: FORM, body: `logout_token=${token}` });
+  await visit(jar, `${url}/oauth2/callback?code=stolen-code&state=x`);
+  await gateway.close();
+  const written = [readFileSync(access, 'utf8'), JSON.stringify(log.lines), JSON.stringify(gateway.snapshot())];
+  assert.match(written[0]!, 'oauth2/callback');
+  const requests = issuer.tokenRequests.flatMap((form) => [...form]);
+  const secrets = [
+    ...requests.filter(([name]) => /^(code|code_verifier|refresh_token)$/.test(name)).map(([, value]) => value),
+    ...[...jar.of(new URL(url).host).values()].filter((value) => value.length > 20),
+    issuer.client.secret,
+    SECRET,
+    'stolen-code',
+    token.split('.')[2]!,
+  ];
+  assert.ok(secrets.length > 6);
+  for (const secret of secrets) for (const text of written) assert.not.ok(text.includes(secret), secret);
 });
 
 test('a consumer is found by its claim, and a person who is none gets 403', async () => {

@@ -124,6 +124,7 @@ class OidcPolicy implements PolicyInstance {
   }
 
   close(): void {
+    this.#box.clear();
     this.#bearer?.forget();
   }
 

@@ -110,6 +110,9 @@ export class SessionBox {
   readonly #sealer: Sealer;
   readonly #context: string;
   readonly #most: number;
+  /** Sessions that were opened a moment ago, by their sealed text. */
+  readonly #opened = new Map<string, Session>();
+  #size = 0;
 
   /** `most`: characters. */
   constructor(sealer: Sealer, context: string, most: number) {
@@ -127,7 +130,32 @@ export class SessionBox {
   }
 
   open(sealed: string | undefined): Session | undefined {
-    const text = sealed === undefined ? undefined : this.#sealer.open(sealed, this.#context);
-    return text === undefined ? undefined : unpackSession(text);
+    if (sealed === undefined) return undefined;
+    const known = this.#opened.get(sealed);
+    if (known !== undefined) return known;
+    const text = this.#sealer.open(sealed, this.#context);
+    return text === undefined ? undefined : this.#remember(sealed, unpackSession(text));
+  }
+
+  /** The oldest leave first. */
+  #remember(sealed: string, session: Session): Session {
+    this.#opened.set(sealed, session);
+    this.#size += sealed.length;
+    for (const oldest of this.#opened.keys()) {
+      if (this.#opened.size <= MAX_OPENED && this.#size <= MAX_OPENED_SIZE) break;
+      this.#opened.delete(oldest);
+      this.#size -= oldest.length;
+    }
+    return session;
+  }
+
+  /** The policy is closed. */
+  clear(): void {
+    this.#opened.clear();
+    this.#size = 0;
   }
 }
+
+/** Sessions that a worker remembers, and the sum of their lengths in characters. */
+const MAX_OPENED = 2000;
+const MAX_OPENED_SIZE = 4 * 1024 * 1024;
