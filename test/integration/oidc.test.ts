@@ -370,6 +370,23 @@ test('bearer tokens of the issuer pass, and ID tokens do not', async () => {
   assert.equal([missing.status, missing.headers['www-authenticate']], [401, 'Bearer realm="api", scope="read"']);
 });
 
+test('a document describes the API, and challenges name it', async () => {
+  const { issuer, url } = await startSite({
+    more: 'bearer = { audience = "orders", resource = "https://shop.example.com/api", authorization_servers = ["https://id.example.com"] }',
+  });
+  const document = await call(`${url}/.well-known/oauth-protected-resource/api`);
+  assert.is(document.status, 200);
+  assert.equal(JSON.parse(document.body), {
+    resource: 'https://shop.example.com/api',
+    authorization_servers: ['https://id.example.com'],
+    bearer_methods_supported: ['header'],
+  });
+  const missing = await call(`${url}/`);
+  const where = 'https://shop.example.com/.well-known/oauth-protected-resource/api';
+  assert.match(String(missing.headers['www-authenticate']), `resource_metadata="${where}"`);
+  assert.is(issuer.count('/token'), 0);
+});
+
 test('pushed requests, further parameters and userinfo', async () => {
   const { issuer, url } = await startSite({
     more: 'push = true\nuserinfo = true\nscope = "profile"\nprompt = "login"\nextra = { ui_locales = "de" }\nfields = { x-email = "email" }',

@@ -5,6 +5,7 @@ import { BearerAnswers } from '../kits/bearer/answers.js';
 import { type ClaimRules, claimsFault, hasScopes, validUntil } from '../kits/bearer/claims.js';
 import { SEVERAL, TokenPlaces } from '../kits/bearer/places.js';
 import { VerifiedTokens } from '../kits/bearer/verified.js';
+import { resourceUrl } from '../kits/protected-resource.js';
 import type { Issuer } from './issuer.js';
 import type { BearerSettings, OidcSettings } from './schema.js';
 
@@ -40,7 +41,9 @@ export class Bearer {
     this.#identify = parts.identify;
     this.#algorithms = algorithms;
     this.#rules = { issuers: [settings.issuer], audiences: bearer.audiences, claims: {}, leeway, requireExp: true };
-    this.answers = new BearerAnswers({ ...PLACE, optional, realm, scope: bearer.scope }, this.#places);
+    const { resource, scope } = bearer;
+    const metadata = resource === undefined ? {} : { resourceMetadata: resourceUrl(resource.resource) };
+    this.answers = new BearerAnswers({ ...PLACE, ...metadata, optional, realm, scope }, this.#places);
   }
 
   /** Undefined if the request has no token. */

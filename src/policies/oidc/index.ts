@@ -4,8 +4,9 @@ import type { PolicyContext, PolicyPath, PolicyProblem } from '../contract.js';
 import { PROBLEMS as BEARER_PROBLEMS } from '../kits/bearer/problems.js';
 import { metadataUrls } from '../kits/jose/discovery.js';
 import { clientProblems, clientSettings } from '../kits/oauth-client/schema.js';
+import { resourceOf, resourcePaths } from '../kits/protected-resource-schema.js';
 import { PROBLEMS } from './problems.js';
-import { type OidcConfig, type OidcSettings, schema } from './schema.js';
+import { type BearerSettings, type OidcConfig, type OidcSettings, schema } from './schema.js';
 
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
 /** Bytes of the form with a logout token. */
@@ -108,15 +109,7 @@ export default declarePolicy<OidcConfig, OidcSettings>({
       ...(after_logout === undefined
         ? {}
         : { afterLogout: after_logout.startsWith('/') ? baseUrl + after_logout : after_logout }),
-      ...(bearer === undefined
-        ? {}
-        : {
-            bearer: {
-              audiences: bearer.audience,
-              scope: bearer.scope === undefined ? [] : bearer.scope.split(' '),
-              maxToken: bearer.max_token,
-            },
-          }),
+      ...(bearer === undefined ? {} : { bearer: bearerOf(bearer, config.issuer) }),
       optional: config.optional,
       realm: config.realm,
     };
@@ -129,7 +122,17 @@ const lower = (name: string): string => name.toLowerCase();
 const cookieOf = ({ cookie, insecure_cookies }: OidcConfig, name: string): string =>
   `${insecure_cookies ? '' : '__Host-'}${cookie ?? `gw-${name.replace(/[^A-Za-z0-9_.-]/g, '-')}`}`;
 
-function pathsOf({ back_channel_logout, callback, login, logout }: OidcConfig): PolicyPath[] {
+function bearerOf(bearer: NonNullable<OidcConfig['bearer']>, issuer: string): BearerSettings {
+  const resource = resourceOf(bearer, [issuer], {});
+  return {
+    audiences: bearer.audience,
+    scope: bearer.scope === undefined ? [] : bearer.scope.split(' '),
+    maxToken: bearer.max_token,
+    ...(resource === undefined ? {} : { resource }),
+  };
+}
+
+function pathsOf({ back_channel_logout, bearer, callback, login, logout }: OidcConfig): PolicyPath[] {
   return [
     { name: 'callback', match: `GET ${callback}`, at: ['callback'] },
     ...(login === undefined ? [] : [{ name: 'login', match: `GET ${login}`, at: ['login'] }]),
@@ -144,6 +147,7 @@ function pathsOf({ back_channel_logout, callback, login, logout }: OidcConfig): 
             maxBody: MAX_FORM,
           },
         ]),
+    ...resourcePaths(bearer ?? {}).map((path) => ({ ...path, at: ['bearer', ...path.at] })),
   ];
 }
 

@@ -12,6 +12,7 @@ import type {
   Reply,
 } from '../contract.js';
 import { PROBLEMS as BEARER_PROBLEMS } from '../kits/bearer/problems.js';
+import { resourceReply } from '../kits/protected-resource.js';
 import { fieldSafe, runPolicy } from '../run-kit.js';
 import { Bearer } from './bearer.js';
 import { Callback } from './callback.js';
@@ -118,6 +119,8 @@ class OidcPolicy implements PolicyInstance {
         return this.#logout.answer(exchange, this.#sessionIn(own), own);
       case 'back-channel-logout':
         return this.#logout.backChannel(exchange, body);
+      case 'resource':
+        return resourceReply(this.#settings.bearer!.resource!);
       default:
         throw new Error(`The policy has no path ${path}.`);
     }

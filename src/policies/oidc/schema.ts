@@ -4,6 +4,8 @@ import type { RemoteKeys } from '../kits/jose/key-source.js';
 import { ALGORITHMS, type Algorithm } from '../kits/jose/keys.js';
 import type { ClientSettings } from '../kits/oauth-client/client.js';
 import { clientFields } from '../kits/oauth-client/schema.js';
+import type { ResourceSettings } from '../kits/protected-resource.js';
+import { resourceFields } from '../kits/protected-resource-schema.js';
 
 const secret = () =>
   s.reference(
@@ -170,6 +172,7 @@ export const schema = s.object({
         .size({ min: 64, max: 64 * 1024 })
         .describe('Longer tokens are refused unread.')
         .default(8 * 1024),
+      ...resourceFields,
     })
     .describe('Also accept bearer tokens of the issuer, for programs. Default: sessions alone.')
     .optional(),
@@ -250,4 +253,6 @@ export type BearerSettings = {
   readonly scope: readonly string[];
   /** Bytes. */
   readonly maxToken: number;
+  /** Absent: no document about the API. */
+  readonly resource?: ResourceSettings;
 };
