@@ -26,20 +26,35 @@ export class GatewayConsumers {
     return this.#current;
   }
 
-  /** Runs a load with the consumers of its program and the stored ones. Throws ConsumerConflict before `work` begins. */
-  load<T>(declared: readonly ConsumerEntry[], work: (memory: ConsumerMemory) => Promise<T>): Promise<T> {
+  /**
+   * Runs a load with the consumers of its program and the stored ones, after `change` of these. Throws ConsumerConflict before
+   * `work` begins; if `work` fails, nothing has changed.
+   */
+  load<T>(
+    declared: readonly ConsumerEntry[],
+    work: (memory: ConsumerMemory) => Promise<T>,
+    change: ConsumerChanges = { set: [], removed: [] },
+  ): Promise<T> {
     return this.#inTurn(async () => {
       const same = this.#loaded && sameItems(this.#declared, declared);
-      const next = same
-        ? this.#current
-        : ConsumerSet.of(this.#stored.size === 0 ? declared : [...declared, ...this.#stored.values()], this.#current);
+      const quiet = change.set.length + change.removed.length === 0;
+      const next = !same ? this.#whole(declared, change) : quiet ? this.#current : this.#current.with(change);
       const result = await work(next.memory);
+      for (const name of change.removed) this.#stored.delete(name);
+      for (const entry of change.set) this.#stored.set(entry.name, entry);
       this.#current = next;
       this.#declared = declared;
       if (!same) this.#declaredNames = new Set(declared.map(({ name }) => name));
       this.#loaded = true;
       return result;
     });
+  }
+
+  #whole(declared: readonly ConsumerEntry[], { set, removed }: ConsumerChanges): ConsumerSet {
+    const stored = new Map(this.#stored);
+    for (const name of removed) stored.delete(name);
+    for (const entry of set) stored.set(entry.name, entry);
+    return ConsumerSet.of(stored.size === 0 ? declared : [...declared, ...stored.values()], this.#current);
   }
 
   /**

@@ -4,8 +4,9 @@ import { CodeThread } from '../custom/code-thread.js';
 import { Delay } from '../delay.js';
 import { counted } from '../plural.js';
 import type { Clock } from '../policies/contract.js';
-import type { BoundListener, DataPlaneOptions, DrainReport } from '../proxy/types.js';
+import type { BoundListener, DrainReport } from '../proxy/types.js';
 import { reasonOf } from '../reason.js';
+import { ConsumerStore } from '../spec/stored/store.js';
 import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
 import { runtimePath } from '../telemetry/admin-protocol.js';
@@ -14,6 +15,7 @@ import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapsh
 import { AdminServer } from './admin/server.js';
 import { AdminSocket } from './admin/socket.js';
 import { Background } from './background.js';
+import { type GatewayOptions, StartError } from './gateway-options.js';
 import { GatewayStats } from './gateway-stats.js';
 import { type Log, silentLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
@@ -21,42 +23,12 @@ import { Plane } from './plane.js';
 import type { Candidate } from './reload/candidate.js';
 import { GenerationLoader, type WarmCandidate } from './reload/generation-loader.js';
 import { Reloader, type ReloadPhase, type ReloadTrigger, type SettledReload } from './reload/reloader.js';
-import { nameOfSource, type Source, type SourceOptions, sourceOf } from './reload/source.js';
+import { nameOfSource, type Source, sourceOf } from './reload/source.js';
 import { GatewayMetrics } from './stats/metrics.js';
 import { SnapshotBuilder, type SnapshotInput } from './stats/snapshot.js';
-import { SpecWatcher } from './watch/watcher.js';
+import { Watchers } from './watch/watchers.js';
 
-export interface GatewayOptions extends SourceOptions {
-  /** Reload when the spec changes on disk. Default false. */
-  readonly watch?: boolean;
-  /** Run the data plane in this thread instead of a worker: for tests and small programs. Default false. */
-  readonly inline?: boolean;
-  readonly log?: Log;
-  /** Instead of the spec's access log; null: none. */
-  readonly accessLog?: DataPlaneOptions['accessLog'];
-  /** Variables for `${env:}`. Default: the environment of the process. */
-  readonly env?: { readonly [name: string]: string | undefined };
-  /** Serve the admin API on a unix socket in the runtime folder, where `gw dash` finds it. Default true. */
-  readonly adminSocket?: boolean;
-  readonly runtimeDir?: string;
-  /** Aborting it during the start cancels the start. Later it has no effect. */
-  readonly signal?: AbortSignal;
-  /** Aborting it during the start has the effect of kill(). */
-  readonly killSignal?: AbortSignal;
-  /** The clock of an inline data plane and of snapshots. */
-  readonly clock?: Clock;
-}
-
-/** A gateway that could not start: `diagnostics` is rendered as `gw validate` prints it. */
-export class StartError extends Error {
-  override readonly name = 'StartError';
-  constructor(
-    message: string,
-    readonly diagnostics: string,
-  ) {
-    super(message);
-  }
-}
+export { type GatewayOptions, StartError };
 
 export interface GatewayEvents {
   reload: ReloadSnapshot;
@@ -84,7 +56,8 @@ export class Gateway {
   readonly #ticker: NodeJS.Timeout;
   readonly #reloads = { live: 0, rejected: 0 };
   readonly #listeners = new Map<keyof GatewayEvents, Set<(event: never) => void>>();
-  readonly #watcher: SpecWatcher | undefined;
+  readonly #watchers: Watchers | undefined;
+  readonly #store = new ConsumerStore();
   readonly #background: Background;
   readonly #loader: GenerationLoader;
   /** Runs the compile parts of custom policies. */
@@ -150,7 +123,11 @@ export class Gateway {
       publish: (identity, value) => this.#plane.api.publish(identity, value),
       changed: () => void this.#request('secrets'),
     });
-    if (options.watch) this.#watcher = new SpecWatcher(() => void this.#request('watch'), this.#log);
+    if (options.watch) {
+      const changed = (what: 'spec' | 'consumers'): void =>
+        void this.#request(what === 'spec' ? 'watch' : this.#loader.afterStored);
+      this.#watchers = new Watchers(changed, this.#log);
+    }
     this.#loader = this.#createLoader();
     const now = (): number => this.#clock.now();
     this.#reloader = new Reloader<Candidate, WarmCandidate>(this.#loader, now, (reload) => this.#settled(reload));
@@ -184,7 +161,9 @@ export class Gateway {
       plane: this.#plane.api,
       consumers: this.#plane.consumers,
       admin: this.#admin,
-      watcher: this.#watcher,
+      watcher: this.#watchers?.spec,
+      storedWatcher: this.#watchers?.consumers,
+      store: this.#store,
       background: this.#background,
       runtimeDir: this.#options.runtimeDir ?? runtimePath(),
       alone: () => this.#plane.whyAlone(),
@@ -262,7 +241,7 @@ export class Gateway {
 
   async #drain(timeoutMs: number, delayMs: number): Promise<DrainReport> {
     if (!this.#ending) this.#become('draining');
-    await this.#watcher?.close();
+    await this.#watchers?.close();
     if (delayMs > 0 && !this.#ending) await this.#delay.wait(delayMs);
     if (this.#ending) {
       await this.#ending;
@@ -313,7 +292,7 @@ export class Gateway {
     clearInterval(this.#ticker);
     this.#code.close();
     this.#background.close();
-    await this.#watcher?.close();
+    await this.#watchers?.close();
     const parts = [this.#admin.close(), this.#socket.close(), this.#plane.close(), this.#managed.close()];
     const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
     for (const failure of failures)
@@ -326,7 +305,14 @@ export class Gateway {
 
   #request(trigger: ReloadTrigger): Promise<ReloadSnapshot | undefined> {
     if (this.#ending || this.#state === 'draining') return Promise.resolve(undefined);
-    return this.#reloader.request(trigger);
+    const done = this.#reloader.request(trigger);
+    // It has read the files of consumers, but what they hold did not go live.
+    if (this.#watchers && trigger !== 'consumers' && trigger !== 'consumers-watch') {
+      void done.then((reload) => {
+        if (reload?.outcome !== 'live') void this.#request('consumers-watch');
+      });
+    }
+    return done;
   }
 
   #settled(reload: SettledReload): void {
@@ -342,6 +328,8 @@ export class Gateway {
       this.#log.info('reload cancelled, the gateway is stopping', { cause: summary, tookMs });
     } else if (reload.outcome === 'rejected' && live) {
       this.#log.error(`reload rejected, generation ${live.input.id} keeps serving`, { cause: summary, ...fields });
+    } else if (reload.refreshed) {
+      this.#log.info(`consumers reloaded: ${summary}`, fields);
     } else if (reload.outcome === 'live' && generation !== 1) {
       this.#log.info(`reloaded as generation ${generation}: ${summary}`, fields);
     } else if (reload.outcome === 'live' && diagnostics.trim() !== '') {

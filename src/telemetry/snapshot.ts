@@ -243,6 +243,8 @@ export interface ReloadSnapshot {
   readonly outcome: 'live' | 'replaced' | 'rejected';
   /** Generation that went live; null when rejected. */
   readonly generation: number | null;
+  /** Only consumers of files have changed: the generation was live before. */
+  readonly refreshed?: true;
   /** `+1 route, ~2 routes, -0 routes`. */
   readonly summary: string;
   /** By name; absent when it was rejected. */

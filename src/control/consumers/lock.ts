@@ -1,6 +1,7 @@
-/** One writer of a file at a time, also among processes: `FILE.lock` beside it says which process writes. */
+/** One writer of a file at a time, also among processes: `.FILE.lock` beside it says which process writes. */
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoCode } from '../../reason.js';
 
@@ -17,7 +18,8 @@ const STALE_MS = 60_000;
 
 /** Runs `work` while no other caller does for the same path, in this process or another one. @throws LockedError */
 export async function withLock<T>(path: string, work: () => T | Promise<T>, patience = PATIENCE_MS): Promise<T> {
-  const lock = `${path}.lock`;
+  // A pattern such as `consumers/*` does not match a name that begins with a dot.
+  const lock = join(dirname(path), `.${basename(path)}.lock`);
   const until = performance.now() + patience;
   for (;;) {
     if (take(lock)) break;

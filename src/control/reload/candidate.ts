@@ -11,8 +11,10 @@ import { render } from '../../lint/render/index.js';
 import { reasonOf } from '../../reason.js';
 import { type Diagnostic, hasErrors, sortDiagnostics } from '../../schema/diagnostic.js';
 import type { TreeCache } from '../../spec/index.js';
-import type { MatchModel, Model, SourceFile } from '../../spec/model.js';
+import type { MatchModel, Model, SourceFile, StoredConsumers } from '../../spec/model.js';
+import { ConsumerStore } from '../../spec/stored/store.js';
 import { controlError, controlWarning, startOf } from '../codes.js';
+import { notePatterns, openConsumers, readStored, resolveStored, type StoredCandidate } from '../consumers/stored.js';
 import type { RunSettings } from '../managed/process.js';
 import { Places } from '../references/places.js';
 import { resolveProgram, runsOf, vaultOf } from '../references/resolve.js';
@@ -34,6 +36,10 @@ export interface Candidate {
   readonly matchTexts: MatchTexts;
   /** Differs whenever anything that the data plane would see differs, resolved values included. */
   readonly fingerprint: string;
+  /** The consumers of files. */
+  readonly stored: StoredCandidate;
+  /** The folder of the spec or of the bundle. */
+  readonly root: string;
   /** Sources, for the code frames of diagnostics. */
   readonly files: readonly SourceFile[];
   /** Warnings and infos. */
@@ -49,6 +55,8 @@ export interface Attempt {
   readonly candidate: Candidate | undefined;
   readonly rejection: Rejection | undefined;
   readonly reads: Reads;
+  /** The files of consumers. */
+  readonly storedReads: Reads;
 }
 
 /** A program whose references are not resolved. */
@@ -58,6 +66,8 @@ export interface Compiled {
   readonly files: readonly SourceFile[];
   readonly matchTexts: MatchTexts;
   readonly diagnostics: readonly Diagnostic[];
+  /** Of a model; a bundle only names the files. */
+  readonly stored?: StoredConsumers | undefined;
 }
 
 /** What builds of the same source share. */
@@ -66,6 +76,8 @@ export interface BuildTools {
   readonly code?: CodeThread;
   /** The trees of the build before. */
   readonly trees?: TreeCache;
+  /** The consumers of files. Default: an empty store. */
+  readonly store?: ConsumerStore;
 }
 
 /** The machine that a program is resolved for. */
@@ -78,36 +90,60 @@ export interface Machine {
 
 /** Builds a candidate. Never rejects because of the content of a file. */
 export async function build(source: Source, machine: Machine, tools: BuildTools = {}): Promise<Attempt> {
-  const reads = new Reads();
-  const compiled = compileSource(source, reads, tools);
-  return resolveCompiled(compiled, source, machine, reads);
+  const found = { reads: new Reads(), storedReads: new Reads() };
+  const store = tools.store ?? new ConsumerStore();
+  const compiled = compileSource(source, found, { ...tools, store });
+  return resolveCompiled(compiled, source, machine, found, store);
 }
 
 /** Resolves the program of a candidate again: values outside of the spec have changed. */
-export const rebuild = ({ compiled }: Candidate, source: Source, machine: Machine): Promise<Attempt> =>
-  resolveCompiled(compiled, source, machine, new Reads());
+export const rebuild = (
+  { compiled }: Candidate,
+  source: Source,
+  machine: Machine,
+  store: ConsumerStore,
+): Promise<Attempt> =>
+  resolveCompiled(compiled, source, machine, { reads: new Reads(), storedReads: new Reads() }, store);
+
+/** The files that a build has read: of the spec, and of consumers. */
+type Found = Pick<Attempt, 'reads' | 'storedReads'>;
 
 async function resolveCompiled(
   compiled: Compiled,
   source: Source,
   { env, alone, secrets: vault }: Machine,
-  reads: Reads,
+  found: Found,
+  store: ConsumerStore,
 ): Promise<Attempt> {
+  const failed = (diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Attempt => ({
+    candidate: undefined,
+    rejection: rejectionOf(diagnostics, files),
+    ...found,
+  });
   const fallback = source.kind === 'bundle' ? source.path : (compiled.files[0]?.path ?? '-');
-  if (!compiled.bundle) return failed(compiled.diagnostics, compiled, reads);
+  if (!compiled.bundle) return failed(compiled.diagnostics, compiled.files);
   const { bundle } = compiled;
-  const around = { root: compiled.root, env, reads };
-  const { entry, names } = vaultOf(bundle.program, around);
+  const around = { root: compiled.root, env, reads: found.reads };
+  // Consumers of files may use secrets too.
+  const open = compiled.stored ? openConsumers(compiled.stored) : [];
+  const consumers = [...bundle.program.consumers, ...open];
+  const { entry, names } = vaultOf(open.length === 0 ? bundle.program : { ...bundle.program, consumers }, around);
   const secrets = await vault.prepare(entry, compiled.root, names);
   const resolved = resolveProgram(bundle.program, { ...around, secrets }, { files: compiled.files, fallback });
   const asked = resolved.program;
   const program = alone === undefined ? asked : { ...asked, workers: 1 };
   const noted =
     asked.workers > program.workers ? [oneWorker(asked, new Places(asked, compiled.files, fallback), alone ?? '')] : [];
-  const diagnostics = [...compiled.diagnostics, ...resolved.diagnostics, ...noted];
-  if (hasErrors(diagnostics)) {
+  const near = { program, root: compiled.root, env, reads: found.storedReads, secrets };
+  notePatterns(near);
+  const { stored, ...storing } = compiled.stored
+    ? resolveStored(compiled.stored, near, true)
+    : readStored(near, store, compiled.files, fallback);
+  const diagnostics = [...compiled.diagnostics, ...resolved.diagnostics, ...noted, ...storing.diagnostics];
+  const files = [...compiled.files, ...storing.files];
+  if (!stored || hasErrors(diagnostics)) {
     secrets.abandon();
-    return failed(diagnostics, compiled, reads);
+    return failed(diagnostics, files);
   }
   const trie = shared(bundle.trie);
   const candidate: Candidate = {
@@ -117,13 +153,15 @@ async function resolveCompiled(
     sha256: bundle.sha256,
     runs: runsOf(program, compiled.root),
     matchTexts: compiled.matchTexts,
-    files: compiled.files,
+    stored,
+    root: compiled.root,
+    files,
     fingerprint: fingerprintOf(bundle, asked),
     diagnostics,
     compiled,
     secrets,
   };
-  return { candidate, rejection: undefined, reads };
+  return { candidate, rejection: undefined, ...found };
 }
 
 /** The digest of a bundle identifies its program: only the parts that its references have changed are added. */
@@ -172,7 +210,11 @@ function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceF
   return { summary: first ? `${first.code}: ${first.message}${more}` : 'rejected', ...report };
 }
 
-function compileSource(source: Source, reads: Reads, { code, trees }: BuildTools): Compiled {
+function compileSource(
+  source: Source,
+  { reads, storedReads }: Found,
+  { code, trees, store }: BuildTools & { readonly store: ConsumerStore },
+): Compiled {
   if (source.kind === 'bundle') {
     reads.note(resolve(source.path));
     return openBundle(source.path, source.publicKey);
@@ -194,6 +236,7 @@ function compileSource(source: Source, reads: Reads, { code, trees }: BuildTools
     readNamed: reads.readNamed,
     code,
     trees,
+    store: { store, read: storedReads.readBytes },
   });
   if (model && !hasErrors(diagnostics)) return lower(model, diagnostics);
   return { bundle: undefined, root: dirname(resolve(path)), files, matchTexts: new Map(), diagnostics };
@@ -204,7 +247,8 @@ function lower(model: Model, diagnostics: readonly Diagnostic[]): Compiled {
   const matchTexts = new Map(
     [...model.routes, ...model.policyRoutes].map((route) => [route.name, matchTextOf(route.match)]),
   );
-  return { bundle, root: model.root, files: model.files, matchTexts, diagnostics };
+  const { root, files, stored } = model;
+  return { bundle, root, files: [...files, ...stored.sourcesOf(diagnostics)], matchTexts, diagnostics, stored };
 }
 
 const CODE_HELP =
@@ -241,10 +285,6 @@ function matchTextOf(match: MatchModel): string {
     if (key === 'span') return undefined;
     return key === 'dfa' && typeof value === 'object' && value !== null && 'source' in value ? value.source : value;
   });
-}
-
-function failed(diagnostics: readonly Diagnostic[], compiled: Compiled, reads: Reads): Attempt {
-  return { candidate: undefined, rejection: rejectionOf(diagnostics, compiled.files), reads };
 }
 
 function shared(trie: ArrayBufferLike): SharedArrayBuffer {

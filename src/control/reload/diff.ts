@@ -67,18 +67,32 @@ export function summarize(diff: ProgramDiff): string {
 const MOST_NAMES = 50;
 
 /** The changes by name, bounded. */
-export function changesOf(diff: ProgramDiff): ReloadChange[] {
+export const changesOf = (diff: ProgramDiff): ReloadChange[] =>
+  ([['routes', 'route'], ...KINDS, ['settings', 'setting']] as const).flatMap(([plural, kind]) =>
+    changesOfNames(kind, diff[plural]),
+  );
+
+/** The same for one kind. */
+export function changesOfNames(kind: ReloadChange['kind'], diff: NameDiff): ReloadChange[] {
   const found: ReloadChange[] = [];
-  for (const [plural, kind] of [['routes', 'route'], ...KINDS, ['settings', 'setting']] as const) {
-    for (const change of ['added', 'changed', 'removed'] as const) {
-      const all = diff[plural][change];
-      if (all.length === 0) continue;
-      const names = all.slice(0, MOST_NAMES);
-      found.push({ change, kind, names, more: all.length - names.length });
-    }
+  for (const change of ['added', 'changed', 'removed'] as const) {
+    const all = diff[change];
+    if (all.length === 0) continue;
+    const names = all.slice(0, MOST_NAMES);
+    found.push({ change, kind, names, more: all.length - names.length });
   }
   return found;
 }
+
+/** `+1 consumer, -2 consumers`; `nothing`. */
+export const summarizeNames = (noun: string, diff: NameDiff): string => counts(diff, noun, false) || 'nothing';
+
+/** Two differences of one kind. */
+export const joinNames = (one: NameDiff, other: NameDiff): NameDiff => ({
+  added: [...one.added, ...other.added].sort(),
+  changed: [...one.changed, ...other.changed].sort(),
+  removed: [...one.removed, ...other.removed].sort(),
+});
 
 function counts(diff: NameDiff, noun: string, zeros: boolean): string {
   const signed: readonly (readonly [string, readonly string[]])[] = [

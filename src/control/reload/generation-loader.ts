@@ -6,6 +6,7 @@ import type { BoundListener, DataPlaneApi, GenerationInput } from '../../proxy/t
 import { errnoCode, messageOf, reasonOf } from '../../reason.js';
 import type { Diagnostic } from '../../schema/diagnostic.js';
 import { TreeCache } from '../../spec/index.js';
+import type { ConsumerStore } from '../../spec/stored/store.js';
 import { ConsumerConflict } from '../../state/consumers/build.js';
 import { boundedNames } from '../../telemetry/changes.js';
 import type { AdminServer, TcpChange } from '../admin/server.js';
@@ -23,10 +24,18 @@ import { bindHelp } from '../ports/bind-help.js';
 import { plain } from '../references/pems.js';
 import type { SpecWatcher } from '../watch/watcher.js';
 import { build, type Candidate, type Machine, placesOf, rebuild, reject, reportOf } from './candidate.js';
-import { changesOf, diffPrograms, type ProgramDiff, summarize } from './diff.js';
+import { changesOf, diffPrograms, joinNames, type ProgramDiff, summarize } from './diff.js';
 import { lossesOf, removesSomething } from './losses.js';
 import { accessOf, entityIn, forWorkers, listenerAt, withTargets } from './program-parts.js';
-import { Rejected, type Rejection, type ReloadSteps, type ReloadTrigger, type SwapResult } from './reloader.js';
+import { ConsumerRefresh, namesOf, type Refreshed } from './refresh.js';
+import {
+  type RefreshTrigger,
+  Rejected,
+  type Rejection,
+  type ReloadSteps,
+  type ReloadTrigger,
+  type SwapResult,
+} from './reloader.js';
 import { nameOfSource, type Source } from './source.js';
 
 /** A candidate with its managed targets and its duties running. */
@@ -58,6 +67,9 @@ export interface LoaderParts {
   readonly consumers: GatewayConsumers;
   readonly admin: AdminServer;
   readonly watcher: SpecWatcher | undefined;
+  /** Of the files of consumers. */
+  readonly storedWatcher: SpecWatcher | undefined;
+  readonly store: ConsumerStore;
   /** Where running gateways are found. */
   readonly runtimeDir: string;
   /** Why only one worker can serve; undefined if several can. */
@@ -73,6 +85,9 @@ export interface LoaderParts {
 export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   readonly #parts: LoaderParts;
   readonly #trees = new TreeCache();
+  readonly #refresh: ConsumerRefresh;
+  /** A changed spec was read while a file of consumers was being written. */
+  #afterStored = false;
   #live: LiveGeneration | undefined;
   /** Diagnostics of the last attempt if it was rejected. */
   #rejected: string | undefined;
@@ -80,6 +95,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
 
   constructor(parts: LoaderParts) {
     this.#parts = parts;
+    this.#refresh = new ConsumerRefresh({ ...parts, watcher: parts.storedWatcher });
   }
 
   get live(): LiveGeneration | undefined {
@@ -92,9 +108,12 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     if (trigger === 'moved') return live;
     if (trigger === 'secrets') return live && this.#rebuilt(live);
     const { watcher } = this.#parts;
-    const tools = { code: this.#parts.code, trees: this.#trees };
-    const { candidate, rejection, reads } = await build(this.#parts.source, this.#machine(), tools);
-    const complete = watcher?.update(reads, trigger !== 'watch') ?? true;
+    const tools = { code: this.#parts.code, trees: this.#trees, store: this.#parts.store };
+    const { candidate, rejection, reads, storedReads } = await build(this.#parts.source, this.#machine(), tools);
+    const trusted = trigger !== 'watch';
+    const whole = this.#parts.storedWatcher?.update(storedReads, trusted) ?? true;
+    this.#afterStored = !trusted && !whole;
+    const complete = (watcher?.update(reads, trusted) ?? true) && whole;
     // Read while it was being written: the watcher triggers again.
     if (trigger === 'watch' && !complete) return undefined;
     if (rejection) {
@@ -118,9 +137,10 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
 
   /** The live program with other values of its secrets; undefined if they have not changed. */
   async #rebuilt(live: Candidate): Promise<Candidate | undefined> {
-    const { candidate, rejection } = await rebuild(live, this.#parts.source, this.#machine());
+    const { candidate, rejection } = await rebuild(live, this.#parts.source, this.#machine(), this.#parts.store);
     if (rejection) throw this.#remember(new Rejected(rejection));
-    return candidate?.fingerprint === live.fingerprint ? undefined : candidate;
+    const same = candidate?.fingerprint === live.fingerprint && candidate.stored.change.set.length === 0;
+    return same ? undefined : candidate;
   }
 
   async warm(candidate: Candidate): Promise<WarmCandidate> {
@@ -194,24 +214,31 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       stats: stats.slotsFor(program),
       published: duties.published,
     };
+    const stored = namesOf(candidate.stored.change, this.#parts.consumers);
     let listeners: readonly BoundListener[];
     try {
-      listeners = await this.#parts.consumers.load(candidate.program.consumers, (consumers) => {
-        input = { ...input, consumers };
-        return this.#load(candidate, input);
-      });
+      listeners = await this.#parts.consumers.load(
+        candidate.program.consumers,
+        (consumers) => {
+          input = { ...input, consumers };
+          return this.#load(candidate, input);
+        },
+        candidate.stored.change,
+      );
     } catch (error) {
       duties.abandon();
       candidate.secrets.abandon();
       await preparation.abandon();
       throw error instanceof ConsumerConflict ? await this.#refuseLoad(candidate, error) : error;
     }
+    candidate.stored.commit();
     duties.commit();
     candidate.secrets.commit();
     this.#live = { candidate, program, input, loadedAt: clock.now(), listeners };
     this.#rejected = undefined;
     const gone = preparation.commit();
-    const diff = differenceOf(before?.candidate, candidate);
+    const spec = differenceOf(before?.candidate, candidate);
+    const diff = { ...spec, consumers: joinNames(spec.consumers, stored) };
     const lost = before ? this.#tellLosses(before.candidate, candidate) : [];
     const pending = dutyDiagnostics(duties.failures, placesOf(candidate, this.#parts.source));
     return {
@@ -243,6 +270,16 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       found.push(controlWarning('reload/no-routes', places.of(''), message, EMPTY_HELP));
     }
     return found;
+  }
+
+  /** What to request when a file of consumers has changed: the spec waits for it, or it changes alone. */
+  get afterStored(): 'watch' | 'consumers-watch' {
+    return this.#afterStored ? 'watch' : 'consumers-watch';
+  }
+
+  async refresh(trigger: RefreshTrigger): Promise<Refreshed | undefined> {
+    const live = this.#live;
+    return live && this.#refresh.run({ candidate: live.candidate, id: live.input.id }, trigger);
   }
 
   /** An unexpected error of the first attempt: no generation exists that could keep serving. */

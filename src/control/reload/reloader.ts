@@ -5,7 +5,9 @@ import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 export type ReloadPhase = 'idle' | 'building' | 'warming' | 'swapping' | 'draining';
 
 /** The trigger of a reload. Only `watch` may end without a reload. */
-export type ReloadTrigger = 'start' | 'watch' | 'signal' | 'admin' | 'api' | 'moved' | 'secrets';
+export type ReloadTrigger = 'start' | 'watch' | 'signal' | 'admin' | 'api' | 'moved' | 'secrets' | RefreshTrigger;
+/** Only the files of consumers are read again; the generation stays. Undefined results as for `watch`. */
+export type RefreshTrigger = 'consumers' | 'consumers-watch';
 
 /** The result of a rejected attempt. */
 export interface Rejection {
@@ -41,6 +43,8 @@ export interface ReloadSteps<Built, Warm> {
   build(trigger: ReloadTrigger): Promise<Built | undefined>;
   warm(built: Built): Promise<Warm>;
   swap(warm: Warm): Promise<SwapResult>;
+  /** Reads the files of consumers alone. Undefined: nothing has changed. */
+  refresh(trigger: RefreshTrigger): Promise<Omit<SwapResult, 'drain'> | undefined>;
   /** Turns any error other than Rejected, a bug in gw, into a rejection. */
   unexpected(error: unknown): Rejection;
 }
@@ -56,9 +60,17 @@ interface Queued {
 
 export const KEPT_RELOADS = 50;
 
-/** `moved`: only an address has changed. `secrets`: only the value of a secret. Neither reads the spec. */
-const kindOf = (trigger: ReloadTrigger): 'moved' | 'secrets' | 'spec' =>
-  trigger === 'moved' || trigger === 'secrets' ? trigger : 'spec';
+const isRefresh = (trigger: ReloadTrigger): trigger is RefreshTrigger =>
+  trigger === 'consumers' || trigger === 'consumers-watch';
+
+/**
+ * Requests of one kind are merged. `moved`: only an address has changed. `secrets`: only the value of a secret. `consumers`: only
+ * files of consumers. None of these reads the spec.
+ */
+const kindOf = (trigger: ReloadTrigger): 'moved' | 'secrets' | 'consumers' | 'spec' => {
+  if (isRefresh(trigger)) return 'consumers';
+  return trigger === 'moved' || trigger === 'secrets' ? trigger : 'spec';
+};
 
 export class Reloader<Built, Warm> {
   readonly #steps: ReloadSteps<Built, Warm>;
@@ -67,7 +79,7 @@ export class Reloader<Built, Warm> {
   readonly #history: ReloadSnapshot[] = [];
   #activity: 'building' | 'warming' | 'swapping' | undefined;
   #running: Promise<ReloadSnapshot | undefined> | undefined;
-  /** At most three: one that reads the spec again, and one of each kind that does not. */
+  /** At most one of each kind. */
   readonly #queue: Queued[] = [];
   #draining: Promise<void> = Promise.resolve();
   #drains = 0;
@@ -95,7 +107,7 @@ export class Reloader<Built, Warm> {
     const since = this.#now();
     const same = this.#queue.find((queued) => kindOf(queued.trigger) === kindOf(trigger));
     if (same) {
-      if (same.trigger === 'watch') same.trigger = trigger;
+      if (same.trigger === 'watch' || same.trigger === 'consumers-watch') same.trigger = trigger;
       return same.done;
     }
     const last = this.#queue.at(-1)?.done ?? this.#running;
@@ -128,6 +140,7 @@ export class Reloader<Built, Warm> {
 
   async #attempt(trigger: ReloadTrigger, since: number): Promise<ReloadSnapshot | undefined> {
     try {
+      if (isRefresh(trigger)) return await this.#refresh(trigger, since);
       this.#activity = 'building';
       const built = await this.#steps.build(trigger);
       if (built === undefined) {
@@ -146,6 +159,11 @@ export class Reloader<Built, Warm> {
     } finally {
       this.#activity = undefined;
     }
+  }
+
+  async #refresh(trigger: RefreshTrigger, since: number): Promise<ReloadSnapshot | undefined> {
+    const found = await this.#steps.refresh(trigger);
+    return found && this.#record({ outcome: 'live', ...found, errors: 0, refreshed: true }, since);
   }
 
   #drain(live: SwapResult): void {

@@ -5,7 +5,7 @@
 import { readlinkSync } from 'node:fs';
 import { dirname, isAbsolute, join, parse, sep } from 'node:path';
 import { expandGlob, hasWildcard } from '../../spec/glob.js';
-import { type ReadProblem, readText } from '../../spec/source.js';
+import { type ReadProblem, readBytes, readText } from '../../spec/source.js';
 import { type IncludePattern, includePatterns } from './folders.js';
 import { type Stamp, stampForReading } from './stamp.js';
 
@@ -53,7 +53,7 @@ export class Reads {
   readonly readSpec = (absolute: string, pipes = false): string | ReadProblem => {
     this.note(absolute);
     const text = readText(absolute, pipes);
-    if (typeof text === 'string') for (const pattern of includePatterns(absolute, text)) this.#notePattern(pattern);
+    if (typeof text === 'string') for (const pattern of includePatterns(absolute, text)) this.notePattern(pattern);
     return text;
   };
 
@@ -63,7 +63,14 @@ export class Reads {
     return readText(absolute, false);
   };
 
-  #notePattern(include: IncludePattern): void {
+  /** Reads a file of consumers. Never throws. */
+  readonly readBytes = (absolute: string): Buffer | ReadProblem => {
+    this.note(absolute);
+    return readBytes(absolute);
+  };
+
+  /** Files that match the pattern later belong to what was read. */
+  notePattern(include: IncludePattern): void {
     const key = `${include.base}\0${include.pattern}`;
     if (this.#patterns.has(key)) return;
     this.#patterns.set(key, { ...include, paths: matchesOf(include) });

@@ -1,6 +1,6 @@
 /** Reports when a spec has changed on disk and is complete. It may report too often, but never misses a change. */
 import { realpathSync } from 'node:fs';
-import { dirname, join, sep } from 'node:path';
+import { basename, dirname, join, sep } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { type FSWatcher, watch } from 'chokidar';
 import { reasonOf } from '../../reason.js';
@@ -23,9 +23,26 @@ const HELD_STEP_MS = 500;
 /** After this time a log line says why an edit is not live yet. */
 const LOG_AFTER_MS = 5000;
 
+/** What a watcher is for. */
+export interface Watched {
+  /** For the log. */
+  readonly noun: string;
+  /** Whether a file in a folder of the patterns may be one that they match. */
+  readonly mayMatch: (path: string) => boolean;
+}
+
+const SPEC: Watched = { noun: 'spec', mayMatch: (path) => path.endsWith('.toml') };
+
+/** `gw keys` writes a lock and a temporary file beside a file of consumers. */
+export const CONSUMERS: Watched = {
+  noun: 'consumer',
+  mayMatch: (path) => !basename(path).startsWith('.'),
+};
+
 export class SpecWatcher {
   readonly #changed: () => void;
   readonly #log: Log;
+  readonly #what: Watched;
   readonly #settling = new Settling();
   /** What the last build read. */
   #seen = new Reads();
@@ -55,9 +72,10 @@ export class SpecWatcher {
   readonly #looks: NodeJS.Timeout;
 
   /** `changed` is called when the spec should be built. */
-  constructor(changed: () => void, log: Log) {
+  constructor(changed: () => void, log: Log, what: Watched = SPEC) {
     this.#changed = changed;
     this.#log = log;
+    this.#what = what;
     this.#looks = setInterval(() => this.#notice(), LOOK_EVERY_MS).unref();
   }
 
@@ -144,7 +162,7 @@ export class SpecWatcher {
     const file = [...this.#pending].find((path) => this.#settling.age(path, now) > LOG_AFTER_MS);
     if (file === undefined || this.#hinted) return;
     this.#hinted = true;
-    this.#log.info('a spec file is still being written; loaded when complete', { file });
+    this.#log.info(`a ${this.#what.noun} file is still being written; loaded when complete`, { file });
   }
 
   #lookAtAll(now: number): void {
@@ -248,7 +266,7 @@ export class SpecWatcher {
         if (files.has(path) || roots.has(path)) return false;
         if (folders.some((folder) => folder.path === path || folder.path.startsWith(path + sep))) return false;
         const leads = !stats?.isFile() && folders.some((folder) => depthIn(folder, path) < folder.depth);
-        return !leads && !(path.endsWith('.toml') && liesIn(path, folders) && !stats?.isDirectory());
+        return !leads && !(this.#what.mayMatch(path) && liesIn(path, folders) && !stats?.isDirectory());
       },
     });
     watcher.on('all', (_event, path) => {
@@ -257,7 +275,10 @@ export class SpecWatcher {
     watcher.on('raw', (event, name, details: unknown) => this.#onRaw(files, event, name, details));
     let warned = false;
     watcher.on('error', (error) => {
-      if (!warned) this.#log.warn(LOST_EVENTS, { cause: reasonOf(error) });
+      if (!warned)
+        this.#log.warn(`no file events for ${this.#what.noun} files; they are checked once a second`, {
+          cause: reasonOf(error),
+        });
       warned = true;
     });
     return watcher;
@@ -269,7 +290,7 @@ export class SpecWatcher {
     if (folder === undefined || typeof name !== 'string') return;
     const path = join(folder, name);
     if (!files.has(path) && !liesIn(path, this.#folders)) return;
-    if (this.#seen.files.has(path) || path.endsWith('.toml')) this.#moves.set(path, event === 'rename');
+    if (this.#seen.files.has(path) || this.#what.mayMatch(path)) this.#moves.set(path, event === 'rename');
     this.#notice();
   }
 
@@ -280,8 +301,6 @@ export class SpecWatcher {
     watcher.on('error', () => {});
   }
 }
-
-const LOST_EVENTS = 'no file events for the spec; its files are checked once a second';
 
 function watchedPathOf(details: unknown): string | undefined {
   const known = typeof details === 'object' && details !== null && 'watchedPath' in details;

@@ -52,6 +52,7 @@ export class Draft {
   /** Further declarations of names that are there already. */
   readonly twice: { readonly name: string; readonly file: ReadConsumers }[] = [];
   readonly #removed = new Set<string>();
+  #committed = false;
   readonly #known: Known;
   readonly #files: ReadonlyMap<string, ReadConsumers>;
 
@@ -121,7 +122,12 @@ export class Draft {
     return { set, removed };
   }
 
+  get committed(): boolean {
+    return this.#committed;
+  }
+
   commit(): void {
+    this.#committed = true;
     for (const name of this.#removed) this.#known.remove(name);
     for (const { entry, absolute } of this.added.values()) this.#known.add(entry, absolute);
     this.#removed.clear();

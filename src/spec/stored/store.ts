@@ -34,6 +34,8 @@ export interface StoreRead {
   commit(): void;
 }
 
+const NOTHING: StoreChange = { set: [], removed: [] };
+
 export class ConsumerStore {
   readonly #trees = new TreeCache();
   #files = new Map<string, ReadConsumers>();
@@ -82,9 +84,12 @@ export class ConsumerStore {
   }
 
   #outcome(draft: Draft, files: Map<string, ReadConsumers>, diagnostics: readonly Diagnostic[]): StoreRead {
+    const { change } = draft;
     return {
       diagnostics,
-      change: draft.change,
+      get change() {
+        return draft.committed ? NOTHING : change;
+      },
       size: draft.size,
       entries: () => draft.entries(),
       get: (name) => draft.get(name),
@@ -98,6 +103,7 @@ export class ConsumerStore {
         return [...files.values()].filter(({ path }) => paths.has(path)).map((file) => file.source());
       },
       commit: () => {
+        if (draft.committed) return;
         this.#files = files;
         draft.commit();
       },

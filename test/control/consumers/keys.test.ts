@@ -182,11 +182,11 @@ test('two writers at once lose no change', async () => {
 
 test('a lock of a process that has ended is taken over; one of a running process is not', async () => {
   const { folder } = place('');
-  const path = join(folder, 'x');
-  writeFileSync(`${path}.lock`, `999999999 ${(await import('node:os')).hostname()}\n`);
+  const [path, lock] = [join(folder, 'x'), join(folder, '.x.lock')];
+  writeFileSync(lock, `999999999 ${(await import('node:os')).hostname()}\n`);
   assert.is(await withLock(path, () => 'done'), 'done');
-  assert.not.ok(existsSync(`${path}.lock`));
-  writeFileSync(`${path}.lock`, `${process.pid} ${(await import('node:os')).hostname()}\n`);
+  assert.not.ok(existsSync(lock));
+  writeFileSync(lock, `${process.pid} ${(await import('node:os')).hostname()}\n`);
   try {
     await withLock(path, () => 'done', 60);
     assert.unreachable();

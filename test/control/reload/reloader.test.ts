@@ -43,6 +43,15 @@ class Steps implements ReloadSteps<number, number> {
     if (this.fail === 'bug') throw new RangeError('oops');
     return this.fail === 'nothing' ? undefined : 1;
   }
+  async refresh(trigger: ReloadTrigger): Promise<Omit<SwapResult, 'drain'> | undefined> {
+    this.builds.push(trigger);
+    this.mostBusy = Math.max(this.mostBusy, ++this.busy);
+    await this.building?.opened;
+    this.busy--;
+    if (this.fail === 'build') throw new Rejected(rejection);
+    if (this.fail === 'nothing') return undefined;
+    return { changes: [], generation: this.generation, summary: '+1 consumer', diagnostics: '', warnings: 0 };
+  }
   async warm(built: number): Promise<number> {
     if (this.fail === 'warm') throw new Rejected(rejection);
     return built;
@@ -75,6 +84,24 @@ function reloader(): { steps: Steps; machine: Reloader<number, number>; settled:
   );
   return { steps, machine, settled };
 }
+
+test('a change of consumers keeps the generation, waits for reloads, and is merged with others of its kind', async () => {
+  const { steps, machine, settled } = reloader();
+  await machine.request('start');
+  steps.building = gate();
+  const running = machine.request('watch');
+  const changes = [machine.request('consumers-watch'), machine.request('consumers'), machine.request('admin')];
+  steps.building.open();
+  await Promise.all([running, ...changes]);
+  assert.equal(steps.builds, ['start', 'watch', 'consumers', 'admin']);
+  assert.is(steps.mostBusy, 1);
+  const change = settled.find(({ refreshed }) => refreshed);
+  assert.equal([change?.outcome, change?.generation, change?.summary], ['live', 2, '+1 consumer']);
+  steps.fail = 'nothing';
+  assert.is(await machine.request('consumers-watch'), undefined);
+  steps.fail = 'build';
+  assert.is((await machine.request('consumers-watch'))?.outcome, 'rejected');
+});
 
 test('a reload goes live and is recorded', async () => {
   const { machine, settled } = reloader();
