@@ -15,6 +15,7 @@ import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapsh
 import { AdminServer } from './admin/server.js';
 import { AdminSocket } from './admin/socket.js';
 import { Background } from './background.js';
+import { isOfSpec, livePlaces } from './consumers/live-places.js';
 import { type GatewayOptions, StartError } from './gateway-options.js';
 import { GatewayStats } from './gateway-stats.js';
 import { type Log, silentLog } from './log.js';
@@ -144,6 +145,17 @@ export class Gateway {
         reload: () => this.#request('admin'),
         notReady: () => (this.#state === 'ready' ? undefined : this.#state),
         metrics: () => this.#metrics.text(),
+        consumers: {
+          now: () => Date.now(),
+          places: () => {
+            const live = this.#loader.live?.candidate;
+            return live && livePlaces(live, this.#store, this.#source);
+          },
+          written: (file) => {
+            const live = this.#loader.live?.candidate;
+            return this.#request(live && isOfSpec(live, file) ? 'admin' : 'consumers');
+          },
+        },
       },
       this.#log,
     );

@@ -200,4 +200,86 @@ test('under load, a revoked key is refused in all workers and no other request f
   assert.match(readFileSync(join(folder, 'consumers/all.jsonl'), 'utf8'), lines[7]!);
 });
 
+/** Calls the admin API of a gateway on its socket. */
+async function admin({ gateway }: Running, method: string, path: string, body?: object) {
+  const answer = await call(path, {
+    method,
+    socketPath: gateway.adminSocket!,
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  return { ...JSON.parse(answer.body), status: answer.status, type: answer.headers['content-type'] };
+}
+
+test('the admin API: keys are created, listed, rotated and revoked, live when the call answers', async () => {
+  const folder = place({ 'all.jsonl': '{"name":"acme"}\n{"name":"zed"}\n' });
+  const running = await startGateway({ spec: join(folder, 'gateway.toml'), inline: true });
+  const made = await admin(running, 'POST', '/consumers/acme/keys', {
+    name: 'ci',
+    expires: '90d',
+    addresses: ['127.0.0.1'],
+  });
+  assert.equal([made.status, made.live, made.name, made.created], [201, true, 'ci', false]);
+  assert.is(await statusOf(running, made.key), 200);
+  const rotated = await admin(running, 'POST', '/consumers/acme/keys/ci/rotate', { overlap: '1h', expires: 'never' });
+  assert.equal([rotated.status, rotated.old.name, rotated.expires], [201, 'ci-old', null]);
+  assert.equal([await statusOf(running, made.key), await statusOf(running, rotated.key)], [200, 200]);
+  const one = await admin(running, 'GET', '/consumers/acme');
+  assert.equal(
+    one.credentials.map(({ name, kind, state }: Record<string, string>) => `${name} ${kind} ${state}`),
+    ['ci-old key active', 'ci key active'],
+  );
+  const revoked = await admin(running, 'DELETE', '/consumers/acme/keys/ci-old');
+  assert.equal([revoked.status, revoked.live], [200, true]);
+  assert.equal([await statusOf(running, made.key), await statusOf(running, rotated.key)], [401, 200]);
+  const created = await admin(running, 'POST', '/consumers/bolt/keys', { create: true, plan: 'pro', groups: ['a'] });
+  assert.equal([created.status, created.created], [201, true]);
+  assert.is(await statusOf(running, created.key), 200);
+  const page = await admin(running, 'GET', '/consumers?limit=2');
+  assert.equal(
+    [page.total, page.consumers.map(({ name }: { name: string }) => name), page.next],
+    [3, ['acme', 'bolt'], 'bolt'],
+  );
+  const rest = await admin(running, 'GET', '/consumers?limit=2&after=bolt');
+  assert.equal([rest.consumers.map(({ name }: { name: string }) => name), rest.next], [['zed'], null]);
+  assert.not.match(JSON.stringify([page, rest, one]), 'sha256');
+  assert.not.match(JSON.stringify(running.log.lines), /gw_[0-9A-Za-z]{36}/);
+  assert.is(generation(running), 1);
+});
+
+test('the admin API: a consumer of the spec, and problems', async () => {
+  const folder = place({ 'all.jsonl': '{"name":"acme"}\n' });
+  writeFileSync(join(folder, 'gateway.toml'), `${HEAD()}[consumer.own]\ngroups = ["a"]\n`);
+  const running = await startGateway({ spec: join(folder, 'gateway.toml'), inline: true });
+  const made = await admin(running, 'POST', '/consumers/own/keys', {});
+  assert.equal([made.status, made.live, made.name], [201, true, 'key-1']);
+  assert.is(await statusOf(running, made.key), 200);
+  const problems: readonly [string, string, object | undefined, number, string][] = [
+    ['POST', '/consumers/nobody/keys', {}, 404, 'admin/unknown-consumer'],
+    ['GET', '/consumers/nobody', undefined, 404, 'admin/unknown-consumer'],
+    ['DELETE', '/consumers/acme/keys/ci', undefined, 404, 'admin/unknown-key'],
+    ['POST', '/consumers/own/keys', { name: 'key-1' }, 409, 'admin/exists'],
+    ['POST', '/consumers/acme/keys', { expires: 'soon' }, 422, 'admin/invalid'],
+    ['POST', '/consumers/acme/keys', { expires: 7 }, 422, 'admin/invalid'],
+    ['POST', '/consumers/acme/keys', { nmae: 'x' }, 422, 'admin/invalid'],
+    ['POST', '/consumers/acme/keys', [], 400, 'admin/body'],
+    ['POST', '/consumers/acme/keys', { name: 'x'.repeat(70_000) }, 413, 'admin/body'],
+    ['PUT', '/consumers', {}, 405, 'admin/method'],
+    ['GET', '/consumers?limit=0', undefined, 422, 'admin/invalid'],
+    ['GET', '/consumers/acme/x', undefined, 404, 'admin/unknown'],
+  ];
+  for (const [method, path, body, status, code] of problems) {
+    const answer = await admin(running, method, path, body);
+    assert.equal(
+      [answer.status, answer.code, answer.type],
+      [status, code, 'application/problem+json'],
+      `${method} ${path}`,
+    );
+  }
+  // Written, but another file has an error.
+  writeFileSync(join(folder, 'consumers/bad.jsonl'), '{');
+  const late = await admin(running, 'POST', '/consumers/acme/keys', {});
+  assert.equal([late.status, late.live], [201, false]);
+  assert.match(late.cause, 'consumer/file');
+});
+
 test.run();

@@ -8,6 +8,7 @@ import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import { carriesToken, namesThisServer } from './auth.js';
 import { AdminConnections, adminBounds } from './connections.js';
+import { answerConsumers, CONSUMER_CALLS, type ConsumersBackend } from './consumers.js';
 import { EventHub, type EventSource, MAX_EVENT_CLIENTS } from './events.js';
 import { sendJson, sendProblem, sendText } from './problem.js';
 
@@ -18,6 +19,7 @@ export interface AdminBackend extends EventSource {
   /** Why the gateway should get no traffic; undefined if it is ready. */
   notReady(): string | undefined;
   metrics(): Promise<{ readonly text: string; readonly contentType: string }>;
+  readonly consumers: ConsumersBackend;
 }
 
 export interface TcpAccess {
@@ -188,22 +190,29 @@ export class AdminServer {
   }
 
   #handle(request: IncomingMessage, response: ServerResponse, guard: Guard, connections: AdminConnections): void {
-    // No call reads a body; it is discarded so that keep-alive works.
-    request.resume();
     const url = URL.canParse(request.url ?? '', 'http://gw') ? new URL(request.url ?? '', 'http://gw') : undefined;
     const path = url?.pathname ?? '';
     const refusal = guard(request, path);
     if (refusal) {
+      request.resume();
       sendProblem(response, refusal);
       return;
     }
     if (!HEALTH.has(path) && !connections.hold(request, response)) {
+      request.resume();
       sendProblem(response, TOO_MANY);
       return;
     }
+    const consumers = url && answerConsumers(request, response, url, this.#backend.consumers);
+    if (consumers) {
+      consumers.catch((error: unknown) => this.#failed(response, path, error));
+      return;
+    }
+    // No other call reads a body; it is discarded so that keep-alive works.
+    request.resume();
     const endpoint = this.#endpoints.get(path);
     if (!url || !endpoint) {
-      const detail = `\`${path}\` does not exist. The admin API has ${[...this.#endpoints.keys()].join(', ')}.`;
+      const detail = `\`${path}\` does not exist. The admin API has ${[...this.#endpoints.keys()].join(', ')}, ${CONSUMER_CALLS}.`;
       sendProblem(response, { status: 404, code: 'admin/unknown', title: 'Unknown admin call', detail });
       return;
     }

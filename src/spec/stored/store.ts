@@ -46,6 +46,24 @@ export class ConsumerStore {
     return this.#known.entries.size;
   }
 
+  /** The files, by absolute path, sorted. */
+  get paths(): readonly string[] {
+    return [...this.#files.keys()].sort();
+  }
+
+  get(name: string): ConsumerEntry | undefined {
+    return this.#known.entries.get(name);
+  }
+
+  /** Absolute path of the file that declares a consumer. */
+  pathOf(name: string): string | undefined {
+    return this.#known.files.get(name);
+  }
+
+  entries(): Iterable<ConsumerEntry> {
+    return this.#known.entries.values();
+  }
+
   /** Reads the files. Never throws, whatever they hold. */
   read(context: StoreContext, bytesOf: ReadBytes = readBytes): StoreRead {
     const diagnostics: Diagnostic[] = [];

@@ -60,6 +60,7 @@ const live: ReloadSnapshot = {
 };
 
 class Backend implements AdminBackend {
+  consumers: AdminBackend['consumers'] = { now: () => 0, places: () => undefined, written: async () => undefined };
   levels: WatchLevel[] = [];
   outcome: ReloadSnapshot | undefined = live;
   reason: string | undefined;

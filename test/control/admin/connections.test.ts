@@ -16,6 +16,7 @@ const TOKEN = 'secret';
 
 /** Replies at once, except for metrics, which wait until `release` is called. */
 class Backend {
+  consumers = { now: () => 0, places: () => undefined, written: async () => undefined };
   release: () => void = () => {};
   readonly #released = new Promise<void>((resolve) => {
     this.release = resolve;
