@@ -149,7 +149,8 @@ export class Gateway {
           now: () => Date.now(),
           places: () => {
             const live = this.#loader.live?.candidate;
-            return live && livePlaces(live, this.#store, this.#source);
+            const spec = this.#source.kind === 'spec' ? nameOfSource(this.#source) : undefined;
+            return live && livePlaces(live, this.#store, spec);
           },
           written: (file) => {
             const live = this.#loader.live?.candidate;

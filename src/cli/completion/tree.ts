@@ -2,7 +2,7 @@
 import type { Argument, Command as Commander, Option } from 'commander';
 
 /** Values that the shell asks `gw complete` for, because they come from the spec or from gw itself. */
-export const DYNAMIC = ['routes', 'urls', 'listeners', 'codes', 'services', 'duties'] as const;
+export const DYNAMIC = ['routes', 'urls', 'listeners', 'codes', 'services', 'duties', 'consumers'] as const;
 export type Dynamic = (typeof DYNAMIC)[number];
 /** Beginnings of values, which no space follows: a path, `NAME=`. */
 export const BEGINNINGS: readonly Dynamic[] = ['urls', 'services', 'duties'];
@@ -57,6 +57,7 @@ const BY_NAME: Readonly<Record<string, Completes>> = {
   listener: { kind: 'dynamic', what: 'listeners' },
   route: { kind: 'dynamic', what: 'routes' },
   code: { kind: 'dynamic', what: 'codes' },
+  consumer: { kind: 'dynamic', what: 'consumers' },
   'policy=file': { kind: 'pair', what: 'duties' },
   'service=status[:file]': { kind: 'dynamic', what: 'services' },
 };

@@ -27,6 +27,7 @@ interface Names {
   /** `orders=`: what begins the value of an option. */
   readonly services: readonly string[];
   readonly duties: readonly string[];
+  readonly consumers: readonly string[];
 }
 
 /** Reads without linting or compiling: this runs at each press of Tab. */
@@ -41,11 +42,12 @@ async function namesIn(io: Io, given: string | undefined): Promise<Names> {
       listeners: program.listeners.map(({ name }) => name),
       services: program.services.map(assignment),
       duties: program.policies.filter(({ duty }) => duty !== undefined).map(assignment),
+      consumers: program.consumers.map(({ name }) => name),
     };
   }
   const { loadSpec } = await import('../../spec/index.js');
   const { value } = loadSpec({ path, pipes: false, code: 'none' });
-  const { routes = [], listeners = [], services = [], policies = [] } = value ?? {};
+  const { routes = [], listeners = [], services = [], policies = [], consumers = [] } = value ?? {};
   return {
     routes: routes.map(({ name }) => name),
     urls: routes.map(({ match }) => literalStart(match.text)),
@@ -54,6 +56,7 @@ async function namesIn(io: Io, given: string | undefined): Promise<Names> {
     duties: [...policies, ...routes.flatMap((route) => route.policies.map(({ policy }) => policy))]
       .filter(({ declaration, config }) => declaration.duty?.(config) !== undefined)
       .map(assignment),
+    consumers: [...consumers, ...(value?.stored.entries() ?? [])].map(({ name }) => name),
   };
 }
 

@@ -1,19 +1,23 @@
 /** The consumers of a running gateway and the files that declare them, for the admin API. */
 import { resolve } from 'node:path';
+import type { Program } from '../../bundle/types.js';
 import type { ConsumerStore } from '../../spec/stored/store.js';
-import type { Candidate } from '../reload/candidate.js';
-import { nameOfSource, type Source } from '../reload/source.js';
 import type { ConsumerPlaces, PlacedConsumer } from './places.js';
 
 const KEYS = ['api_keys', 'credentials', 'plan', 'groups', 'tags', 'disabled', 'keep_streams'];
 
+/** What serves, and the folder of its spec or bundle. */
+interface Live {
+  readonly program: Program;
+  readonly root: string;
+}
+
 /** The file is part of the spec: a change needs a reload. */
-export const isOfSpec = ({ program, root }: Candidate, file: string): boolean =>
+export const isOfSpec = ({ program, root }: Live, file: string): boolean =>
   program.provenance.files.some(({ path }) => resolve(root, path) === file);
 
-/** What serves. */
-export function livePlaces({ program, root }: Candidate, store: ConsumerStore, source: Source): ConsumerPlaces {
-  const spec = source.kind === 'spec' ? nameOfSource(source) : undefined;
+/** `spec`: the root spec; undefined: its consumers are not in files that can be edited. */
+export function livePlaces({ program, root }: Live, store: ConsumerStore, spec: string | undefined): ConsumerPlaces {
   const { origins } = program.provenance;
   const placed = (entry: PlacedConsumer['entry']): PlacedConsumer => {
     if (spec === undefined) return { entry, file: undefined };

@@ -1,8 +1,8 @@
-/** Trees of JSON values. The declared schemas decode them as they decode TOML. */
+/** Trees of JSON and TOML values. The declared schemas decode them as they decode the tree of a spec. */
 import type { Span } from '../../schema/diagnostic.js';
 import type { TableEntry, TomlNode } from '../../schema/tree.js';
 import type { LocatedText } from '../source.js';
-import { MAX_DEPTH } from '../toml/toml.js';
+import { DateTime, MAX_DEPTH } from '../toml/toml.js';
 
 /** The text nests deeper than any consumer does. */
 export class TooDeep extends Error {
@@ -13,6 +13,8 @@ export class TooDeep extends Error {
 export function plainNode(value: unknown, span: Span, depth = 0): TomlNode {
   const from = 'spec';
   if (typeof value === 'string') return { kind: 'string', value, span, from };
+  if (value instanceof DateTime) return { kind: 'datetime', value: value.text, span, from };
+  if (typeof value === 'bigint') return { kind: 'integer', value: Number(value), span, from };
   if (typeof value === 'boolean') return { kind: 'boolean', value, span, from };
   if (typeof value === 'number') return { kind: Number.isSafeInteger(value) ? 'integer' : 'float', value, span, from };
   if (depth >= MAX_DEPTH) throw new TooDeep();

@@ -6,7 +6,6 @@ import type { ConsumerEntry } from '../../bundle/types.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../model.js';
 import { decodeText, type ReadProblem, readBytes } from '../source.js';
-import { TreeCache } from '../toml/tree-cache.js';
 import type { FileChange, ReadConsumers, ReadEntry, StoreChange, StoreContext } from './change.js';
 import { checkStored } from './check.js';
 import { Draft, Known } from './draft.js';
@@ -37,7 +36,6 @@ export interface StoreRead {
 const NOTHING: StoreChange = { set: [], removed: [] };
 
 export class ConsumerStore {
-  readonly #trees = new TreeCache();
   #files = new Map<string, ReadConsumers>();
   readonly #known = new Known();
 
@@ -83,7 +81,6 @@ export class ConsumerStore {
     for (const [absolute, file] of this.#files) {
       if (!files.has(absolute)) changes.push({ file, removed: [...file.names()], added: [], diagnostics: [] });
     }
-    this.#trees.endBuild(true);
     const draft = new Draft(this.#known, files, changes);
     diagnostics.push(...checkStored(draft, context));
     return this.#outcome(draft, files, diagnostics);
@@ -98,7 +95,7 @@ export class ConsumerStore {
     if (typeof text !== 'string') return fileProblem(text, path, named.span);
     return isLines(path)
       ? readLineFile(new LineFile(path, absolute, bytes), before, readEntry)
-      : readTomlFile(new TomlFile(path, absolute, bytes), before, this.#trees, readEntry);
+      : readTomlFile(new TomlFile(path, absolute, bytes), before, readEntry);
   }
 
   #outcome(draft: Draft, files: Map<string, ReadConsumers>, diagnostics: readonly Diagnostic[]): StoreRead {

@@ -14,7 +14,7 @@ import { type Range, type Shadow, shadowFromLines } from './shadow.js';
 export const MAX_DEPTH = 64;
 
 /** Marks a TOML date or time: `toml` would return local ones as plain strings. */
-class DateTime {
+export class DateTime {
   constructor(readonly text: string) {}
   static from(text: string): DateTime {
     // An offset date-time comes with its zone appended in brackets.

@@ -35,9 +35,10 @@ function place(spec: string, files: Readonly<Record<string, string>>) {
       const { value, diagnostics } = loadSpec({ path: join(folder, 'gateway.toml'), store: { store }, code: 'none' });
       const { stored } = value as Model;
       const errors = diagnostics.filter(({ severity }) => severity === 'error');
+      const { change } = stored;
       if (commit && errors.length === 0) stored.commit();
-      const set = stored.change.set.map(({ name }) => name);
-      return { errors, stored, set, removed: stored.change.removed, codes: errors.map(({ code }) => code) };
+      const set = change.set.map(({ name }) => name);
+      return { errors, stored, set, removed: change.removed, codes: errors.map(({ code }) => code) };
     },
   };
 }
