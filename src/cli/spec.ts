@@ -98,6 +98,8 @@ export async function decodedBundle(given: string, bytes: Uint8Array, publicKey?
 }
 
 export interface BundleOptions extends SpecOptions {
+  /** With the consumers of files, for a spec. */
+  readonly includeConsumers?: boolean;
   /** File with the public key that must have signed a given bundle. */
   readonly verify?: string;
   /** The caller runs the code of the bundle, if it has any: then it must be verified. */

@@ -85,6 +85,17 @@ test('wrong usage and refusals', async () => {
   }
 });
 
+test('gw explain and completion know consumers of files', async () => {
+  const route =
+    '[policy.keys]\nuse = "api-key"\n[[route]]\nname = "a"\nmatch = "GET /a"\nreply = { body = "a" }\npolicies = ["keys"]\n';
+  const cwd = project({ 'gateway.toml': `${SPEC}${route}`, 'consumers/acme.toml': ACME });
+  const { out } = await gw(['keys', 'new', 'acme', '--quiet'], { cwd });
+  const explained = await gw(['explain', 'GET', '/a', '-H', `x-api-key: ${out.trim()}`], { cwd });
+  assert.match(explained.out, 'API key of acme');
+  const completed = await gw(['complete', 'consumers', '--', 'gw', 'keys', 'new'], { cwd });
+  assert.is(completed.out, 'acme\n');
+});
+
 test('a new consumer', async () => {
   const cwd = project({ 'gateway.toml': SPEC });
   const made = await gw(['keys', 'new', 'bolt', '--create', '--plan', 'pro', '--groups', 'partners,beta'], { cwd });

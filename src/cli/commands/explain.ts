@@ -68,7 +68,9 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     }
     const { bundleOf } = await import('../spec.js');
     const { CallerError, explain, RefusedValueError, UnexplainableError } = await import('../../control/explain.js');
-    const bundle = await io.spin('Reading the spec', () => bundleOf(io, spec, { ...options, runs: true }));
+    const bundle = await io.spin('Reading the spec', () =>
+      bundleOf(io, spec, { ...options, runs: true, includeConsumers: true }),
+    );
     const listeners = bundle.program.listeners.map(({ name }) => name);
     if (options.listener !== undefined && !listeners.includes(options.listener))
       throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);

@@ -154,6 +154,18 @@ test('what is refused names its reason, and changes nothing', async () => {
   assert.is(read('gateway.toml'), before);
 });
 
+test('a consumer of an included file is edited there', async () => {
+  const { places, tools, keys, read, folder } = place('include = "more.toml"\n');
+  writeFileSync(join(folder, 'more.toml'), '# partners\n[consumer.acme]\n');
+  await addKey(places(), { consumer: 'acme', name: 'ci' }, tools);
+  assert.equal(keys('acme'), ['ci active']);
+  assert.match(
+    read('more.toml'),
+    '# partners\n[consumer.acme]\n\n[[consumer.acme.credentials]] # created 2026-11-29\n',
+  );
+  assert.is(read('gateway.toml'), 'spec = 1\ninclude = "more.toml"\n');
+});
+
 test('errors elsewhere in the spec do not keep a key from being revoked', async () => {
   const spec = `[consumer.acme]\napi_keys = ["${HASH('a')}"]\n[service.broken]\ntargets = 1\n`;
   const { places, keys } = place(spec);
