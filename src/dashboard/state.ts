@@ -219,7 +219,8 @@ function grow(tail: Tail, requests: readonly RequestRecord[], dropped: number): 
 function reloadNotice(reload: ReloadSnapshot, view: ViewName, now: number): Notice {
   const until = now + NOTICE_MS;
   if (reload.outcome === 'live') {
-    return { kind: 'good', text: `generation ${reload.generation ?? '?'} is live: ${reloadText(reload)}`, until };
+    const what = reload.refreshed ? 'consumers reloaded' : `generation ${reload.generation ?? '?'} is live`;
+    return { kind: 'good', text: `${what}: ${reloadText(reload)}`, until };
   }
   const where = view === 'reloads' ? '' : ': press 5 to read why';
   const text = `the spec was rejected with ${plural(reload.errors, 'error')}${where}`;
