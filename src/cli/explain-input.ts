@@ -1,10 +1,11 @@
 /** What `gw explain` is given besides the request: replies of services, and what duties publish. */
-import { extname } from 'node:path';
-import type { Json, PolicyEntry } from '../bundle/types.js';
-import type { Caller, OfflineMocks, OfflineReply } from '../control/explain.js';
+import { dirname, extname, resolve } from 'node:path';
+import type { Json, PolicyEntry, Program } from '../bundle/types.js';
+import type { Caller, ExplainRequest, OfflineMocks, OfflineReply } from '../control/explain.js';
 import { failed, usage } from './exit-codes.js';
-import { readInput } from './files.js';
+import { readInput, STANDARD } from './files.js';
 import type { Io } from './io.js';
+import { findSpec, isBundleFile } from './spec.js';
 
 /** Media types of files by their extension. */
 const TYPES: { readonly [extension: string]: string } = {
@@ -47,6 +48,32 @@ export function callerOf(io: Io, { as, key, token }: Caller): Caller {
   if (as !== undefined) return { as };
   if (key !== undefined) return { key: credentialOf(io, key) };
   return token === undefined ? {} : { token: credentialOf(io, token) };
+}
+
+/**
+ * The client certificate in a file, presented to a listener: the one given, or the first that asks for certificates. Throws
+ * CommandError if there is none, or if a file cannot be used.
+ */
+export async function clientOf(
+  io: Io,
+  file: string,
+  program: Program,
+  listener: string | undefined,
+  spec: string | undefined,
+): Promise<Pick<ExplainRequest, 'client' | 'listener'>> {
+  const { CertificateError, presentedTo } = await import('../control/explain-certificate.js');
+  const pem = Buffer.from(readInput(io, file, 'secret')).toString('utf8');
+  const name = listener ?? program.listeners.find(({ tls }) => tls?.client !== undefined)?.name;
+  // What a bundle or standard input names is relative to the working directory.
+  const elsewhere = spec === STANDARD || (spec !== undefined && (await isBundleFile(resolve(io.cwd, spec))));
+  const root = elsewhere ? io.cwd : dirname(findSpec(io, spec));
+  try {
+    const client = presentedTo(program, { pem, file, listener: name, root, env: io.env });
+    return { client, ...(name === undefined ? {} : { listener: name }) };
+  } catch (error) {
+    if (error instanceof CertificateError) throw usage(error.message);
+    throw error;
+  }
 }
 
 /** `@FILE` keeps a credential out of the history of a shell. */

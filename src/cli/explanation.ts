@@ -19,6 +19,7 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
         paint('yellow', `  ${text} has no value here, so its content is unknown`),
       ),
     ],
+    certificateLines(explanation),
     routeLines(explanation, paint),
     nearMissLines(explanation, paint),
     policyLines(explanation, paint),
@@ -29,6 +30,11 @@ export function renderExplanation(explanation: Explanation, paint: Paint): strin
     .filter((lines) => lines.length > 0)
     .map((lines) => lines.join('\n'))
     .join('\n\n')}\n`;
+}
+
+function certificateLines({ decisions }: Explanation): string[] {
+  const found = decisions.find(({ step, outcome }) => step === 'client certificate' && outcome === 'pass');
+  return found === undefined ? [] : [`client certificate: ${found.why}`];
 }
 
 /** How the command line can give what is missing. */

@@ -159,7 +159,9 @@ export class Explainer {
    */
   async explain(request: ExplainRequest, caller: Caller = {}): Promise<Explanation> {
     const as = assumedConsumer(this.#program, caller);
-    const presented = await this.#presented(request, caller);
+    const assumed = as !== undefined && request.client === undefined;
+    const asked: ExplainRequest = assumed ? { ...request, client: 'unchecked' } : request;
+    const presented = await this.#presented(asked, caller);
     const plane = this.#open(as);
     try {
       return this.#explanation(request, await plane.run(presented));
@@ -218,7 +220,9 @@ export class Explainer {
   }
 
   #explanation(request: ExplainRequest, result: OfflineResult): Explanation {
-    const { trace, decisions, params, consumer, path } = result;
+    const { decisions, params, consumer, path } = result;
+    // A connection whose certificate is not accepted reaches no route.
+    const trace = result.error === 'request/certificate' ? null : result.trace;
     const route = result.route === null ? undefined : this.#program.routes[result.route];
     const told = decisions.map(({ step, use, outcome, why }): DecisionRecord => ({ step, use, outcome, why }));
     const outcome = outcomeOf(route, result);
@@ -370,7 +374,8 @@ function offlineProgram(
     return known ?? text;
   };
   const whole = resolveReferences(program, resolve);
-  const services = whole.services.map((service) => ({
+  // No connection is opened, and the files of certificates may be elsewhere.
+  const services = whole.services.map(({ tls: _, ...service }) => ({
     ...service,
     targets: service.targets.map(({ url, weight }) => ({
       url: URL.canParse(written(url)) ? url : UNKNOWN_TARGET,

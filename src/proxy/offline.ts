@@ -18,7 +18,7 @@ import { WriteBatcher } from './load/write-batcher.js';
 import { OfflineCalls } from './offline/calls.js';
 import { OfflineInner } from './offline/inner.js';
 import type { Missing, OfflineMocks } from './offline/mocks.js';
-import { bodyOf, headText, listenerOf, type OfflineRequest } from './offline/request.js';
+import { bodyOf, headText, listenerOf, type OfflineRequest, tlsOf } from './offline/request.js';
 import { type OfflineResult, OfflineRun, unread } from './offline/run.js';
 import { OfflineTime } from './offline/time.js';
 import type { GenerationInput } from './types.js';
@@ -183,9 +183,11 @@ export class OfflinePlane {
     const { program } = this.#generation;
     const listener = listenerOf(program.listeners, request);
     const proxies = new TrustedProxies(listener?.trustedProxies ?? []);
-    const peer = peerOf(request.remoteAddress ?? '127.0.0.1', listener?.tls ? 'https' : 'http', proxies, {
-      entry: listener ?? { name: '', maxBodyBytes: Number.MAX_SAFE_INTEGER },
-    });
+    const now = (): number => this.#time.now();
+    const { tls, clients } = tlsOf(listener, request, now);
+    const entry = listener ?? { name: '', maxBodyBytes: Number.MAX_SAFE_INTEGER };
+    const address = request.remoteAddress ?? '127.0.0.1';
+    const peer = peerOf(address, tls === undefined ? 'http' : 'https', proxies, { entry, clients }, tls);
     const head = new RequestHead();
     head.written = this.#generation.written;
     const body = bodyOf(request);
@@ -196,7 +198,6 @@ export class OfflinePlane {
     if (length !== text.length) return Promise.resolve(unread(newId(), 'request/malformed', TOO_LONG));
     if (body !== undefined && head.contentLength >= 0 && head.contentLength !== body.length)
       return Promise.resolve(unread(newId(), 'request/malformed', OTHER_LENGTH));
-    const now = (): number => this.#time.now();
     const host = { newId, now, monotonic: () => this.#time.monotonic(), collectBudget: this.#collectBudget };
     const exchange = new GwExchange(head, peer, this.#generation, host, now());
     exchange.decisions = [];

@@ -8,6 +8,7 @@ interface Options extends SpecOptions {
   readonly as?: string;
   readonly key?: string;
   readonly token?: string;
+  readonly cert?: string;
   readonly body?: string;
   readonly mock?: readonly string[];
   readonly published?: readonly string[];
@@ -49,6 +50,10 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     command.option('--as <consumer>', 'the caller is this consumer, whatever credentials the request has');
     command.option('--key <key>', 'an API key, where the route reads it; @FILE reads it from a file');
     command.option('--token <token>', 'a token, where the route reads it; @FILE reads it from a file');
+    command.option(
+      '--cert <file>',
+      "the client's certificate (PEM), with its chain, verified as in a handshake (default listener: the first that asks for one)",
+    );
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
     command.option(
       '--listener <listener>',
@@ -74,7 +79,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     const listeners = bundle.program.listeners.map(({ name }) => name);
     if (options.listener !== undefined && !listeners.includes(options.listener))
       throw usage(`There is no listener \`${options.listener}\`. Listeners: ${listeners.join(', ') || 'none'}.`);
-    const { callerOf, mocksOf, publishedOf } = await import('../explain-input.js');
+    const { callerOf, clientOf, mocksOf, publishedOf } = await import('../explain-input.js');
     const { readInput } = await import('../files.js');
     const services = bundle.program.services.map(({ name }) => name);
     const files = publishedOf(io, options.published ?? [], bundle.program.policies);
@@ -88,6 +93,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       ...(options.body === undefined ? {} : { body: readInput(io, options.body, 'document') }),
       ...(options.client === undefined ? {} : { remoteAddress: options.client }),
       ...(options.listener === undefined ? {} : { listener: options.listener }),
+      ...(options.cert === undefined ? {} : await clientOf(io, options.cert, bundle.program, options.listener, spec)),
       ...(options.http10 ? { version: '1.0' as const } : {}),
     };
     const caller = callerOf(io, options);

@@ -254,6 +254,13 @@ export class Pems {
   }
 }
 
+/** The value of a setting as PEM, for commands: a file is relative to `root`. Throws the system's error if it cannot be read. */
+export function pemText(value: string, root: string, kind: 'secret' | 'revocationList'): string {
+  if (value.includes('-----BEGIN')) return value;
+  const bytes = readInputFile(resolve(root, value), { maxBytes: INPUT_LIMITS[kind] });
+  return isDer(bytes) && kind === 'revocationList' ? pemOf('X509 CRL', bytes) : bytes.toString('utf8');
+}
+
 /** The string of a resolved RefString. */
 export function plain(value: RefString): string {
   if (typeof value === 'string') return value;

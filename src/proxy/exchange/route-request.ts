@@ -71,6 +71,14 @@ function refuseClient(exchange: GwExchange, clients: ClientRules): Reply | undef
     exchange.endsConnection = true;
     return refuse(exchange, 'request/certificate', cause);
   }
+  const certificate = presented?.facts;
+  if (certificate !== undefined)
+    exchange.decisions?.push({
+      step: 'client certificate',
+      use: 'tls',
+      outcome: 'pass',
+      why: `${certificate.subjectName}, issued by ${certificate.issuerName}`,
+    });
   if (!peer.trusted) for (const name of CLIENT_CERT_FIELDS) headers.remove(name);
   return undefined;
 }

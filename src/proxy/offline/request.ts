@@ -1,6 +1,9 @@
 /** A request of an offline run, as a client would send it. */
 import type { ListenerEntry } from '../../bundle/types.js';
 import { wireText } from '../../bundle/wire-text.js';
+import { ClientTrust } from '../../x509/index.js';
+import { type ClientRules, PresentedCertificate } from '../exchange/client-certificate.js';
+import type { PeerTls } from '../exchange/peer.js';
 import type { OfflineMocks } from './mocks.js';
 
 export interface OfflineRequest {
@@ -24,6 +27,11 @@ export interface OfflineRequest {
   readonly remoteAddress?: string;
   /** Name of the listener that receives it. Default: the first one; for an https URL the first one with TLS. */
   readonly listener?: string;
+  /**
+   * DER of the client's certificate, then of what comes with it, and the rules of the listener, for which the caller has read the
+   * files of the spec. Default: the client has none. `unchecked`: whether the listener requires one does not matter.
+   */
+  readonly client?: { readonly certificates: readonly Buffer[]; readonly rules: ClientRules } | 'unchecked';
   /** What services answer in this run, before those of the plane. */
   readonly mocks?: OfflineMocks;
 }
@@ -52,3 +60,20 @@ export function headText(request: OfflineRequest, length: number | undefined): s
 /** The bytes of the body; undefined if none is given. */
 export const bodyOf = ({ body }: OfflineRequest): Buffer | undefined =>
   body === undefined ? undefined : Buffer.from(body);
+
+/** The TLS of the client's connection, and the rules for its certificate. */
+export function tlsOf(
+  listener: ListenerEntry | undefined,
+  { client }: OfflineRequest,
+  now: () => number,
+): { readonly tls: PeerTls | undefined; readonly clients: ClientRules | undefined } {
+  if (listener?.tls === undefined) return { tls: undefined, clients: undefined };
+  const asks = listener.tls.client;
+  const known = { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', serverName: undefined, protocol: 'http/1.1' };
+  if (asks === undefined || client === 'unchecked')
+    return { tls: { ...known, clientCertificate: undefined }, clients: undefined };
+  const required = asks.certificate === 'required';
+  const clients = client?.rules ?? { required, trust: new ClientTrust([]), authorities: '', lists: undefined };
+  const presented = new PresentedCertificate(client?.certificates ?? [], () => clients, now);
+  return { tls: { ...known, clientCertificate: presented.facts, presented }, clients };
+}
