@@ -35,8 +35,10 @@ const POLICY_NAMES = [
   'browsers',
   'others',
 ];
+/** They refuse many requests. */
+const GUARDS = ['access', 'scanners', 'own-pages'];
 /** They act on replies. */
-const REPLY_POLICIES = ['pages', 'coded', 'errors'];
+const REPLY_POLICIES = ['pages', 'coded', 'errors', 'protected'];
 
 const DEFAULT_POLICIES = ['open-keys', 'by-header', 'browsers', 'pages'];
 /** Conditions that need nothing but the request; the last ones fail for some requests. */
@@ -169,7 +171,29 @@ use = "rate-limit"
 limit = "10/min"
 cost = 2
 by = "header:x-tenant"
-[policy.browsers]
+[policy.access]
+use = "allow"
+${random.chance(0.3) ? 'deny = [{ addresses = ["9.9.9.0/24"] }, { name = "beta", when = \'"x-beta" in request.headers\' }]\n' : ''}${when(random, ON_REQUEST, ON_CONSUMER)}[[policy.access.rules]]
+name = "acme"
+consumers = ["acme"]
+[[policy.access.rules]]
+methods = ${JSON.stringify(['GET', ...random.some(METHODS, 2)])}
+when = '${random.pick([...ON_REQUEST, ...ON_CONSUMER])}'
+[[policy.access.rules]]
+addresses = ["127.0.0.0/8", "2001:db8::/32"]
+[policy.scanners]
+use = "block"
+addresses = ["9.9.9.9"]
+referers = ["example.com"]
+observe = ${random.chance(0.5)}
+${when(random, ON_REQUEST)}[policy.own-pages]
+use = "csrf"
+trusted_origins = ["https://app.example.com"]
+${when(random, ON_REQUEST)}[policy.protected]
+use = "security-headers"
+preset = "${random.pick(['api', 'web'])}"
+replace = ${random.chance(0.5)}
+${when(random, ON_REQUEST, ON_REPLY)}[policy.browsers]
 use = "cors"
 origins = ["https://app.example.com"]
 headers = ["x-beta"]
@@ -286,7 +310,8 @@ function leadLines(random: Random, path: string, params: readonly string[]): str
   const marks = ['x-route = "{route.name}"', 'x-consumer = "{consumer.name}/{consumer.plan}/{consumer.tags.region}"'];
   for (const name of params) marks.push(`x-p-${name} = "{param.${name}}"`);
   const edit = `{ use = "headers", request.set = { ${marks.join(', ')} }, reply.set = { x-seen = "{route.name}" }${random.chance(0.2) ? `, when = '${random.pick([...ON_REQUEST, ...ON_CONSUMER])}'` : ''} }`;
-  const named = [...random.some(POLICY_NAMES, 3), ...random.some(REPLY_POLICIES, 3)];
+  const guards = random.chance(0.25) ? [random.pick(GUARDS)] : [];
+  const named = [...guards, ...random.some(POLICY_NAMES, 3), ...random.some(REPLY_POLICIES, 3)];
   const policies = [...named.map((name) => `"${name}"`), edit];
   const lines = [`policies = [${policies.join(', ')}]`];
   if (random.chance(0.2)) {

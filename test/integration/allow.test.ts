@@ -96,4 +96,54 @@ test('the deciding rule is in the access log, and explain decides the same', asy
   }
 });
 
+const CALLERS = `
+[consumer.anonymous]
+[policy.old-keys]
+use = "api-key"
+header = "x-old-key"
+realm = "old"
+[policy.optional-keys]
+use = "api-key"
+header = "x-old-key"
+realm = "old"
+optional = true
+[policy.strict-keys]
+use = "api-key"
+[policy.callers]
+use = "any-of"
+policies = ["strict-keys", "old-keys"]
+anonymous = "anonymous"
+[policy.partners]
+use = "allow"
+groups = ["partners"]
+[[route]]
+name = "fallback"
+match = "GET /fallback"
+to = "orders"
+policies = ["callers", "partners"]
+[[route]]
+name = "both"
+match = "GET /both"
+to = "orders"
+policies = ["optional-keys", "keys", "partners"]
+`;
+
+test('a caller without credentials gets the challenges of all policies that let it pass; one that is known gets none', async () => {
+  const origin = await startOrigin();
+  const log = join(temporaryFolder(), 'access.log');
+  const { url } = await startGateway({ spec: new SpecFile(specOf(origin.url, log) + CALLERS).path });
+  const ask = async (path: string, headers = {}) => {
+    const { status, headers: fields } = await call(`${url}${path}`, { headers });
+    return [status, fields['www-authenticate']];
+  };
+  const both = 'ApiKey realm="api", ApiKey realm="old"';
+  assert.equal(await ask('/fallback'), [401, both]);
+  assert.equal(await ask('/both'), [401, 'ApiKey realm="old", ApiKey realm="api"']);
+  for (const path of ['/fallback', '/both']) {
+    assert.equal(await ask(path, { 'x-api-key': 'acme-key-1' }), [200, undefined]);
+    assert.equal(await ask(path, { 'x-api-key': 'guest-key-1' }), [403, undefined]);
+    assert.equal(await ask(path, { 'x-old-key': 'guest-key-1' }), [403, undefined]);
+  }
+});
+
 test.run();

@@ -276,8 +276,11 @@ test('lint: rules that can never hold', () => {
   assert.equal(found('[[rules]]\nmethods = ["POST"]'), ['allow/never rules.0.methods']);
   assert.equal(found('[[rules]]\nmethods = ["HEAD"]'), []);
   assert.equal(found(''), ['allow/no-rule']);
+  assert.equal(found('methods = ["GET"]\ndeny = [{ name = "all" }]'), ['allow/no-rule deny.0']);
   assert.equal(found('methods = ["GET"]\n[[rules]]\n'), ['allow/two-forms methods']);
-  assert.equal(found('[[rules]]\nname = "a"\n[[deny]]\nname = "a"'), ['allow/rule-name deny.0.name']);
+  assert.equal(found('[[rules]]\nname = "a"\n[[deny]]\nname = "a"\nmethods = ["GET"]'), [
+    'allow/rule-name deny.0.name',
+  ]);
   assert.equal(found('[[rules]]\nname = "2"\n[[rules]]'), ['allow/rule-name rules.1']);
 });
 

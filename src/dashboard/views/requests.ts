@@ -149,6 +149,7 @@ function requestPaneRows(record: RequestRecord, state: State): PaneRow[] {
     { label: 'request', text: `${record.method} ${record.url}`, tone: 'title' },
     { label: 'status', text: record.error === null ? sent : `${sent}, ${record.error}`, tone },
     ...(record.cause === null ? [] : [{ label: 'cause', text: record.cause, tone }]),
+    ...(record.rule === undefined ? [] : [{ label: 'rule', text: record.rule }]),
     { label: 'duration', text: latency(record.durationMs) + headAfter },
     {
       label: 'started',

@@ -15,6 +15,15 @@ export function lintRules(config: AllowConfig, context: PolicyContext, report: R
       message: 'No rule of this policy allows anything, so it refuses every request.',
       help: 'Add a rule, for example `groups = ["staff"]`. A rule without conditions allows everything that `deny` does not refuse: `rules = [{}]`.',
     });
+  for (const { at, effect, name, rule } of rules)
+    if (effect === 'deny' && conditionsSet(rule).length === 0)
+      report({
+        code: 'allow/no-rule',
+        severity: 'error',
+        at,
+        message: `Rule \`${name}\` has no conditions, so it denies every request.`,
+        help: 'Add a condition, or remove the rule: what no rule allows is refused anyway.',
+      });
   const [beside] = conditionsSet(config);
   if (beside !== undefined && config.rules.length > 0)
     report({

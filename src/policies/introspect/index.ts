@@ -28,7 +28,8 @@ export default declarePolicy<IntrospectConfig, IntrospectSettings>({
     const places = placesOf(config);
     const { header } = places;
     const owned = header !== undefined && !config.forward ? { ownsRequestFields: [header] } : {};
-    return { authenticates: !config.optional, credential: { kind: 'token', ...places }, ...owned };
+    const grants = config.scopes === undefined ? {} : { grants: config.scopes };
+    return { authenticates: !config.optional, credential: { kind: 'token', ...places }, ...grants, ...owned };
   },
   calls: ({ url, service }) => [
     ...(url === undefined ? [] : [{ at: ['url'], url }]),

@@ -17,6 +17,8 @@ export default declarePolicy<MtlsConfig, MtlsSettings>({
   schema,
   traits: ({ optional, forward }) => ({
     authenticates: !optional,
+    // A certificate has no scopes.
+    grants: [],
     ownsRequestFields: [...new Set([CLIENT_CERT, CLIENT_CERT_CHAIN, ...lowerKeys(forward.fields)])],
   }),
   problems: Object.values(PROBLEMS),
