@@ -198,7 +198,7 @@ test('any: one permit is enough, and only one that is there', async () => {
 
 test('all: missing, wrong and surplus decisions', () => {
   const of = (evaluations: unknown): boolean | undefined =>
-    verdictOf(JSON.stringify({ decision: true, evaluations }), 2, 'all', [])?.permit;
+    verdictOf(Buffer.from(JSON.stringify({ decision: true, evaluations })), 2, 'all', [])?.permit;
   const yes = { decision: true };
   assert.is(of([yes, yes]), true);
   assert.is(of([yes]), false);

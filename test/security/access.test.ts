@@ -124,9 +124,9 @@ test('a decision that only looks like a permit', () => {
     '{"Decision":true}',
     '{}',
   ])
-    assert.is(verdictOf(text, 0, 'all', [])?.permit, false, text);
-  assert.is(verdictOf('{"decision":true,"decision":false}', 0, 'all', [])?.permit, false);
-  assert.is(verdictOf('true', 0, 'all', []), undefined);
+    assert.is(verdictOf(Buffer.from(text), 0, 'all', [])?.permit, false, text);
+  for (const text of ['{"decision":false,"decision":true}', 'true', '\ufeff{"decision":true}', '{"decision":true}{}'])
+    assert.is(verdictOf(Buffer.from(text), 0, 'all', []), undefined, text);
 });
 
 test.run();

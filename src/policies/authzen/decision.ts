@@ -1,5 +1,6 @@
 /** Reads decisions. Only the boolean `true` permits, and only without obligations that are not known. */
 import type { Json } from '../contract.js';
+import { readJson } from '../kits/json.js';
 
 export interface Verdict {
   readonly permit: boolean;
@@ -17,18 +18,14 @@ const isMembers = (value: unknown): value is Members =>
 
 /** The verdict of an answer with status 200; undefined if it is no answer of the API. `checks`: their number, 0 for one alone. */
 export function verdictOf(
-  text: string,
+  bytes: Uint8Array,
   checks: number,
   permit: 'all' | 'any',
   known: readonly string[],
 ): Verdict | undefined {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-  if (!isMembers(answer)) return undefined;
+  const read = readJson(bytes);
+  if (read.fault !== undefined || !isMembers(read.value)) return undefined;
+  const answer = read.value;
   if (checks === 0) return one(answer, known);
   const { evaluations } = answer;
   if (!Array.isArray(evaluations)) return undefined;

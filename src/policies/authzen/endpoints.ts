@@ -1,5 +1,6 @@
 /** Where the API is: as the spec says, or as the metadata of the policy decision point say. */
 import type { PolicyHost } from '../contract.js';
+import { readJson } from '../kits/json.js';
 import type { AuthzenSettings } from './schema.js';
 
 /** Milliseconds for which metadata are used, and until they are asked for again after a failure. */
@@ -49,7 +50,7 @@ export class Endpoints {
     try {
       const reply = await this.#host.call(service, { method: 'GET', path: metadataPath, headers: fields, timeout });
       if (reply.status !== 200) throw new MetadataError(`the metadata have status ${reply.status}`);
-      this.#found = read(Buffer.from(reply.body).toString('utf8'), identifier, service);
+      this.#found = read(reply.body, identifier, service);
       this.#until = clock.monotonic() + KEEP;
     } catch (error) {
       // The last good ones stay.
@@ -66,16 +67,13 @@ export class Endpoints {
 
 /** Endpoints on other hosts are not used: their pools, timeouts and certificates are not those of the service. */
 function read(
-  text: string,
+  bytes: Uint8Array,
   identifier: string,
   origin: string,
 ): { readonly [endpoint in Endpoint]: string | undefined } {
-  let metadata: unknown;
-  try {
-    metadata = JSON.parse(text);
-  } catch {
-    throw new MetadataError('the metadata are not JSON');
-  }
+  const found = readJson(bytes);
+  if (found.fault !== undefined) throw new MetadataError('the metadata are not JSON');
+  const metadata = found.value;
   if (typeof metadata !== 'object' || metadata === null) throw new MetadataError('the metadata are not an object');
   const members = metadata as { readonly [name: string]: unknown };
   if (members['policy_decision_point'] !== identifier)

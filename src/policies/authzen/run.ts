@@ -75,8 +75,7 @@ class AuthzenPolicy implements PolicyInstance {
       return { outage: `${service}: ${cause}` };
     }
     if (reply.status !== 200) return { outage: `${service}: answered with ${reply.status}` };
-    const text = Buffer.from(reply.body).toString('utf8');
-    const verdict = verdictOf(text, checks.length, permit, obligations);
+    const verdict = verdictOf(reply.body, checks.length, permit, obligations);
     if (verdict === undefined) return { outage: `${service}: the answer is not one of the AuthZEN API` };
     if (key !== undefined) await this.#keep(key, verdict, reply, requestedAt);
     return verdict;
