@@ -33,6 +33,13 @@ test('one of the rules must hold, and all conditions of it', () => {
   assert.is(outcome(policy), '403 access/default');
 });
 
+test('GET includes HEAD, in rules that deny too', () => {
+  const policy = of('methods = ["GET", "POST"]\n[[deny]]\nmethods = ["GET"]\naddresses = ["192.0.2.1"]');
+  assert.is(outcome(policy, { method: 'HEAD' }), '403 access/deny-1');
+  assert.is(outcome(policy, { method: 'HEAD', remoteAddress: '192.0.2.2' }), 'pass access/1');
+  assert.is(outcome(policy, { method: 'POST' }), 'pass access/1');
+});
+
 test('a rule that denies wins', () => {
   const policy = of(`
     groups = ["partners"]

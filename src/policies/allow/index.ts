@@ -71,11 +71,15 @@ function settingsOf(name: string, rule: Conditions | RuleConfig): RuleSettings {
       wanted?.map(([claim, values]) => ({ ...claimPath(claim), values })),
     ),
     ...given('addresses', addresses === undefined ? undefined : encodeAddresses(addresses)),
-    ...given('methods', methods),
+    ...given('methods', methods && withHead(methods)),
     ...given('time', time === undefined ? undefined : timeOf(time)),
     ...given('when', when as RuleSettings['when']),
   };
 }
+
+/** A route that takes GET also answers HEAD. */
+const withHead = (methods: readonly string[]): readonly string[] =>
+  methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods;
 
 function timeOf({ days, hours, zone, from, until }: NonNullable<Conditions['time']>): TimeSettings {
   const always = days === undefined && hours === undefined;

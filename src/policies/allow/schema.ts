@@ -79,7 +79,7 @@ const conditions = {
     .optional(),
   methods: s
     .array(s.string({ pattern: /^[A-Z][A-Z-]*$/, expected: 'a method in capitals' }), { min: 1 })
-    .describe('The request has one of these methods.', ['GET', 'HEAD'])
+    .describe('The request has one of these methods. `GET` includes `HEAD`.', ['GET'])
     .optional(),
   time: times.describe('The request comes at this time.').optional(),
   when: s
