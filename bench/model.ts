@@ -37,6 +37,7 @@ const SERVICE: ServiceModel = {
     eject_after: 5,
     eject_for: 10_000,
     host: 'preserve',
+    policies: [],
   },
 };
 

@@ -261,6 +261,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/password/hash.ts': [],
   'src/policies/kits/password/work-queue.ts': [],
   'src/policies/kits/protected-resource.ts': [],
+  'src/policies/kits/replay.ts': [],
   'src/policies/kits/schema-formats.ts': ['ajv-formats'],
   // Loaded when the first policy that needs them is created.
   'src/policies/kits/schema-validator.ts': ['ajv'],

@@ -18,6 +18,8 @@ export interface RouteContext {
   readonly schemes: readonly ('http' | 'https')[];
   /** Lower case: exact or `*.` wildcard. Absent or empty: any host. */
   readonly hosts?: readonly string[];
+  /** The service that it forwards to. */
+  readonly service?: string;
   /** The listeners that receive its requests. Absent: not known. */
   readonly listeners?: readonly ListenerContext[];
 }
@@ -177,6 +179,8 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   body?(config: Config): PolicyBody | undefined;
   /** Whether it has no effect on requests, so that its `when` may read the reply. Default: false. */
   replyOnly?(config: Config): boolean;
+  /** Whether it only acts on requests to targets, so that a service can name it for all of its routes. Default: false. */
+  readonly onService?: boolean;
   /** Whether run.ts implements authenticate(), so that another policy can compose it. Default: false. */
   readonly authenticator?: boolean;
   /** Whether its code was not run, so that its phase and its parts are not known. Default: false. */

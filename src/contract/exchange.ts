@@ -17,7 +17,7 @@ export interface AuthProblem {
   readonly detail?: string;
   /** A challenge for WWW-Authenticate, RFC 9110 section 11.6.1. */
   readonly challenge?: string;
-  /** Further fields of the reply, such as Retry-After. */
+  /** Further fields of the reply, such as Retry-After and Accept-Signature. Lower-case names. */
   readonly headers?: { readonly [name: string]: string };
 }
 
@@ -50,6 +50,8 @@ export interface Exchange {
   readonly headers: HeaderFields;
   /** A request field as the client sent it, whatever policies have edited; lower-case name. */
   received(name: string): string | undefined;
+  /** Path and query as the client sent them, not normalised: `/a/../b?x=1`. For an absolute request target, without scheme and host. */
+  readonly receivedTarget: string;
   /** Whether the client sends a body, which may still be empty if its length is not declared. */
   readonly hasBody: boolean;
   /** Same as headers.get: makes an Exchange a RequestView. */

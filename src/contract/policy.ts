@@ -51,7 +51,8 @@ export interface PolicyInstance {
   /**
    * Removes this policy's credentials from the request, and the fields that it would set for the target. Called after the last
    * authenticator of the chain has read the request, also if this one found none, and if its `when` does not hold: what it
-   * promises about the requests of its routes does not depend on a condition.
+   * promises about the requests of its routes does not depend on a condition. A policy that does not authenticate uses it for the
+   * fields that it would set: it is called in place of its other hooks if its `when` does not hold, and if the request is refused.
    */
   strip?(exchange: Exchange): void;
   /** Answers the request with a reply, or lets it pass. */
@@ -64,8 +65,11 @@ export interface PolicyInstance {
   /** A stage for the request body on its way to the target; undefined for none. */
   requestStage?(exchange: Exchange, out: StageOut): BodyStage | undefined;
 
-  /** Before each attempt at a target and each call of the exchange's action: sign, add credentials. */
-  onAttempt?(exchange: Exchange, attempt: Attempt): Awaitable<void>;
+  /**
+   * Before each attempt at a target and each call of the exchange's action: sign, add credentials. A reply takes the place of the
+   * attempt, such as a 503 because a credential cannot be fetched; a call fails with its cause.
+   */
+  onAttempt?(exchange: Exchange, attempt: Attempt): Awaitable<void> | Awaitable<Reply | undefined>;
 
   /** Edits the reply in place, or returns another one in its place. */
   after?(exchange: Exchange, reply: Reply): Awaitable<Reply | undefined>;

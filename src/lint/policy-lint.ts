@@ -50,6 +50,7 @@ const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'
   schemes: schemesTaken(model, route),
   hosts: route.match.hosts,
   listeners: listenersOf(model, route),
+  ...(route.service === undefined ? {} : { service: route.service.name }),
 });
 
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {

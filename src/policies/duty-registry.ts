@@ -4,10 +4,12 @@ import type { CreateDuty } from './contract.js';
 import { createDuty as introspect } from './introspect/duty.js';
 import { createDuty as jwt } from './jwt/duty.js';
 import { createDuty as oidc } from './oidc/duty.js';
+import { createDuty as upstreamAuth } from './upstream-auth/duty.js';
 
 export const dutyHalves: { readonly [use: string]: CreateDuty } = {
   block,
   introspect,
   jwt,
   oidc,
+  'upstream-auth': upstreamAuth,
 };

@@ -13,6 +13,7 @@ import csrf from './csrf/index.js';
 import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
+import httpSignature from './http-signature/index.js';
 import introspect from './introspect/index.js';
 import jwt from './jwt/index.js';
 import mtls from './mtls/index.js';
@@ -20,6 +21,7 @@ import oidc from './oidc/index.js';
 import plan from './plan/index.js';
 import rateLimit from './rate-limit/index.js';
 import securityHeaders from './security-headers/index.js';
+import upstreamAuth from './upstream-auth/index.js';
 import validate from './validate/index.js';
 import webhook from './webhook/index.js';
 
@@ -37,6 +39,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   errorPage,
   forwardAuth,
   headers,
+  httpSignature,
   introspect,
   jwt,
   mtls,
@@ -44,6 +47,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   plan,
   rateLimit,
   securityHeaders,
+  upstreamAuth,
   validate,
   webhook,
 ];

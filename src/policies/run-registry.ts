@@ -13,6 +13,7 @@ import { create as csrf } from './csrf/run.js';
 import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
+import { create as httpSignature } from './http-signature/run.js';
 import { create as introspect } from './introspect/run.js';
 import { create as jwt } from './jwt/run.js';
 import { create as mtls } from './mtls/run.js';
@@ -20,6 +21,7 @@ import { create as oidc } from './oidc/run.js';
 import { create as plan } from './plan/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
 import { create as securityHeaders } from './security-headers/run.js';
+import { create as upstreamAuth } from './upstream-auth/run.js';
 import { create as validate } from './validate/run.js';
 import { create as webhook } from './webhook/run.js';
 
@@ -37,6 +39,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'error-page': errorPage,
   'forward-auth': forwardAuth,
   headers,
+  'http-signature': httpSignature,
   introspect,
   jwt,
   mtls,
@@ -44,6 +47,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   plan,
   'rate-limit': rateLimit,
   'security-headers': securityHeaders,
+  'upstream-auth': upstreamAuth,
   validate,
   webhook,
 };

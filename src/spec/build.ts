@@ -15,6 +15,7 @@ import { readPolicy, reportReservedName } from './policies.js';
 import type { PolicyFiles } from './policy-files.js';
 import { policyRoutes } from './policy-routes.js';
 import { RouteReader } from './route/build.js';
+import { servicePolicies } from './service-policies.js';
 import { readSettings } from './settings.js';
 import type { Sources } from './source.js';
 import { readStored, type StoreTools } from './stored/index.js';
@@ -52,7 +53,15 @@ export function buildModel(
   const listeners = readSection(withSectionDefaults(tree, 'listener'), 'listener', report, (entry, entity) =>
     readEntity(listener, entry, entity, report),
   );
-  const routes = new RouteReader({ policies, listeners }, services, planOf(settings.normalize), sources, report);
+  const signed = servicePolicies(services.values, policies, report);
+  const routes = new RouteReader(
+    { policies, listeners },
+    services,
+    planOf(settings.normalize),
+    sources,
+    report,
+    signed,
+  );
   routes.read(tree);
   checkPlanRoutes(plans.values, routes.names, report);
   const defaults = defaultsOf(tree, 'service');

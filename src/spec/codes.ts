@@ -70,6 +70,7 @@ export const SPEC_CODES: readonly CodeEntry[] = [
   error('schema/unit', 'A duration, size or rate is malformed'),
   error('schema/unknown-key', 'A key is unknown'),
   error('schema/value', 'A value is not one of the allowed values'),
+  error('service/policy', 'A service has a policy that acts on the whole request'),
   error('spec/version', 'The spec version is missing or unknown'),
   error('template/syntax', 'A template has an unmatched brace'),
   error('toml/duplicate-key', 'A key or table is defined twice'),

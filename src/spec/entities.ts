@@ -235,6 +235,13 @@ export const service = s.object({
     .enum('preserve', 'target')
     .describe('Host field sent to the target: that of the client (`preserve`), or that of the target URL (`target`).')
     .default('preserve'),
+  policies: s
+    .array(s.string({ nonEmpty: true }))
+    .describe(
+      'Policies of every route that forwards to the service, by name; only those that act on requests to targets, such as `upstream-auth`.',
+      ['sign'],
+    )
+    .default([]),
 });
 
 type Rate = Infer<ReturnType<typeof s.rate>>;

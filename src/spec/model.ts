@@ -94,12 +94,12 @@ export interface PolicyModel extends Entity<unknown> {
   readonly expressions: readonly ExpressionModel[];
 }
 
-/** A policy on a route. Order: `[defaults]`, groups from the outermost, the route itself. */
+/** A policy on a route. Order: `[defaults]`, groups from the outermost, the route itself, its service. */
 export interface PolicyUse {
   readonly policy: PolicyModel;
   /** Span of the entry in `policies`. */
   readonly span: Span;
-  readonly from: 'spec' | 'group' | 'defaults';
+  readonly from: 'spec' | 'group' | 'defaults' | 'service';
 }
 
 export type SegmentModel =

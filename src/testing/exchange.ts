@@ -56,6 +56,7 @@ export function testExchange(request: TestRequest, id: string, now: number): Exc
     hasBody: body !== undefined,
     header: (name) => headers.get(name),
     received: (name) => received.get(name),
+    receivedTarget: url,
     param: (name) => params[name],
     rawParam: (name) => (params[name] === undefined ? undefined : encodeURIComponent(params[name])),
     queryParam(name) {

@@ -212,6 +212,7 @@ export function exchange(given: Given = {}): Exchange {
     },
     headers,
     header: (name) => headers.get(name),
+    receivedTarget: `${given.path ?? '/orders/1'}${given.query ? `?${given.query}` : ''}`,
     received: (name) => new HeaderMap(given.headers).get(name),
     param: (name) => given.params?.[name],
     rawParam: (name) => (given.params?.[name] === undefined ? undefined : encodeURIComponent(given.params[name])),

@@ -215,6 +215,7 @@ const routeContextOf = (model: Model, route: RouteModel, params: readonly string
   schemes: schemesTaken(model, route),
   hosts: route.match.hosts,
   listeners: listenersOf(model, route),
+  ...(route.service === undefined ? {} : { service: route.service.name }),
 });
 
 const consumersOf = (model: Model): PolicyContext['consumers'] =>

@@ -7,6 +7,7 @@ const FROM: Record<PolicyUse['from'], string> = {
   defaults: 'inherited from `[defaults]`',
   group: 'inherited from the group',
   spec: 'first listed here',
+  service: 'a policy of the service',
 };
 
 const rule: Rule = {

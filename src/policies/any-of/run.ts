@@ -122,8 +122,11 @@ function authenticatorOf(name: string, instance: PolicyInstance): Authenticator 
 function replyOf(absent: readonly Absent[]): Reply | undefined {
   const reply = absent.find((each) => each.reply !== undefined)?.reply;
   if (reply?.status !== 401) return reply;
-  for (const { reply: own, problem } of absent)
-    if (own !== reply && problem.challenge !== undefined) reply.headers.append('www-authenticate', problem.challenge);
+  for (const { reply: own, problem } of absent) {
+    if (own === reply) continue;
+    if (problem.challenge !== undefined) reply.headers.append('www-authenticate', problem.challenge);
+    for (const [name, value] of Object.entries(problem.headers ?? {})) reply.headers.append(name, value);
+  }
   return reply;
 }
 
@@ -137,5 +140,6 @@ function problemOf(absent: readonly Absent[]): AuthProblem {
       .filter((detail) => detail !== undefined)
       .join(' Or: '),
     ...(challenges.length === 0 ? {} : { challenge: challenges.join(', ') }),
+    headers: Object.assign({}, ...absent.map(({ problem }) => problem.headers)) as { [name: string]: string },
   };
 }

@@ -14,6 +14,19 @@ export function takeQueryParam(query: string, name: string): { readonly rest: st
   return values.length === 0 ? { rest: query, values } : { rest: kept.join('&'), values };
 }
 
+/** The first value of a parameter, decoded; undefined if the query has none of that name. */
+export function firstValue(query: string, name: string): string | undefined {
+  for (let at = 0; at < query.length; ) {
+    let end = query.indexOf('&', at);
+    if (end < 0) end = query.length;
+    let equals = query.indexOf('=', at);
+    if (equals < 0 || equals > end) equals = end;
+    if (decodeQuery(query.slice(at, equals)) === name) return decodeQuery(query.slice(equals + 1, end));
+    at = end + 1;
+  }
+  return undefined;
+}
+
 /** Plus and percent decoding of a form-encoded query; text with an invalid encoding stays unchanged. */
 export function decodeQuery(text: string): string {
   const spaced = text.includes('+') ? text.replaceAll('+', ' ') : text;

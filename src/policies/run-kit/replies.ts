@@ -90,20 +90,18 @@ export function problem(
 
 /**
  * The reply to a request whose credentials are missing or not valid: 401 with the challenges of all authenticators (RFC 9110
- * section 11.6.1), the rest from the last problem. Another status of a problem has precedence.
+ * section 11.6.1) and their further fields, the rest from the last problem. Another status of a problem has precedence.
  */
 export function authProblem(exchange: { readonly id: string }, problems: readonly AuthProblem[]): BytesReply {
   const decisive = problems.find(({ status = 401 }) => status !== 401) ?? problems.at(-1)!;
-  const { status = 401, code, title, detail, headers } = decisive;
-  const reply = problem(exchange, {
-    status,
-    code,
-    title,
-    ...(detail === undefined ? {} : { detail }),
-    ...(headers === undefined ? {} : { headers }),
-  });
-  for (const { challenge } of problems)
+  const { status = 401, code, title, detail } = decisive;
+  const reply = problem(exchange, { status, code, title, ...(detail === undefined ? {} : { detail }) });
+  for (const { challenge, headers = {} } of problems) {
     if (challenge !== undefined) reply.headers.append('www-authenticate', challenge);
+    // Of two problems with the same field, the first one counts.
+    for (const name of Object.keys(headers))
+      if (reply.headers.get(name) === undefined) reply.headers.set(name, headers[name]!);
+  }
   return reply;
 }
 

@@ -1,5 +1,5 @@
 /** One attempt at a target, as the policies see it that sign requests or add credentials. */
-import type { Attempt } from '../../policies/contract.js';
+import type { Attempt, Reply } from '../../policies/contract.js';
 import type { RequestFields } from '../http/fields.js';
 import { isOwnFraming } from '../http/own-names.js';
 import { destinationHost } from '../http/write-head.js';
@@ -13,6 +13,8 @@ export interface AttemptUser {
   readonly over: boolean;
   /** All policies have seen the attempt. */
   onAttemptReady(target: Target): void;
+  /** A policy answers in place of the target. */
+  onAttemptAnswered(reply: Reply): void;
   /** A policy has failed. */
   onAttemptFailed(error: unknown): void;
 }
@@ -37,7 +39,7 @@ export class TargetAttempt implements Attempt {
   /** Shows the attempt to the policies of the route that sign requests, before it takes a connection. Never throws. */
   show(user: AttemptUser): void {
     const exchange = this.#exchange;
-    let pending: void | Promise<void>;
+    let pending: Reply | undefined | Promise<Reply | undefined>;
     try {
       pending = exchange.compiled!.chain.attempt(exchange, this);
     } catch (error) {
@@ -45,18 +47,24 @@ export class TargetAttempt implements Attempt {
       return;
     }
     if (pending instanceof Promise) void this.#wait(user, pending);
-    else user.onAttemptReady(this.#target);
+    else this.#seen(user, pending);
   }
 
-  async #wait(user: AttemptUser, pending: Promise<void>): Promise<void> {
+  #seen(user: AttemptUser, reply: Reply | undefined): void {
+    if (reply === undefined) user.onAttemptReady(this.#target);
+    else user.onAttemptAnswered(reply);
+  }
+
+  async #wait(user: AttemptUser, pending: Promise<Reply | undefined>): Promise<void> {
+    let reply: Reply | undefined;
     try {
-      await pending;
+      reply = await pending;
     } catch (error) {
       if (!user.over) user.onAttemptFailed(error);
       return;
     }
     try {
-      if (!user.over) user.onAttemptReady(this.#target);
+      if (!user.over) this.#seen(user, reply);
     } catch (error) {
       // No caller of this function catches exceptions.
       this.#exchange.downstream!.broke(error);

@@ -14,7 +14,7 @@ import type {
   Reply,
   RouteEntry,
 } from '../../policies/contract.js';
-import { decodeQuery } from '../../policies/run-kit.js';
+import { firstValue } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { RequestFields } from '../http/fields.js';
@@ -33,7 +33,7 @@ import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
-import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription } from './request-description.js';
+import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription, targetOf } from './request-description.js';
 import { streamLength } from './target-reply.js';
 
 const MAX_GIVEN_ID = 128;
@@ -53,6 +53,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   query: string;
   /** Sent with `?` and an empty query. */
   readonly bareQuery: boolean;
+  readonly receivedTarget: string;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   /** Host of the original request, as reported by a trusted proxy. */
@@ -145,6 +146,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.authority = request.authority;
     this.path = request.path;
     this.query = request.query;
+    this.receivedTarget = targetOf(request);
     this.bareQuery = request.bareQuery;
     this.minor = request.minor;
     this.contentLength = request.contentLength;
@@ -360,16 +362,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   }
 
   queryParam(name: string): string | undefined {
-    const query = this.query;
-    for (let at = 0; at < query.length; ) {
-      let end = query.indexOf('&', at);
-      if (end < 0) end = query.length;
-      let equals = query.indexOf('=', at);
-      if (equals < 0 || equals > end) equals = end;
-      if (decodeQuery(query.slice(at, equals)) === name) return decodeQuery(query.slice(equals + 1, end));
-      at = end + 1;
-    }
-    return undefined;
+    return firstValue(this.query, name);
   }
 
   /** Whether the client waits for `100 Continue` before it sends the body. */

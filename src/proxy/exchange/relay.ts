@@ -2,6 +2,7 @@
  * The exchange with a target: selects the target, gets a connection, sends the request, retries if that is safe, and
  * passes the reply's head to the chain and its body to the client.
  */
+import type { Reply } from '../../policies/contract.js';
 import { problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import { addressKey } from '../../state/connection-table.js';
@@ -141,6 +142,14 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   onAttemptReady(target: Target): void {
     target.acquire(this);
+  }
+
+  onAttemptAnswered(reply: Reply): void {
+    this.endAttempt(0, false);
+    this.over = true;
+    this.exchange.error = reply.code ?? 'policy/answered';
+    this.exchange.cause = reply.cause ?? null;
+    this.#reply(reply);
   }
 
   /** Policies fail closed. */
@@ -286,8 +295,13 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     const { exchange } = this;
     exchange.error = error;
     exchange.cause = cause;
+    this.#reply(problem(exchange, { code: error, ...ERRORS[error] }));
+  }
+
+  /** The exchange is answered without a target. */
+  #reply(reply: Reply): void {
     try {
-      this.#host.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+      this.#host.driver.replied(this.exchange, reply);
     } catch (bug) {
       // This may be an event of the target's socket, where no caller catches exceptions.
       this.#downstream.broke(bug);

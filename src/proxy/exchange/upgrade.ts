@@ -3,6 +3,8 @@
  * to the target and forwards bytes. The target's reply passes the chain like every other reply. The bytes after it are
  * counted, have an idle timeout, and end with the drain.
  */
+
+import type { Reply } from '../../policies/contract.js';
 import { HeaderMap, problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
@@ -83,6 +85,11 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     }
     this.#attempt = new TargetAttempt(this.#exchange, target, this.#attempts, false);
     this.#attempt.show(this);
+  }
+
+  onAttemptAnswered(reply: Reply): void {
+    this.#endAttempt(false);
+    this.#say(reply, reply.code ?? 'policy/answered', reply.cause ?? null);
   }
 
   /** Policies fail closed. */
@@ -343,12 +350,16 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
   }
 
   #answer(error: ErrorSlug, cause: string): void {
+    this.#say(problem(this.#exchange, { code: error, ...ERRORS[error] }), error, cause);
+  }
+
+  #say(reply: Reply, error: string, cause: string | null): void {
     this.over = true;
     const exchange = this.#exchange;
     exchange.error = error;
     exchange.cause = cause;
     try {
-      this.#host.driver.replied(exchange, problem(exchange, { code: error, ...ERRORS[error] }));
+      this.#host.driver.replied(exchange, reply);
     } catch (bug) {
       // This may be an event of the target's socket, where no caller catches exceptions.
       this.#downstream.broke(bug);

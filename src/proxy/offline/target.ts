@@ -110,6 +110,12 @@ export class OfflineTarget implements ReplySource, AttemptUser {
     this.#refuse(refuse(this.#exchange, 'policy/failed', `a policy failed before an attempt: ${messageOf(error)}`));
   }
 
+  onAttemptAnswered(reply: Reply): void {
+    this.#exchange.error = reply.code ?? 'policy/answered';
+    this.#exchange.cause = reply.cause ?? null;
+    this.#refuse(reply);
+  }
+
   onAttemptReady(target: Target): void {
     const exchange = this.#exchange;
     const upgrades = exchange.wantsUpgrade && !exchange.hasBody;

@@ -37,6 +37,8 @@ export class RouteReader {
     readonly rules: NormalizeEntry,
     readonly sources: Sources,
     readonly report: Report,
+    /** The policies that services have for their routes. */
+    readonly ofServices: ReadonlyMap<ServiceModel, readonly PolicyUse[]> = new Map(),
   ) {
     this.#known = { ...names, inPlace: new GeneratedNames('-'), sources };
     this.#matches = new MatchReader(rules, sources);
@@ -111,6 +113,8 @@ export class RouteReader {
     if (!match || !valid || !action || unique === undefined || failed || !own.complete || !found || !around.sound)
       return;
     const policies = [...kept, ...own.uses];
+    for (const use of (service && this.ofServices.get(service)) ?? [])
+      if (policies.every(({ policy }) => policy !== use.policy)) policies.push(use);
     this.routes.push({
       name,
       nameSpan,

@@ -490,8 +490,8 @@ test('a request whose time is up is not sent while after() waits', async (contex
   await load(context, {
     onAttempt: () =>
       waits
-        ? new Promise((resolve) => {
-            sign = resolve;
+        ? new Promise<undefined>((resolve) => {
+            sign = () => resolve(undefined);
           })
         : undefined,
     after: async (_exchange, reply) => {

@@ -462,6 +462,54 @@ test('a policy may ask for one repeat after 401, also with a collected body', as
   assert.is(seen.length, 4, 'one repeat, not more');
 });
 
+test('a policy may answer in place of an attempt, also of the repeat after 401', async (context) => {
+  const refusal = () =>
+    problem(undefined, { status: 503, code: 'upstream/credentials', title: 'None', cause: 'no token' });
+  await load(context, {
+    onAttempt: async (_exchange, attempt) => {
+      attempt.repeatAfter401();
+      return attempt.unauthorized ? refusal() : undefined;
+    },
+  });
+  context.target.respond = (_request, socket) => socket.write('HTTP/1.1 401 No\r\nContent-Length: 2\r\n\r\nno');
+  assert.is((await context.plane.ask(GET)).status, 503);
+  const record = await context.plane.record(({ status }) => status === 503);
+  assert.equal([record.error, record.cause], ['upstream/credentials', 'no token']);
+  assert.is(context.target.arrived.length, 1);
+
+  await load(context, { onAttempt: refusal });
+  const upgrade = GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  for (const request of [GET, upgrade, post('body')]) assert.is((await context.plane.ask(request)).status, 503);
+  assert.is(context.target.arrived.length, 1, 'no further request has reached the target');
+
+  await load(context, { onAttempt: () => ({ status: 200 }) as unknown as Reply });
+  assert.is((await context.plane.ask(GET)).status, 500);
+});
+
+test('strip() of a policy that does not authenticate runs where its condition does not hold', async (context) => {
+  const text = specOf(context.target.url, {
+    route: 'policies = [{ use = "upstream-auth", fields = { x-key = "k" }, when = "request.method == \'POST\'" }]',
+  });
+  await context.plane.load(text);
+  const forged = (request: string): string => request.replace('\r\n\r\n', '\r\nX-Key: forged\r\n\r\n');
+  assert.is((await context.plane.ask(forged(GET))).status, 200);
+  assert.is((await context.plane.ask(forged(post('body')))).status, 200);
+  assert.equal(
+    context.target.arrived.map((request) => request.header('x-key')),
+    [undefined, 'k'],
+  );
+});
+
+test('the policies of a service act on all routes that forward to it', async (context) => {
+  const text = specOf(context.target.url, {
+    service: 'policies = ["sign"]',
+    more: '[policy.sign]\nuse = "upstream-auth"\nbasic = { username = "gw", password = "pw" }',
+  });
+  await context.plane.load(text);
+  assert.is((await context.plane.ask(GET)).status, 200);
+  assert.is(context.target.arrived[0]!.header('authorization'), `Basic ${Buffer.from('gw:pw').toString('base64')}`);
+});
+
 test('a policy that fails before an attempt refuses the request', async (context) => {
   await load(context, {
     onAttempt: () => {

@@ -12,6 +12,7 @@ export * from './algorithms.js';
 export * from './base.js';
 export * from './component.js';
 export * from './content-digest.js';
+export * from './key-text.js';
 
 /** A signature of a message. */
 export interface FoundSignature {

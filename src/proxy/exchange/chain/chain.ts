@@ -167,27 +167,37 @@ export class Chain {
     return this.#attempting.length > 0;
   }
 
-  /** Shows an attempt to the policies that sign requests. Resolves or returns when all have; rejects or throws if one does. */
-  attempt(exchange: ChainedExchange, attempt: Attempt): Awaitable<void> {
+  /**
+   * Shows an attempt to the policies that sign requests. Returns or resolves when all have seen it, or with the reply of one, in
+   * place of the attempt. Throws or rejects if one does.
+   */
+  attempt(exchange: ChainedExchange, attempt: Attempt): Awaitable<Reply | undefined> {
     for (let i = 0; i < this.#attempting.length; i++) {
       const step = this.#attempting[i]!;
       if (step.index >= exchange.entered || !step.applies(exchange)) continue;
-      const result = step.instance.onAttempt!(exchange, attempt);
-      if (result instanceof Promise) return this.#attemptLater(exchange, attempt, i + 1, result);
+      const result = step.instance.onAttempt!(exchange, attempt) as Awaitable<Reply | undefined>;
+      if (result instanceof Promise) return this.#attemptLater(exchange, attempt, i + 1, step, result);
+      if (result !== undefined) return sendableInstead(result, step);
     }
+    return undefined;
   }
 
   async #attemptLater(
     exchange: ChainedExchange,
     attempt: Attempt,
     next: number,
-    pending: Promise<void>,
-  ): Promise<void> {
-    await pending;
+    first: Step,
+    pending: Promise<Reply | undefined>,
+  ): Promise<Reply | undefined> {
+    const reply = await pending;
+    if (reply !== undefined) return sendableInstead(reply, first);
     for (let i = next; i < this.#attempting.length && !exchange.over; i++) {
       const step = this.#attempting[i]!;
-      if (step.index < exchange.entered && step.applies(exchange)) await step.instance.onAttempt!(exchange, attempt);
+      if (step.index >= exchange.entered || !step.applies(exchange)) continue;
+      const answer = (await step.instance.onAttempt!(exchange, attempt)) as Reply | undefined;
+      if (answer !== undefined) return sendableInstead(answer, step);
     }
+    return undefined;
   }
 
   // ---------------------------------------------------------------- leaving
@@ -352,6 +362,13 @@ function checked(
   if (body !== result.body && body !== exchange.source) discard(exchange, { body });
   if (fault !== undefined) throw new TypeError(fault);
   return result;
+}
+
+/** A reply in place of an attempt. Throws for a value that cannot be sent. */
+function sendableInstead(reply: Reply, { name }: Step): Reply {
+  const fault = faultOf(reply, undefined, false);
+  if (fault !== undefined) throw new TypeError(`policy ${name}: ${fault}`);
+  return reply;
 }
 
 /** Whether the reply of that turn is still the one that leaves. */

@@ -36,6 +36,7 @@ export class ChainHooks {
     const { instance } = step;
     if (!this.#decide(exchange, step, undefined)) {
       if (step.lastAuthenticator) this.#strip(exchange, false);
+      else if (instance.authenticate === undefined) instance.strip?.(exchange);
       return undefined;
     }
     if (instance.authenticate === undefined) return this.#before(exchange, step);

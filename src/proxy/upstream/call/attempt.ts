@@ -1,11 +1,11 @@
 /** One attempt of a call, as the policies see it that sign requests or add credentials. */
-import type { Attempt } from '../../../contract/index.js';
+import type { Attempt, Reply } from '../../../contract/index.js';
 import type { HeadFields } from '../../http/fields.js';
 import type { Target } from '../target.js';
 import type { OutgoingCall } from './request.js';
 
-/** Shows an attempt to the policies of an exchange. Throws or rejects if one of them does. */
-export type ShowAttempt = (attempt: Attempt) => void | Promise<void>;
+/** Shows an attempt to the policies of an exchange. The result is the reply of one in its place. Throws or rejects if one does. */
+export type ShowAttempt = (attempt: Attempt) => Reply | undefined | Promise<Reply | undefined>;
 
 export class CallAttempt implements Attempt {
   readonly number: number;

@@ -93,8 +93,9 @@ export class Call extends RetryingUser {
     const attempt = new CallAttempt(this.#request, target, this.attempts, this.unauthorized);
     this.#attempt = attempt;
     try {
-      await show(attempt);
-      if (!this.over) target.acquire(this);
+      const refused = await show(attempt);
+      if (refused !== undefined) this.cancel('policy/failed', `refused by a policy: ${refused.cause ?? refused.code}`);
+      else if (!this.over) target.acquire(this);
     } catch (error) {
       this.cancel('policy/failed', `a policy failed before an attempt: ${messageOf(error)}`);
     }

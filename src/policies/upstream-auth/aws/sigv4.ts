@@ -1,0 +1,108 @@
+/** AWS Signature Version 4. */
+import * as crypto from 'node:crypto';
+
+export interface AwsCredentials {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string | undefined;
+}
+
+export interface AwsScope {
+  readonly region: string;
+  readonly service: string;
+}
+
+export interface AwsRequest {
+  readonly method: string;
+  /** As in the request line: path, and query with `?`. */
+  readonly target: string;
+  /** What is signed, Host among it. Lower-case names; several values are joined by commas. */
+  readonly headers: readonly (readonly [name: string, value: string])[];
+  /** SHA-256 of the body as hex, or UNSIGNED-PAYLOAD. */
+  readonly payload: string;
+}
+
+export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
+const ALGORITHM = 'AWS4-HMAC-SHA256';
+
+export const sha256 = (data: string | Uint8Array): string => crypto.createHash('sha256').update(data).digest('hex');
+
+/** `20150830T123600Z` for milliseconds since 1970. */
+export const amzDate = (now: number): string => `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+
+/** The value of Authorization. `date`: that of x-amz-date. */
+export function authorization(
+  request: AwsRequest,
+  { accessKeyId, secretAccessKey }: AwsCredentials,
+  { region, service }: AwsScope,
+  date: string,
+): string {
+  const scope = `${date.slice(0, 8)}/${region}/${service}/aws4_request`;
+  const { text, signed } = canonicalRequest(request, service);
+  const toSign = `${ALGORITHM}\n${date}\n${scope}\n${sha256(text)}`;
+  const key = [date.slice(0, 8), region, service, 'aws4_request'].reduce<string | Buffer>(
+    hmac,
+    `AWS4${secretAccessKey}`,
+  );
+  const signature = hmac(key, toSign).toString('hex');
+  return `${ALGORITHM} Credential=${accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
+}
+
+const hmac = (key: string | Buffer, text: string): Buffer => crypto.createHmac('sha256', key).update(text).digest();
+
+export function canonicalRequest({ method, target, headers, payload }: AwsRequest, service: string) {
+  const question = target.indexOf('?');
+  const path = question < 0 ? target : target.slice(0, question);
+  const query = question < 0 ? '' : target.slice(question + 1);
+  const byName = new Map<string, string[]>();
+  for (const [name, value] of headers)
+    byName.set(name, [...(byName.get(name) ?? []), value.trim().replace(/ +/g, ' ')]);
+  const names = [...byName.keys()].sort();
+  const lines = names.map((name) => `${name}:${byName.get(name)!.join(',')}\n`).join('');
+  const signed = names.join(';');
+  const text = `${method}\n${canonicalPath(path, service)}\n${canonicalQuery(query)}\n${lines}\n${signed}\n${payload}`;
+  return { text, signed };
+}
+
+/** Encoded as it is sent, once more; S3 takes the names of objects as they are, encoded once. */
+function canonicalPath(path: string, service: string): string {
+  if (service === 's3')
+    return path
+      .split('/')
+      .map((segment) => encode(decode(segment)))
+      .join('/');
+  const kept: string[] = [];
+  for (const segment of path.split('/')) {
+    if (segment === '..') kept.pop();
+    else if (segment !== '' && segment !== '.') kept.push(encode(segment));
+  }
+  const end = kept.length > 0 && /\/\.?$/.test(path) ? '/' : '';
+  return `/${kept.join('/')}${end}`;
+}
+
+function canonicalQuery(query: string): string {
+  if (query === '') return '';
+  const pairs = query.split('&').flatMap((pair): [string, string][] => {
+    if (pair === '') return [];
+    const equals = pair.indexOf('=');
+    const [name, value] = equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
+    return [[encode(decode(name.replaceAll('+', ' '))), encode(decode(value.replaceAll('+', ' ')))]];
+  });
+  pairs.sort(([a, x], [b, y]) => compare(a, b) || compare(x, y));
+  return pairs.map(([name, value]) => `${name}=${value}`).join('&');
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Everything but the unreserved characters of RFC 3986. */
+const encode = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/** Text with an invalid escape stays as it is. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,181 @@
+/** Compile part of upstream-auth. */
+import { declarePolicy, parseCallUrl } from '../compile-kit.js';
+import type { PolicyContext, PolicyProblem } from '../contract.js';
+import { clientSettings } from '../kits/oauth-client/schema.js';
+import { TEMPLATE_CODES } from '../kits/template-text.js';
+import type { AwsSource } from './aws/source.js';
+import { lintKinds } from './lint.js';
+import { PROBLEMS } from './problems.js';
+import {
+  type KindSettings,
+  type OAuthSettings,
+  schema,
+  type UpstreamAuthConfig,
+  type UpstreamAuthSettings,
+} from './schema.js';
+import { templateParts } from './templates.js';
+
+export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
+  use: 'upstream-auth',
+  summary: 'Authenticates gw itself at services',
+  phase: 'transform',
+  onService: true,
+  stateful: false,
+  schema,
+  // Tokens belong to what they are fetched with: an edit of the routes keeps them.
+  stateKey: (config) => stateOf(config),
+  traits: (config) => ({ ownsRequestFields: fieldsOf(config) }),
+  calls: ({ oauth2, token_exchange }) => [
+    ...(oauth2 === undefined ? [] : [{ at: ['oauth2', 'token_url'], url: oauth2.token_url }]),
+    ...(token_exchange === undefined ? [] : [{ at: ['token_exchange', 'token_url'], url: token_exchange.token_url }]),
+  ],
+  body: ({ signature, aws }) => {
+    const max = aws?.payload === 'signed' ? aws.max_body : signature?.max_body;
+    return max === undefined ? undefined : { request: { max, mandatory: false } };
+  },
+  duty: ({ aws }) => (aws !== undefined && awsSource(aws) !== undefined ? { wait: 5000, required: false } : undefined),
+  codes: [
+    {
+      code: 'upstream-auth/kind',
+      severity: 'error',
+      summary: 'An upstream-auth policy has no kind of credential, or several',
+    },
+    {
+      code: 'upstream-auth/consumer',
+      severity: 'error',
+      summary: 'A credential is for a consumer that does not exist',
+    },
+    {
+      code: 'upstream-auth/component',
+      severity: 'error',
+      summary: 'A component that upstream-auth signs is none of a request',
+    },
+    {
+      code: 'upstream-auth/aws',
+      severity: 'error',
+      summary: 'The AWS credentials of an upstream-auth policy are not complete',
+    },
+    {
+      code: 'upstream-auth/client',
+      severity: 'error',
+      summary: 'The client of an upstream-auth policy is not complete',
+    },
+    { code: 'upstream-auth/plain-http', severity: 'warning', summary: 'A token is fetched over plain http' },
+    ...TEMPLATE_CODES.filter(({ code }) => code === 'template/unknown-variable'),
+  ],
+  problems: Object.values(PROBLEMS),
+  lint: (config, context, report) => lintKinds(config, context, report),
+  compile(config, context) {
+    const kind = kindOf(config);
+    if (kind === undefined) return undefined;
+    const header = config.header.toLowerCase();
+    return { kind, header, scheme: schemeOf(config, header), services: servicesOf(config, context) };
+  },
+});
+
+export type Report = (problem: PolicyProblem) => void;
+
+const schemeOf = ({ scheme, basic }: UpstreamAuthConfig, header: string): string => {
+  if (scheme !== undefined) return scheme;
+  if (basic !== undefined) return 'Basic';
+  return header === 'authorization' ? 'Bearer' : '';
+};
+
+const servicesOf = ({ services }: UpstreamAuthConfig, { routes }: PolicyContext): readonly string[] =>
+  services ?? [...new Set(routes.flatMap(({ service }) => service ?? []))].sort();
+
+/** Everything but the routes. */
+function stateOf(config: UpstreamAuthConfig) {
+  const { services, ...rest } = config;
+  return JSON.parse(JSON.stringify(rest)) as never;
+}
+
+function fieldsOf(config: UpstreamAuthConfig): readonly string[] {
+  if (config.fields !== undefined) return Object.keys(config.fields).map((name) => name.toLowerCase());
+  if (config.signature !== undefined) return ['signature', 'signature-input'];
+  if (config.aws !== undefined) return ['authorization', 'x-amz-date', 'x-amz-content-sha256', 'x-amz-security-token'];
+  return [config.header.toLowerCase()];
+}
+
+function kindOf(config: UpstreamAuthConfig): KindSettings | undefined {
+  const { fields, basic, per_consumer, oauth2, token_exchange, jwt, aws, signature } = config;
+  if (fields !== undefined)
+    return {
+      kind: 'fields',
+      fields: Object.entries(fields).map(([name, value]) => [name.toLowerCase(), templateParts(value)]),
+    };
+  if (basic !== undefined)
+    return { kind: 'basic', username: templateParts(basic.username), password: templateParts(basic.password) };
+  if (per_consumer !== undefined) return { kind: 'per-consumer', credentials: Object.entries(per_consumer) };
+  if (oauth2 !== undefined) return { kind: 'oauth2', oauth: oauthSettings(oauth2, []) };
+  if (token_exchange !== undefined) {
+    const { subject_token, subject_token_type, requested_token_type } = token_exchange;
+    return {
+      kind: 'token-exchange',
+      oauth: oauthSettings(token_exchange, [['requested_token_type', requested_token_type]]),
+      ...(subject_token === undefined ? {} : { subjectToken: templateParts(subject_token) }),
+      subjectType: subject_token_type,
+    };
+  }
+  if (jwt !== undefined) {
+    const { issuer, subject, audience, claims } = jwt;
+    const named = Object.entries({ ...claims, iss: issuer, sub: subject, aud: audience });
+    return {
+      kind: 'jwt',
+      key: jwt.key,
+      ...(jwt.algorithm === undefined ? {} : { algorithm: jwt.algorithm }),
+      ...(jwt.key_id === undefined ? {} : { keyId: jwt.key_id }),
+      type: jwt.type,
+      claims: named.flatMap(([name, value]) => (value === undefined ? [] : [[name, templateParts(value)] as const])),
+      lifetime: jwt.lifetime,
+    };
+  }
+  if (aws !== undefined) return awsSettings(aws);
+  if (signature === undefined) return undefined;
+  const { key, key_id, algorithm, components, digest, label, tag, lifetime } = signature;
+  return {
+    kind: 'signature',
+    key,
+    keyId: key_id,
+    ...(algorithm === undefined ? {} : { algorithm }),
+    components: [...new Set(components.map((name) => (name.startsWith('@') ? name : name.toLowerCase())))],
+    digest,
+    label,
+    ...(tag === undefined ? {} : { tag }),
+    ...(lifetime === undefined ? {} : { lifetime }),
+  };
+}
+
+/** `client_id` is required, so there is a client. */
+function oauthSettings(
+  config: NonNullable<UpstreamAuthConfig['oauth2']>,
+  more: readonly (readonly [name: string, value: string | undefined])[],
+): OAuthSettings {
+  const { token_url: endpoint, scope, audience, resource, params, timeout } = config;
+  const { origin, path } = parseCallUrl(endpoint)!;
+  const named = [...Object.entries({ scope, audience, resource }), ...more, ...Object.entries(params)];
+  return {
+    endpoint,
+    service: origin,
+    path,
+    client: clientSettings(config)!,
+    params: named.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
+    timeout,
+  };
+}
+
+type AwsConfig = NonNullable<UpstreamAuthConfig['aws']>;
+
+const awsSource = ({ source, access_key_id }: AwsConfig): AwsSource | undefined =>
+  source ?? (access_key_id === undefined ? 'auto' : undefined);
+
+function awsSettings(aws: AwsConfig): KindSettings {
+  const { service, region, payload, access_key_id, secret_access_key, session_token } = aws;
+  const source = awsSource(aws);
+  const keys = {
+    accessKeyId: access_key_id ?? '',
+    secretAccessKey: secret_access_key ?? '',
+    ...(session_token === undefined ? {} : { sessionToken: session_token }),
+  };
+  return { kind: 'aws', service, region, payload, ...(source === undefined ? { keys } : { source }) };
+}

@@ -1,0 +1,122 @@
+/** Checks of the config. */
+import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
+import { readComponent } from '../kits/http-signature/index.js';
+import { clientProblems } from '../kits/oauth-client/schema.js';
+import { KINDS, type UpstreamAuthConfig } from './schema.js';
+import { lintTemplate, type TemplateConfig } from './templates.js';
+
+type Report = (problem: PolicyProblem) => void;
+
+export function lintKinds(config: UpstreamAuthConfig, context: PolicyContext, report: Report): void {
+  const given = KINDS.filter((kind) => config[kind] !== undefined);
+  if (given.length !== 1) {
+    const names = KINDS.map((kind) => `\`${kind}\``).join(', ');
+    report({
+      code: 'upstream-auth/kind',
+      severity: 'error',
+      at: given.length === 0 ? [] : [given[1]!],
+      message:
+        given.length === 0
+          ? 'This policy does not say which credential it sends.'
+          : `This policy has several kinds of credentials: ${given.map((kind) => `\`${kind}\``).join(', ')}.`,
+      help: given.length === 0 ? `Set one of ${names}.` : 'Keep one of them; a service can have several policies.',
+    });
+  }
+  lintTemplates(config, context, report);
+  lintConsumers(config, context, report);
+  lintComponents(config, report);
+  lintAws(config, report);
+  for (const key of ['oauth2', 'token_exchange'] as const) lintClient(config[key], key, report);
+}
+
+function lintAws({ aws }: UpstreamAuthConfig, report: Report): void {
+  if (aws === undefined) return;
+  const { source, access_key_id, secret_access_key, session_token } = aws;
+  const complete = (access_key_id === undefined) === (secret_access_key === undefined);
+  const unused = session_token !== undefined && access_key_id === undefined;
+  if (!complete || unused)
+    report({
+      code: 'upstream-auth/aws',
+      severity: 'error',
+      at: ['aws'],
+      message: 'The AWS credentials are not complete: an access key id and its secret belong together.',
+      help: 'Set `access_key_id` and `secret_access_key`, or `source`.',
+    });
+  else if (access_key_id !== undefined && source !== undefined)
+    report({
+      code: 'upstream-auth/aws',
+      severity: 'error',
+      at: ['aws', 'source'],
+      message: 'The policy has an access key and a source of credentials, so it is not clear which one counts.',
+      help: 'Keep one of them.',
+    });
+}
+
+function lintClient(oauth: UpstreamAuthConfig['oauth2'], key: string, report: Report): void {
+  if (oauth === undefined) return;
+  for (const problem of clientProblems(oauth, 'upstream-auth/client', [key])) report(problem);
+  if (oauth.client_id === undefined)
+    report({
+      code: 'upstream-auth/client',
+      severity: 'error',
+      at: [key],
+      message: 'gw has no client id at the authorization server: `client_id` is missing.',
+      help: 'Add `client_id`, and `client_secret` or `client_key`.',
+    });
+  const { protocol, hostname } = new URL(oauth.token_url);
+  if (protocol === 'https:' || /^(localhost|127\..*|\[::1\])$/.test(hostname)) return;
+  report({
+    code: 'upstream-auth/plain-http',
+    severity: 'warning',
+    at: [key, 'token_url'],
+    message: 'The secret of the client and the tokens are sent in plain text.',
+    help: 'Use an `https` URL.',
+  });
+}
+
+function lintTemplates(
+  { fields = {}, basic, jwt, token_exchange }: UpstreamAuthConfig,
+  context: PolicyContext,
+  report: Report,
+): void {
+  const template = (value: TemplateConfig | undefined, at: ConfigPath): void => {
+    if (value !== undefined) lintTemplate(value, at, context, report);
+  };
+  for (const [name, value] of Object.entries(fields)) template(value, ['fields', name]);
+  if (basic !== undefined) {
+    template(basic.username, ['basic', 'username']);
+    template(basic.password, ['basic', 'password']);
+  }
+  template(token_exchange?.subject_token, ['token_exchange', 'subject_token']);
+  if (jwt === undefined) return;
+  for (const key of ['issuer', 'subject', 'audience'] as const) template(jwt[key], ['jwt', key]);
+  for (const [name, value] of Object.entries(jwt.claims)) template(value, ['jwt', 'claims', name]);
+}
+
+function lintConsumers({ per_consumer = {} }: UpstreamAuthConfig, context: PolicyContext, report: Report): void {
+  if (context.moreConsumers === true) return;
+  for (const name of Object.keys(per_consumer)) {
+    if (name === '*' || context.consumers.some((consumer) => consumer.name === name)) continue;
+    report({
+      code: 'upstream-auth/consumer',
+      severity: 'error',
+      at: ['per_consumer', name],
+      message: `No consumer is named \`${name}\`, so this credential is never used.`,
+      help: `Declare \`[consumer.${name}]\`, or remove the entry.`,
+    });
+  }
+}
+
+function lintComponents({ signature }: UpstreamAuthConfig, report: Report): void {
+  for (const [index, name] of (signature?.components ?? []).entries()) {
+    const read = readComponent([name.startsWith('@') ? name : name.toLowerCase(), new Map()]);
+    if (typeof read !== 'string' && name !== '@status') continue;
+    report({
+      code: 'upstream-auth/component',
+      severity: 'error',
+      at: ['signature', 'components', index],
+      message: `\`${name}\` cannot be signed: it is neither a field nor a component of requests.`,
+      help: 'Name a field, `@method`, `@target-uri`, `@authority`, `@scheme`, `@request-target`, `@path` or `@query`.',
+    });
+  }
+}
