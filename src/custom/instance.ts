@@ -81,12 +81,14 @@ export function checkedAuthentication(found: Authentication): Authentication {
 
 function faultOfAuthentication(found: unknown): string | undefined {
   if (!isRecord(found)) return 'no outcome';
-  const { outcome, consumer, claims, problem, why } = found;
+  const { outcome, consumer, credential, claims, problem, why } = found;
   if (typeof why !== 'string') return 'an outcome without `why`';
   if (outcome === 'unavailable') return undefined;
   if (outcome === 'identity') {
     if (consumer !== undefined && !(isRecord(consumer) && typeof consumer.name === 'string' && isRecord(consumer.tags)))
       return 'a consumer that is not in host.consumers';
+    if (credential !== undefined && !(isRecord(credential) && typeof credential.kind === 'string'))
+      return 'a credential that is not one of the consumer';
     return claims === undefined || isRecord(claims) ? undefined : 'claims that are not an object';
   }
   if (outcome !== 'absent' && outcome !== 'refused') return `the unknown outcome ${String(outcome)}`;

@@ -62,6 +62,7 @@ for (const found of [
   { outcome: 'identity' },
   { outcome: 'identity', why: 'x', consumer: 'acme' },
   { outcome: 'identity', why: 'x', consumer: { name: 'acme' } },
+  { outcome: 'identity', why: 'x', consumer: { name: 'acme', tags: {} }, credential: 'key-1' },
   { outcome: 'identity', why: 'x', claims: 'admin' },
   { outcome: 'refused', why: 'x' },
   { outcome: 'refused', why: 'x', problem: { ...PROBLEM, status: 200 } },

@@ -121,6 +121,7 @@ class MtlsPolicy implements PolicyInstance {
       certificate,
       claims: claimsOf(certificate),
       fields: this.#fieldsOf(certificate),
+      refusal: this.#invalid,
       why: `client certificate of ${who}`,
     };
   }
