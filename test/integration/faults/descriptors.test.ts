@@ -33,7 +33,7 @@ const inherited = (): number =>
     .trim()
     .split('\n').length - 4;
 /** Slightly more than Node needs to load its modules. */
-const FEW = 172 + (canCount ? inherited() : 0);
+const FEW = 280 + (canCount ? inherited() : 0);
 
 test.before.each(async (context) => {
   context.target = await FaultTarget.start();
