@@ -134,6 +134,17 @@ const calling: TestPolicy = {
   }),
 };
 
+const tooMany: TestPolicy = {
+  run: {
+    authenticate: () => ({
+      outcome: 'refused',
+      why: 'x',
+      wait: 1000,
+      problem: { code: 'auth/invalid', title: 'Wrong' },
+    }),
+  },
+};
+
 const unavailable: TestPolicy = { run: { authenticate: () => ({ outcome: 'unavailable', why: 'no key set' }) } };
 
 async function revoked({ target, plane }: Context): Promise<RawReply> {
@@ -247,6 +258,7 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
     more: `[consumer.acme]\ndisabled = true\napi_keys = ["${KEY_HASH}"]`,
   }),
   'auth/revoked': revoked,
+  'auth/too-many-failures': withPolicy(tooMany, GET),
   'auth/unavailable': withPolicy(unavailable, GET),
   'policy/failed': withPolicy(throwing, GET),
   'upstream/unreadable': withPolicy(reading, GET, faults.ok('x', 'Content-Encoding: gzip\r\n')),
