@@ -1,5 +1,6 @@
 /** Runs the lint part of each policy and action, and locates its findings in the spec. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import { passwordCost } from '../spec/credentials.js';
 import type { Model, PolicyModel, RouteModel } from '../spec/model.js';
 import { listenersOf, schemesTaken } from '../spec/route/schemes.js';
 import { spanOfPart, spanWithin } from './edits.js';
@@ -20,11 +21,14 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
       credentials: credentials.map(({ entry }) => entry.kind),
       ...passwordCostsOf(credentials),
     }));
-    const stored = Array.from(model.stored.entries(), ({ name, plan, groups, credentials }) => ({
+    const stored = Array.from(model.stored.entries(), ({ name, plan, groups, credentials }, at) => ({
       name,
       ...(plan === undefined ? {} : { plan }),
       groups,
       credentials: credentials.map(({ kind }) => kind),
+      ...(at < MOST_COSTS
+        ? costsOf(credentials.map(({ kind, data }) => (kind === 'password' ? passwordCost(data) : undefined)))
+        : {}),
     }));
     consumers = stored.length === 0 ? own : [...own, ...stored];
     consumersKnown.set(model, consumers);
@@ -34,11 +38,18 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
 
 const plansOf = (model: Model): PolicyContext['plans'] => model.plans.map(({ name }) => name);
 
+/** Consumers of files that are looked at for the cost of their passwords: enough to find the usual one. */
+const MOST_COSTS = 1000;
+
+function costsOf(costs: readonly (string | undefined)[]): Pick<PolicyContext['consumers'][number], 'passwordCosts'> {
+  const known = costs.filter((cost) => cost !== undefined);
+  return known.length === 0 ? {} : { passwordCosts: known };
+}
+
 function passwordCostsOf(
   credentials: Model['consumers'][number]['credentials'],
 ): Pick<PolicyContext['consumers'][number], 'passwordCosts'> {
-  const costs = credentials.flatMap(({ passwordCost }) => (passwordCost === undefined ? [] : [passwordCost]));
-  return costs.length === 0 ? {} : { passwordCosts: costs };
+  return costsOf(credentials.map((credential) => credential.passwordCost));
 }
 
 /** A route as its policies and its action know it. */

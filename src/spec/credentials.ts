@@ -83,7 +83,8 @@ function kindOf({
   return ['signature', 'key_id', key_id ?? ''];
 }
 
-function passwordCost(data: Json | undefined): string | undefined {
+/** Kind and cost of the hash of a password; undefined for other data. */
+export function passwordCost(data: Json | undefined): string | undefined {
   const hash = typeof data === 'string' ? readPasswordHash(data) : undefined;
   return hash === undefined || 'fault' in hash ? undefined : costOf(hash);
 }

@@ -5,6 +5,7 @@ import { compile } from '../../src/compiler/index.js';
 import { checkSpec } from '../../src/lint/index.js';
 import { create as createAnyOf } from '../../src/policies/any-of/run.js';
 import type { Absent, Authentication, PolicyInstance } from '../../src/policies/contract.js';
+import { BytesReply } from '../../src/policies/run-kit.js';
 import { OfflinePlane } from '../../src/proxy/offline.js';
 import { LimitTable } from '../../src/state/limits/table.js';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
@@ -52,6 +53,36 @@ test('the first member with a credential decides, synchronous or not', async () 
     assert.is((await authenticate(anyOf(answers, asked))).outcome, outcome);
     assert.is(asked.length, count);
   }
+});
+
+test('without the anonymous consumer, which a file may lose: 401', async () => {
+  const around = world();
+  const member: PolicyInstance = { authenticate: () => absent('A') };
+  const policy = createAnyOf({ members: ['m'], anonymous: 'guest' }, { ...host(around), member: () => member });
+  const found = await authenticate(policy);
+  assert.ok(found.outcome === 'absent');
+  assert.equal([found.why, found.pass], ['no credential; the consumer guest does not exist', undefined]);
+});
+
+test('after() and finished() of the members run, and a reply of theirs takes the place of the other', async () => {
+  const seen: string[] = [];
+  const instance = (name: string, status?: number, later = false): PolicyInstance => ({
+    authenticate: () => identity,
+    after: (_, reply) => {
+      seen.push(`${name} ${reply.status}`);
+      const edited = status === undefined ? undefined : new BytesReply(status);
+      return later ? Promise.resolve(edited) : edited;
+    },
+    finished: (_, end) => void seen.push(`${name} ${end}`),
+  });
+  const all = [instance('a'), instance('b', 201), instance('c', 202, true), instance('d')];
+  const names = ['0', '1', '2', '3'];
+  const policy = createAnyOf({ members: names }, { ...host(world()), member: (name) => all[Number(name)]! });
+  const reply = await policy.after!(exchange(), new BytesReply(200));
+  policy.finished!(exchange(), 'sent');
+  assert.is(reply?.status, 202);
+  assert.equal(seen, ['a 200', 'b 200', 'c 201', 'd 202', 'a sent', 'b sent', 'c sent', 'd sent']);
+  assert.is(anyOf([identity]).after, undefined);
 });
 
 test('without any credential: 401 with all challenges', async () => {

@@ -1,5 +1,5 @@
 /** Attempts to guess credentials are slowed, and do not lock a caller out; over sockets, with clients behind a trusted proxy. */
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { genSaltSync, hashSync } from 'bcryptjs';
@@ -22,6 +22,8 @@ test.after.each(closeAll);
 test.after(removeFolders);
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+const SECRET = 'x'.repeat(32);
 
 interface Settings {
   readonly authentication?: string;
@@ -55,6 +57,15 @@ name = "keys"
 match = "GET /keys"
 to = "orders"
 policies = ["keys"]
+[policy.tokens]
+use = "jwt"
+secret = "\${env:TOKEN_SECRET}"
+audience = "orders"
+[[route]]
+name = "tokens"
+match = "GET /tokens"
+to = "orders"
+policies = ["tokens"]
 [[route]]
 name = "people"
 match = "GET /people"
@@ -62,7 +73,11 @@ to = "orders"
 policies = ["people"]
 `);
   writeFileSync(join(spec.folder, 'users'), `ada:${hashSync('open sesame', genSaltSync(4))}\n`);
-  const running = await startGateway({ spec: spec.path, accessLog: { path: access, format: 'json' } });
+  const running = await startGateway({
+    spec: spec.path,
+    env: { TOKEN_SECRET: SECRET },
+    accessLog: { path: access, format: 'json' },
+  });
   return { ...running, lines: () => readFileSync(access, 'utf8') };
 }
 
@@ -103,6 +118,25 @@ test('an IPv6 network of one subscriber counts as one address', async () => {
   for (let at = 0; at < 3; at++) assert.is((await key(gw, `2001:db8:1:2::${at + 1}`, 'guess')).status, 401);
   assert.is((await key(gw, '2001:db8:1:2:ffff::9', 'guess')).status, 429);
   assert.is((await key(gw, '2001:db8:1:3::1', 'guess')).status, 401);
+});
+
+const json64 = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+
+function token(gw: Running, from: string, exp: number, secret = SECRET): Promise<Answer> {
+  const text = `${json64({ alg: 'HS256' })}.${json64({ aud: 'orders', exp })}`;
+  const signature = createHmac('sha256', secret).update(text).digest('base64url');
+  return call(`${gw.url}/tokens`, {
+    headers: { 'x-forwarded-for': from, authorization: `Bearer ${text}.${signature}` },
+  });
+}
+
+test('tokens that have expired are no attempts: many clients behind one address may fetch new ones', async () => {
+  const gw = await start({ authentication: '[authentication]\nfailures = "2/min"' });
+  for (let at = 0; at < 10; at++) assert.is((await token(gw, '192.0.2.1', 1_700_000_000 + at)).status, 401);
+  const soon = Math.floor(Date.now() / 1000) + 600;
+  assert.is((await token(gw, '192.0.2.1', soon)).status, 200);
+  for (let at = 0; at < 2; at++) assert.is((await token(gw, '192.0.2.1', soon, `guess ${at}`.repeat(5))).status, 401);
+  assert.is((await token(gw, '192.0.2.1', soon, 'guess'.repeat(8))).status, 429);
 });
 
 test('requests without credentials are no attempts', async () => {

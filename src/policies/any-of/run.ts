@@ -76,12 +76,16 @@ class AnyOfPolicy implements PolicyInstance {
 
   #none(absent: readonly Absent[]): Identity | Absent {
     const name = this.#anonymous;
-    if (name === undefined)
-      return { outcome: 'absent', why: 'no credential', problem: problemOf(absent), reply: replyOf(absent) };
+    if (name === undefined) return this.#missing(absent, 'no credential');
     const consumer = this.#host.consumers.byName(name);
-    if (consumer === undefined) throw new Error(`The anonymous consumer ${name} does not exist.`);
+    // It may come from a file of consumers, which changes without a reload: without it, requests are refused.
+    if (consumer === undefined) return this.#missing(absent, `no credential; the consumer ${name} does not exist`);
     const why = `no credential; the anonymous consumer is ${name}`;
     return { outcome: 'identity', consumer, absent: problemOf(absent), why };
+  }
+
+  #missing(absent: readonly Absent[], why: string): Absent {
+    return { outcome: 'absent', why, problem: problemOf(absent), reply: replyOf(absent) };
   }
 
   strip(exchange: Exchange): void {
