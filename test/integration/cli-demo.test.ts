@@ -7,6 +7,7 @@ import * as assert from 'uvu/assert';
 import { GW, runProgram, ServedGateway } from '../support/gw-process.js';
 import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
+import { call } from './control-kit.js';
 
 interface Example {
   readonly line: number;
@@ -47,8 +48,21 @@ let gateway: ServedGateway | undefined;
 test.before(async () => {
   const overlay = join(folder, 'free-port.toml');
   const address = `127.0.0.1:${await freePort()}`;
-  const jwks = `http://${address}/.well-known/jwks.json`;
-  writeFileSync(overlay, `[listener.main]\naddress = "${address}"\n[policy.sessions]\njwks = "${jwks}"\n`);
+  const site = `http://${address}`;
+  writeFileSync(
+    overlay,
+    `[listener.main]
+address = "${address}"
+[policy.sessions]
+jwks = "${site}/.well-known/jwks.json"
+[policy.login]
+issuer = "${site}/id"
+base_url = "${site}"
+[service.id.run.env]
+ISSUER = "${site}/id"
+SITE = "${site}"
+`,
+  );
   gateway = await ServedGateway.start(['--no-access-log', '--overlay', overlay]);
 });
 
@@ -97,6 +111,48 @@ test('a customer logs in, and the token is verified with the key set of the serv
   await until(async () => (await me(token)).status === 200, 'the key set', 15_000);
   assert.is(((await (await me(token)).json()) as { name: string }).name, 'Ada Novak');
   assert.is((await me(`${token.slice(0, -8)}AAAAAAAA`)).status, 401);
+});
+
+/** A browser without a screen: follows redirects, and keeps cookies. */
+class Visitor {
+  readonly #cookies = new Map<string, string>();
+
+  async open(url: string, form?: string): Promise<{ url: string; status: number; text: string }> {
+    const headers = {
+      accept: 'text/html',
+      cookie: [...this.#cookies].map(([name, value]) => `${name}=${value}`).join('; '),
+      ...(form === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+    };
+    const method = form === undefined ? 'GET' : 'POST';
+    // fetch() would say that it is a script.
+    const reply = await call(url, { method, headers, ...(form === undefined ? {} : { body: form }) });
+    for (const line of reply.headers['set-cookie'] ?? []) {
+      const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? [];
+      if (/max-age=0/i.test(line)) this.#cookies.delete(name);
+      else this.#cookies.set(name, value);
+    }
+    const { location } = reply.headers;
+    if (location !== undefined) return this.open(new URL(location, url).href);
+    return { url, status: reply.status, text: reply.body };
+  }
+}
+
+test('a customer signs in on the page of the issuer, sees the account, and signs out', async () => {
+  const { url } = gateway!;
+  assert.is((await fetch(`${url}/account`)).status, 401, 'a program gets no page');
+  const visitor = new Visitor();
+  // The gateway serves the issuer itself, so it knows it only after its start.
+  await until(async () => (await visitor.open(`${url}/account`)).status === 200, 'the issuer', 15_000);
+  const page = await visitor.open(`${url}/account`);
+  assert.match(page.text, '<h1>Sign in</h1>');
+  const action = /action="([^"]+)"/.exec(page.text)![1]!.replaceAll('&#38;', '&');
+  const wrong = await visitor.open(action, 'email=ada%40acme.example&password=guess');
+  assert.equal([wrong.status, /Email or password is wrong/.test(wrong.text)], [401, true]);
+  const account = await visitor.open(action, 'email=ada%40acme.example&password=demo');
+  assert.is(account.url, `${url}/account`);
+  assert.is((JSON.parse(account.text) as { name: string }).name, 'Ada Novak');
+  assert.match((await visitor.open(`${url}/oauth2/logout`)).text, 'Signed out');
+  assert.match((await visitor.open(`${url}/account`)).text, '<h1>Sign in</h1>');
 });
 
 test('an order that does not match its schema is refused with every failing field', async () => {
