@@ -24,6 +24,10 @@ export const resourceFields = {
       'https://api.example.com',
     )
     .optional(),
+  resource_document: s
+    .boolean()
+    .describe('Serve that document. `false`: another policy with the same `resource` does, and challenges name it.')
+    .default(true),
   authorization_servers: s
     .array(httpsUrl(), { min: 1 })
     .describe('URLs of the issuers, for that document. Default: those in `issuer`.', ['https://id.example.com'])
@@ -36,12 +40,15 @@ export const resourceFields = {
 
 export interface ResourceConfig {
   readonly resource?: string | undefined;
+  readonly resource_document?: boolean | undefined;
   readonly authorization_servers?: readonly string[] | undefined;
   readonly scopes?: readonly string[] | undefined;
 }
 
-export const resourcePaths = ({ resource }: ResourceConfig): readonly PolicyPath[] =>
-  resource === undefined ? [] : [{ name: 'resource', match: `GET ${resourcePath(resource)}`, at: ['resource'] }];
+export const resourcePaths = ({ resource, resource_document: serves }: ResourceConfig): readonly PolicyPath[] =>
+  resource === undefined || !serves
+    ? []
+    : [{ name: 'resource', match: `GET ${resourcePath(resource)}`, at: ['resource'] }];
 
 /** `issuers`: the names of issuers, of which those that are URLs count. */
 export function resourceOf(
