@@ -45,6 +45,10 @@ for (const [more, expected] of [
   [', ciphers = ["ECDHE-RSA-AES128-GCM-SHA265"]', /Did you mean `ECDHE-RSA-AES128-GCM-SHA256`/],
   [', ciphers = ["HIGH"]', /Expected a TLS cipher/],
   [', ciphers = ["ADH-AES128-SHA", "TLS_AES_128_GCM_SHA256"]', /ADH-AES128-SHA/],
+  [', client_crl = "a.crl"', /`client_crl` has no effect without `client_ca`/],
+  [', client_certificate = "optional"', /`client_certificate` has no effect without `client_ca`/],
+  [', client_ca = []', /^schema\//],
+  [', client_ca = "a.pem", client_certificate = "maybe"', /^schema\//],
   [', min_version = "1.3", ciphers = ["ECDHE-RSA-AES128-GCM-SHA256"]', /no cipher of TLS 1\.3/],
 ] as const) {
   test(`refused: tls = {${more.slice(1)} }`, () => {
@@ -53,6 +57,14 @@ for (const [more, expected] of [
     assert.match(found[0] ?? '', expected);
   });
 }
+
+test('client_ca is one file or several', () => {
+  assert.equal(read(', client_ca = "a.pem"').value?.listeners[0]?.config.tls?.client_ca, ['a.pem']);
+  assert.equal(
+    errors(', client_ca = ["a.pem", "${env:CA}"], client_crl = "a.crl", client_certificate = "optional"'),
+    [],
+  );
+});
 
 test('OpenSSL knows every cipher that a spec may use', () => {
   const known = new Set(getCiphers());
