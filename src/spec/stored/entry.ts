@@ -39,6 +39,13 @@ function decodePlain(node: TomlNode, report: (diagnostic: Diagnostic) => void) {
   return config === INVALID ? undefined : { config, at };
 }
 
+/** Those whose name another one before has. */
+function repeated(credentials: ConsumerModel['credentials']): ConsumerModel['credentials'] {
+  if (credentials.length < 2) return [];
+  const names = new Set<string>();
+  return credentials.filter(({ entry }) => names.size === names.add(entry.name).size);
+}
+
 /** Reads declarations. `readFile`: files with public keys. */
 export function entryReader(readFile: (path: string) => PolicyFile): ReadEntry {
   return (declared, report, plain = false) => {
@@ -54,6 +61,15 @@ export function entryReader(readFile: (path: string) => PolicyFile): ReadEntry {
     const { credentials, problems } = credentialsOf(found.config, readFile);
     for (const { at, ...problem } of problems)
       report({ code: 'consumer/public-key', severity: 'error', span: found.at.spanOf(...at), entity, ...problem });
+    for (const { entry, at } of repeated(credentials))
+      report({
+        code: 'consumer/credential-name',
+        severity: 'error',
+        span: found.at.spanOf(...(at[0] === 'credentials' ? at.slice(0, 2) : at)),
+        message: `Consumer \`${name}\` has two credentials with the name \`${entry.name}\`.`,
+        help: 'Give each credential its own `name`. Those without a name are called by their kind and number: `key-1`, `key-2`.',
+        entity,
+      });
     return consumerEntry(name, found.config, credentials, found.config.plan);
   };
 }
