@@ -13,6 +13,8 @@ import { isNone, type NoSession, type SessionMaker } from './tokens.js';
 
 /** Milliseconds after which another worker may redeem the code: longer than the duty takes. */
 const LEASE = 15_000;
+/** Milliseconds that the result is kept for a request that is sent twice: then the browser has no login with this state any more. */
+const KEPT = 60_000;
 
 export interface CallbackParts extends LoginParts {
   readonly logins: Logins;
@@ -82,8 +84,7 @@ export class Callback {
       if (kept !== undefined) return kept;
       const session = await this.#request(code, login);
       const sealed = sealer.seal(JSON.stringify(isNone(session) ? session : packSession(session)), key);
-      if (!isNone(session) || session.none !== 'outage')
-        await host.cache.set(key, sealed, this.#parts.settings.loginTimeout);
+      if (!isNone(session) || session.none !== 'outage') await host.cache.set(key, sealed, KEPT);
       return sealed;
     });
     const opened = sealer.open(text, key);

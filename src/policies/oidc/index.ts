@@ -38,8 +38,11 @@ export default declarePolicy<OidcConfig, OidcSettings>({
   // Keys, and the marks of sessions, belong to the issuer: other edits keep them.
   stateKey: ({ issuer }) => issuer,
   duty: ({ wait, require_issuer }) => ({ wait, required: require_issuer }),
-  traits: ({ fields, forward_token, optional }) => ({
+  traits: ({ bearer, fields, forward_token, optional }) => ({
     authenticates: !optional,
+    ...(bearer === undefined
+      ? {}
+      : { credential: { kind: 'token', header: 'authorization', scheme: 'Bearer' } as const }),
     ownsRequestFields: [...Object.keys(fields).map(lower), ...(forward_token ? ['authorization'] : [])],
   }),
   paths: pathsOf,
