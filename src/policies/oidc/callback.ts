@@ -99,7 +99,7 @@ export class Callback {
     if (isFault(answer)) return { none: answer.fault, cause: answer.cause };
     const made = await maker.login(answer, nonce);
     if (isNone(made)) return made;
-    // A new one for every login: an id that someone knew before it is worth nothing.
+    // A new one for every login: an id that was known before the login is worth nothing.
     const id = crypto.randomBytes(16).toString('base64url');
     const now = host.clock.now();
     const session = { ...made, id, created: now, used: now };
