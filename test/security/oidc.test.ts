@@ -87,6 +87,14 @@ test('open redirect: the page after a login is always one of this site', async (
     assert.is((await login.path(new Browser(), 'login', `return=${encodeURIComponent(wanted)}`)).status, 302, wanted);
 });
 
+test('header injection: a query that no field can hold is encoded', async () => {
+  const login = await LoginPolicy.create();
+  const browser = new Browser();
+  const to = await login.begin(browser, { path: '/a', query: 'q=\u00e4\u{1f600}"<>' });
+  const done = await login.callback(browser, { code: 'c', state: to.searchParams.get('state')! });
+  assert.is(done.headers.get('location'), `${SITE}/a?q=%C3%A4%F0%9F%98%80%22%3C%3E`);
+});
+
 test('open redirect: Host and forwarding fields have no effect on URLs', async () => {
   const login = await LoginPolicy.create('after_logout = "/bye"');
   const headers = [

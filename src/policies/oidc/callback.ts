@@ -62,7 +62,8 @@ export class Callback {
       why: 'login completed',
     });
     const set = cookies.setSession(sealed, own);
-    return redirect(`${settings.baseUrl}${login.to}`, [...done, ...set, logins.ended(own)]);
+    // The URL of this site is in front, so that no path leads elsewhere; what no field can hold is encoded.
+    return redirect(new URL(`${settings.baseUrl}${login.to}`).href, [...done, ...set, logins.ended(own)]);
   }
 
   /** RFC 9207 section 2.4: a reply of another issuer would lead its code to this one, or the other way round. */

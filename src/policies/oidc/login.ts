@@ -162,7 +162,7 @@ const idOf = (state: string): string => crypto.createHash('sha256').update(state
 const unavailable = (why: string): Unavailable => ({ outcome: 'unavailable', why });
 
 /** A longer page is not worth a cookie that browsers refuse. */
-const shortOf = (to: string): string => (to.length > MAX_RETURN ? '/' : to);
+const shortOf = (to: string): string => (to.startsWith('/') && to.length <= MAX_RETURN ? to : '/');
 
 /**
  * Whether a request is for a page that a person opens: only such a request is sent to the login. Scripts would follow the redirect

@@ -89,7 +89,8 @@ export class SessionMaker {
     return {
       ...(forwardToken ? { access } : {}),
       from: now,
-      ...(expiresIn === undefined ? {} : { until: now + expiresIn }),
+      // A lifetime of nothing would cause a refresh with each request.
+      ...(expiresIn === undefined || expiresIn <= 0 ? {} : { until: now + expiresIn }),
       ...(next === undefined ? {} : { refresh: next }),
       ...(logoutAtIssuer && hint !== undefined ? { id: hint } : {}),
     };
