@@ -124,4 +124,28 @@ test('a config that is not valid is refused with the messages of gw', () => {
   );
 });
 
+test('policyOf() answers for the paths of a policy', async () => {
+  const policy = definePolicy({
+    summary: 'Counts',
+    phase: 'transform',
+    paths: () => [{ name: 'count', match: 'GET /count', at: [] }],
+    create: () => ({ answer: (_exchange, path, body) => new BytesReply(200, { body: `${path} ${body.length}` }) }),
+  });
+  const { answered, body, status } = await policyOf(policy).answer('count', { body: 'four' });
+  assert.equal([answered, body, status], [true, 'count 4', 200]);
+});
+
+test('paths and answer() belong together', () => {
+  const paths = () => [{ name: 'count', match: 'GET /count', at: [] }];
+  const alone = definePolicy({
+    summary: 'Counts',
+    phase: 'transform',
+    paths,
+    create: () => ({ before: () => undefined }),
+  });
+  assert.throws(() => policyOf(alone), /belong together/);
+  const unnamed = define(() => ({ answer: () => new BytesReply(200, {}) }));
+  assert.throws(() => policyOf(unnamed), /belong together/);
+});
+
 test.run();
