@@ -1,5 +1,13 @@
 import type { RouteModel } from '../../spec/model.js';
-import { authenticates, isConditional, modelIndexOf, quotedList, routeEntity, traitsOf } from '../model-index.js';
+import {
+  authenticates,
+  isConditional,
+  listIn,
+  modelIndexOf,
+  quotedList,
+  routeEntity,
+  traitsOf,
+} from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 /** Public reads beside authenticated writes are common and sensible. */
@@ -32,26 +40,44 @@ function conditionalOn(route: RouteModel): string {
   return use === undefined ? '' : ` whenever the condition of policy \`${use.policy.name}\` does not hold`;
 }
 
+/** Routes of the same hosts and path, which differ in their methods or conditions. */
+function siblings(routes: readonly RouteModel[]): Iterable<readonly RouteModel[]> {
+  const byPath = new Map<string, RouteModel[]>();
+  for (const route of routes) {
+    const { hosts, text } = route.match;
+    listIn(byPath, [...hosts, text.slice(text.indexOf('/'))].join(' ')).push(route);
+  }
+  return byPath.values();
+}
+
 const rule: Rule = {
   code: 'route/unauthenticated',
   severity: 'warning',
-  summary: 'A route has no authentication, but other routes to its service do',
+  summary: 'A route has no authentication, but other routes to its service or path do',
   partial: false,
   check(model, report) {
-    for (const [service, routes] of modelIndexOf(model).routesByService) {
+    const reported = new Set<RouteModel>();
+    for (const [service, routes] of modelIndexOf(model).routesByService)
+      judgeAll(routes, (route) => `reaches service \`${service.name}\` without authentication${conditionalOn(route)}`);
+    for (const routes of siblings(model.routes))
+      judgeAll(routes, (route) => `answers the same path without authentication${conditionalOn(route)}`);
+
+    function judgeAll(routes: readonly RouteModel[], what: (route: RouteModel) => string): void {
       const { open, guarded } = judge(routes);
       const like = guarded[0];
-      if (!like) continue;
+      if (!like) return;
       const policy = like.policies.find(({ policy: { phase } }) => phase === 'authenticate');
       const others = quotedList(
         guarded.map(({ name }) => name),
         2,
       );
       for (const route of open) {
+        if (reported.has(route)) continue;
+        reported.add(route);
         report({
           span: route.nameSpan,
           entity: routeEntity(route),
-          message: `Route \`${route.name}\` reaches service \`${service.name}\` without authentication${conditionalOn(route)}, but ${others} ${guarded.length === 1 ? 'requires' : 'require'} it.`,
+          message: `Route \`${route.name}\` ${what(route)}, but ${others} ${guarded.length === 1 ? 'requires' : 'require'} it.`,
           related: [{ span: policy?.span ?? like.nameSpan, message: `\`${like.name}\` authenticates here` }],
           help: `Add an authenticating policy${policy ? ` (\`${policy.policy.name}\`)` : ''} to the route. If the route is meant to be public, add this warning to \`[lint].allow\`.`,
         });
