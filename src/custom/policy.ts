@@ -21,6 +21,7 @@ export { isToken as isFieldName } from '../field-syntax.js';
 export * from '../policies/run-kit/fields.js';
 export * from '../policies/run-kit/queries.js';
 export {
+  authProblem,
   BytesReply,
   ConstantReply,
   type Problem,

@@ -5,7 +5,14 @@
 import { isToken } from '../field-syntax.js';
 import * as fields from '../policies/run-kit/fields.js';
 import * as queries from '../policies/run-kit/queries.js';
-import { BytesReply, ConstantReply, problem, problemType, statusText } from '../policies/run-kit/replies.js';
+import {
+  authProblem,
+  BytesReply,
+  ConstantReply,
+  problem,
+  problemType,
+  statusText,
+} from '../policies/run-kit/replies.js';
 import { defineAction, definePolicy } from './define.js';
 
 /** Every property of it, and every call, gives itself. */
@@ -18,6 +25,7 @@ const inert: object = new Proxy(() => {}, {
 export const RUN_API: object = Object.freeze({
   ...fields,
   ...queries,
+  authProblem,
   BytesReply,
   ConstantReply,
   defineAction,
