@@ -89,7 +89,8 @@ async function passes(
     return { reply: request, body: bytesIn(request), sent: undefined, answered: true };
   if (policy.onAttempt !== undefined) {
     points.pass();
-    await policy.onAttempt(exchange, attemptOf(exchange, request));
+    const instead = await policy.onAttempt(exchange, attemptOf(exchange, request));
+    if (instead) return { reply: instead, body: bytesIn(instead), sent: request, answered: true };
   }
   const { status = 200, headers = {}, body } = options.target ?? {};
   let reply: Reply = new BytesReply(status, {
