@@ -294,7 +294,7 @@ export class Explainer {
       targets: service.targets.map(({ url, weight }) => ({ url: written(url), weight })),
       run: service.run?.command ?? null,
       chosen: chosen ? written(chosen.url) : null,
-      head: result.head,
+      head: result.head && shownHead(result.head, result.added),
       body: result.sent === null ? null : shownBytes(result.sent, result.head ?? []),
     };
   }
@@ -390,3 +390,10 @@ function offlineProgram(
 }
 
 const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
+
+/** Credentials that a policy adds are not shown: what explains a request is often pasted somewhere. */
+const shownHead = (head: readonly string[], added: readonly string[]): readonly string[] =>
+  head.map((line) => {
+    const name = line.slice(0, Math.max(0, line.indexOf(':')));
+    return added.includes(name) ? `${name}: (not shown)` : line;
+  });

@@ -1,10 +1,12 @@
 /** Credentials for services over sockets: a real token server, rotation, outage, a 401 and its repeat, AWS by instance metadata. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
 import { OAuth2Server } from 'oauth2-mock-server';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { authorization, sha256 } from '../../src/policies/upstream-auth/aws/sigv4.js';
+import { gw } from '../cli/kit.js';
 import { type Answer, call, closeAll, removeFolders, SpecFile, startGateway, until } from './control-kit.js';
 
 const closing: (() => Promise<unknown>)[] = [];
@@ -207,6 +209,22 @@ test('AWS: credentials of the instance metadata, renewed; the signature is right
   } finally {
     delete process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
   }
+});
+
+test('explain says that a credential is added, without its value', async () => {
+  const { path } = new SpecFile(specOf('http://127.0.0.1:1', 'fields = { x-key = "${env:UPSTREAM_TEST_SECRET}" }'));
+  process.env['UPSTREAM_TEST_SECRET'] = SECRET;
+  for (const more of [[], ['--json']]) {
+    const { code, out, err } = await gw(['explain', 'GET', '/orders', path, '--mock', 'orders=200', ...more], {
+      cwd: dirname(path),
+    });
+    assert.is(code, 0, err);
+    assert.match(out, 'x-key: (not shown)');
+    assert.not.match(out, SECRET);
+  }
+  const aws = new SpecFile(specOf('http://127.0.0.1:1', 'aws = { service = "s3", region = "r" }'));
+  const { out } = await gw(['explain', 'GET', '/orders', aws.path], { cwd: dirname(aws.path) });
+  assert.match(out, 'to give it: --published sign=FILE');
 });
 
 test('a bundle has references, not secrets', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { DutyFetchOptions, DutyHost, DutyReply, Json } from '../../src/policies/contract.js';
+import { runHalves } from '../../src/policies/run-registry.js';
 import {
   type AwsRequest,
   amzDate,
@@ -15,8 +16,8 @@ import {
 } from '../../src/policies/upstream-auth/aws/sigv4.js';
 import { findCredentials } from '../../src/policies/upstream-auth/aws/source.js';
 import { CredentialsDuty } from '../../src/policies/upstream-auth/duty.js';
-import { exchange, lint } from './support.js';
-import { attemptOf, bed, NOW, run } from './upstream-auth-kit.js';
+import { compile, exchange, host as hostOf, lint, world } from './support.js';
+import { attemptOf, bed, NOW, type Ran, ROUTE, run } from './upstream-auth-kit.js';
 
 // The test suite of AWS, "aws-sig-v4-test-suite".
 const EXAMPLE = { accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY' };
@@ -217,13 +218,38 @@ test('bodies: collected and signed, or unsigned over TLS', async () => {
 
 test('fetched credentials: none yet, and none after their end', async () => {
   const b = bed(aws('source = "instance"'));
-  assert.is((await run(b)).reply?.cause, 'no AWS credentials yet');
+  assert.is((await run(b)).reply?.cause, 'no AWS credentials yet: duties do not run here');
   b.policy.published!({ ...EXAMPLE, sessionToken: 's', expires: NOW * 1000 + 1000 });
   assert.is((await run(b)).reply, undefined);
   b.around.wall! += 2000;
   const { reply } = await run(b);
-  assert.equal([reply?.status, reply?.cause], [503, 'the AWS credentials have expired']);
+  assert.is(reply?.status, 503);
+  assert.match(reply?.cause ?? '', /^the AWS credentials have expired/);
   assert.is(await b.policy.onAttempt!(exchange(), attemptOf(exchange(), { service: 'other' })), undefined);
+});
+
+test('without credentials the duty is asked, and not again at once if it has none', async () => {
+  const asked: Json[] = [];
+  const host = { ...hostOf(Object.assign(world(), { wall: NOW * 1000 })) };
+  const settings = compile('upstream-auth', aws('source = "instance"'), { routes: [ROUTE] })!;
+  let answer: () => Promise<Json> = () => Promise.reject(new Error('instance metadata: status 500'));
+  const policy = runHalves['upstream-auth']!(settings, {
+    ...host,
+    ask: (question) => {
+      asked.push(question);
+      return answer();
+    },
+  });
+  const once = (): Promise<Ran> => run({ policy, around: world() });
+  assert.is((await once()).reply?.cause, 'no AWS credentials yet: instance metadata: status 500');
+  await once();
+  assert.is(asked.length, 1);
+  const other = runHalves['upstream-auth']!(settings, { ...host, ask: async () => answer() });
+  answer = async () => {
+    other.published!(EXAMPLE);
+    return true;
+  };
+  assert.is((await run({ policy: other, around: world() })).reply, undefined);
 });
 
 // ---------------------------------------------------------------- sources

@@ -12,7 +12,8 @@ export interface Bed {
   readonly around: World;
 }
 
-const ROUTE = {
+/** The route of the policy. */
+export const ROUTE = {
   name: 'r',
   params: ['id'],
   methods: ['GET'],

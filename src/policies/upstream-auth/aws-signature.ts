@@ -1,5 +1,5 @@
 /** Signs requests for AWS. */
-import type { Attempt, Exchange, Json, Reply } from '../contract.js';
+import type { Attempt, Awaitable, Exchange, Json, Reply } from '../contract.js';
 import { type AwsCredentials, amzDate, authorization, sha256, UNSIGNED_PAYLOAD } from './aws/sigv4.js';
 import type { SourcedCredentials } from './aws/source.js';
 import { type Credential, type CredentialParts, resolved, unavailable } from './credential.js';
@@ -8,6 +8,8 @@ import type { KindSettings } from './schema.js';
 type AwsSettings = Extract<KindSettings, { readonly kind: 'aws' }>;
 
 const EMPTY = sha256('');
+/** Milliseconds until the duty is asked again if it has none. */
+const ASK_AGAIN = 1000;
 const FIELDS = ['authorization', 'x-amz-date', 'x-amz-content-sha256', 'x-amz-security-token'] as const;
 
 export function awsSignature(settings: AwsSettings, { host }: CredentialParts): Credential {
@@ -21,6 +23,9 @@ export function awsSignature(settings: AwsSettings, { host }: CredentialParts): 
           sessionToken: keys.sessionToken === undefined ? undefined : resolved(keys.sessionToken, 'session token'),
         };
   let fetched: SourcedCredentials | undefined;
+  /** Before this time (monotonic) the duty is not asked again; and why its last answer was none. */
+  let notBefore = Number.NEGATIVE_INFINITY;
+  let why = '';
 
   /** Undefined if there are none, or if they have expired. */
   const current = (): AwsCredentials | undefined => {
@@ -35,35 +40,52 @@ export function awsSignature(settings: AwsSettings, { host }: CredentialParts): 
     return exchange.hasBody ? undefined : EMPTY;
   };
 
+  const signed = (exchange: Exchange, attempt: Attempt, credentials: AwsCredentials): Reply | undefined => {
+    const hash = payloadOf(exchange, attempt);
+    if (hash === undefined)
+      return unavailable(
+        exchange,
+        payload === 'unsigned' ? 'an unsigned body needs TLS' : 'the body was not collected',
+      );
+    const date = amzDate(host.clock.now());
+    attempt.set('x-amz-date', date);
+    attempt.set('x-amz-content-sha256', hash);
+    if (credentials.sessionToken === undefined) attempt.remove('x-amz-security-token');
+    else attempt.set('x-amz-security-token', credentials.sessionToken);
+    const headers: [string, string][] = [['host', attempt.host]];
+    for (const [name, value] of attempt.headers())
+      if (name === 'content-type' || name.startsWith('x-amz-')) headers.push([name, value]);
+    const request = { method: attempt.method, target: attempt.path, headers, payload: hash };
+    attempt.set('authorization', authorization(request, credentials, { region, service }, date));
+    return undefined;
+  };
+
+  /** Asks the duty for credentials, once at a time. */
+  const later = async (exchange: Exchange, attempt: Attempt): Promise<Reply | undefined> => {
+    let cause = 'the AWS credentials have expired';
+    if (host.clock.monotonic() >= notBefore) {
+      try {
+        await host.ask(null);
+      } catch (error) {
+        notBefore = host.clock.monotonic() + ASK_AGAIN;
+        why = error instanceof Error ? error.message : 'unknown';
+      }
+    }
+    const credentials = current();
+    if (credentials !== undefined) return signed(exchange, attempt, credentials);
+    if (fetched === undefined) cause = 'no AWS credentials yet';
+    return unavailable(exchange, why === '' ? cause : `${cause}: ${why}`);
+  };
+
   return {
     fields: FIELDS,
     published(value: Json) {
       fetched = value as SourcedCredentials;
+      why = '';
     },
-    apply(exchange: Exchange, attempt: Attempt): Reply | undefined {
+    apply(exchange: Exchange, attempt: Attempt): Awaitable<Reply | undefined> {
       const credentials = current();
-      if (credentials === undefined)
-        return unavailable(
-          exchange,
-          fetched === undefined ? 'no AWS credentials yet' : 'the AWS credentials have expired',
-        );
-      const hash = payloadOf(exchange, attempt);
-      if (hash === undefined)
-        return unavailable(
-          exchange,
-          payload === 'unsigned' ? 'an unsigned body needs TLS' : 'the body was not collected',
-        );
-      const date = amzDate(host.clock.now());
-      attempt.set('x-amz-date', date);
-      attempt.set('x-amz-content-sha256', hash);
-      if (credentials.sessionToken === undefined) attempt.remove('x-amz-security-token');
-      else attempt.set('x-amz-security-token', credentials.sessionToken);
-      const headers: [string, string][] = [['host', attempt.host]];
-      for (const [name, value] of attempt.headers())
-        if (name === 'content-type' || name.startsWith('x-amz-')) headers.push([name, value]);
-      const request = { method: attempt.method, target: attempt.path, headers, payload: hash };
-      attempt.set('authorization', authorization(request, credentials, { region, service }, date));
-      return undefined;
+      return credentials === undefined ? later(exchange, attempt) : signed(exchange, attempt, credentials);
     },
   };
 }

@@ -28,6 +28,12 @@ export class CredentialsDuty implements DutyInstance {
     this.#environment = environment;
   }
 
+  /** A worker has none, or they have expired. */
+  async ask(): Promise<true> {
+    await this.run();
+    return true;
+  }
+
   async run(): Promise<number> {
     const { clock, fetch } = this.#host;
     const asked = { fetch, environment: this.#environment, region: this.#region, now: clock.now() };

@@ -24,6 +24,8 @@ export class TargetAttempt implements Attempt {
   readonly unauthorized: boolean;
   /** A repeat after 401 was asked for, and there was none. */
   repeats = false;
+  /** The fields that policies have set, which may be credentials. Lower-case names. */
+  readonly added = new Set<string>();
   readonly #exchange: GwExchange;
   readonly #target: Target;
   /** The fields of the request with the edits of this attempt; undefined if it has none. No other hook sees them. */
@@ -107,6 +109,7 @@ export class TargetAttempt implements Attempt {
   set(name: string, value: string): void {
     this.#fields ??= this.#exchange.headers.copy();
     this.#fields.set(name, value);
+    this.added.add(name.toLowerCase());
   }
 
   remove(name: string): void {

@@ -41,6 +41,8 @@ export interface OfflineResult {
   /** Lines of the request head that the target receives, and the bytes of its body. */
   readonly head: readonly string[] | null;
   readonly sent: Uint8Array | null;
+  /** Names of its fields that policies have set for the attempt, which may be credentials. */
+  readonly added: readonly string[];
   /** Number of policies of the chain, from the first on, that the request has reached. */
   readonly reached: number;
   readonly consumer: string | null;
@@ -81,6 +83,7 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
   #target: string | null = null;
   #head: readonly string[] | null = null;
   #sent: Uint8Array | null = null;
+  #added: readonly string[] = [];
   /** Placeholder for the reply of a target without a mock, and the number of decisions before it. */
   #placeholder: Reply | undefined;
   #decided = 0;
@@ -125,6 +128,7 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
     this.#target = target?.url ?? null;
     this.#head = target?.head ?? null;
     this.#sent = target?.body ?? null;
+    this.#added = target?.added ?? [];
   }
 
   mock(exchange: GwExchange, call: OfflineCall): OfflineReply | undefined {
@@ -212,6 +216,7 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
       target: this.#target,
       head: this.#head,
       sent: this.#sent,
+      added: this.#added,
       reached: reachedBy(exchange),
       consumer: exchange.consumer?.name ?? null,
       // A reply to HEAD has the fields of one to GET, and no body.
@@ -268,6 +273,7 @@ export function unread(id: string, error: ErrorSlug, cause: string): OfflineResu
     target: null,
     head: null,
     sent: null,
+    added: [],
     reached: 0,
     consumer: null,
     reply: replyResult(reply, reply.body ?? EMPTY),

@@ -28,6 +28,8 @@ export interface AskedTarget {
   /** The lines of the request's head. */
   readonly head: readonly string[];
   readonly body: Uint8Array;
+  /** Names of the fields that policies have set for the attempt. */
+  readonly added: readonly string[];
 }
 
 export interface OfflineTargetHost {
@@ -127,7 +129,12 @@ export class OfflineTarget implements ReplySource, AttemptUser {
       return;
     }
     const head = shownText(text).trimEnd().split('\r\n');
-    this.#host.asked(exchange, { url: target.url, head, body: this.#requestBody });
+    this.#host.asked(exchange, {
+      url: target.url,
+      head,
+      body: this.#requestBody,
+      added: [...(this.#attempt?.added ?? [])],
+    });
     // What a tunnel carries is not known.
     if (upgrades) this.#pass(this.#host.unanswered(exchange, target.service));
     else this.#answer(path, head.slice(1).map(fieldOf));
