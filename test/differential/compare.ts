@@ -10,6 +10,7 @@ import { Gateway } from '../../src/control/gateway.js';
 import type { OfflineResult } from '../../src/proxy/offline.js';
 import { KeptLog } from '../control/kit.js';
 import { virtualClock } from '../support/virtual-clock.js';
+import { ENV, START } from './identities.js';
 import { Random } from './random.js';
 import { type RandomRequest, randomRequest } from './random-request.js';
 import { randomSpec } from './random-spec.js';
@@ -58,11 +59,19 @@ async function compareOn(random: Random, index: number, count: number, origin: O
   const targets = [`${origin.url}/t0`, `${origin.url}/t1`, origin.url];
   const { model, text } = randomSpec(random, targets, `/random/gateway-${index}.toml`);
   const { bundle } = compile(model);
-  let now = Date.UTC(2026, 0, 1);
+  let now = START;
   const clock = virtualClock(() => now);
   const log = new KeptLog();
-  const gateway = await Gateway.start({ model, inline: true, adminSocket: false, accessLog: null, clock, log });
-  const explainer = new Explainer(bundle, { clock });
+  const gateway = await Gateway.start({
+    model,
+    inline: true,
+    adminSocket: false,
+    accessLog: null,
+    clock,
+    log,
+    env: ENV,
+  });
+  const explainer = new Explainer(bundle, { clock, env: ENV });
   const listeners = gateway.addresses.map(({ name, address }) => {
     const colon = address.lastIndexOf(':');
     return { name, host: address.slice(0, colon), port: Number(address.slice(colon + 1)) };

@@ -1,7 +1,8 @@
 /** Random requests close to the routes of a spec: most match a route, many miss one narrowly. */
 import type { Model, RouteModel, SegmentModel } from '../../src/spec/model.js';
+import { KEYS, PASSWORDS, TOKENS } from './identities.js';
 import type { Random } from './random.js';
-import { HEADER_NAMES, HOSTS, KEYS, METHODS, QUERY_NAMES, WORDS } from './random-spec.js';
+import { HEADER_NAMES, HOSTS, METHODS, QUERY_NAMES, WORDS } from './random-spec.js';
 
 export interface RandomRequest {
   readonly method: string;
@@ -195,5 +196,7 @@ function credentials(random: Random, headers: [string, string][], query: string[
   if (random.chance(0.45)) headers.push(['x-api-key', random.pick(KEYS)]);
   if (random.chance(0.15))
     headers.push(['Authorization', `${random.pick(['Bearer', 'bearer', 'Basic'])} ${random.pick(KEYS)}`]);
+  if (random.chance(0.2))
+    headers.push(['authorization', random.chance(0.7) ? `Bearer ${random.pick(TOKENS)}` : random.pick(PASSWORDS)]);
   if (random.chance(0.25)) query.push(`key=${random.pick(KEYS)}`);
 }

@@ -1,13 +1,12 @@
 /** Random specs over a small vocabulary, so that routes overlap in every possible way. */
-import { createHash } from 'node:crypto';
 import { checkSpec } from '../../src/lint/index.js';
 import type { Model } from '../../src/spec/model.js';
+import { CONSUMERS } from './identities.js';
 import type { Random } from './random.js';
 
 export const WORDS = ['orders', 'items', 'v1', 'a', 'b', 'long-word', 'search'];
 export const HOSTS = ['api.example.com', 'shop.example.com', 'example.com', 'deep.api.example.com'];
 export const METHODS = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH'];
-export const KEYS = ['key-of-acme', 'key-of-beta', 'key-of-none'];
 const TYPES = ['int', 'uuid', '[a-z]+', '[a-z0-9-]{1,8}', '(x|y)[0-9]*'];
 const HOST_PATTERNS = [...HOSTS.slice(0, 3), '*.example.com', '*.api.example.com'];
 export const HEADER_NAMES = ['x-beta', 'x-tenant'];
@@ -34,6 +33,10 @@ const POLICY_NAMES = [
   'by-header',
   'browsers',
   'others',
+  'tokens',
+  'people',
+  'any',
+  'plan',
 ];
 /** They refuse many requests. */
 const GUARDS = ['access', 'scanners', 'own-pages'];
@@ -133,17 +136,35 @@ host = "${random.pick(['preserve', 'target'])}"
 const when = (random: Random, ...lists: readonly (readonly string[])[]): string =>
   random.chance(0.4) ? `when = '${random.pick(lists.flat())}'\n` : '';
 
-/** Keys are those of KEYS, in order. */
 function policies(random: Random): string {
-  return `[consumer.acme]
-plan = "gold"
-tags = { region = "eu" }
-api_keys = ["sha256:${HASHES[0]}"]
-[consumer.beta]
-api_keys = ["sha256:${HASHES[1]}"]
-[plan.gold]
+  return `${CONSUMERS}[plan.gold]
 limits = { by-consumer = "9/min" }
-[policy.keys]
+rate = ["8/min", "300/h"]
+concurrency = 100
+${random.chance(0.3) ? 'routes = ["r1*", "r2*"]\n' : ''}[plan.free]
+rate = "4/min"
+[policy.plan]
+use = "plan"
+${random.chance(0.6) ? 'default = "free"\n' : ''}[policy.tokens]
+use = "jwt"
+secret = "\${env:TOKEN_SECRET}"
+issuer = "id"
+optional = ${random.chance(0.4)}
+forward = ${random.chance(0.5)}
+${random.chance(0.5) ? 'consumer_claim = "sub"\n' : ''}${random.chance(0.3) ? 'scope = "read"\n' : ''}${when(random, ON_REQUEST)}[policy.people]
+use = "basic"
+${when(random, ON_REQUEST)}[policy.some-key]
+use = "api-key"
+[policy.some-token]
+use = "jwt"
+secret = "\${env:TOKEN_SECRET}"
+consumer_claim = "sub"
+[policy.some-person]
+use = "basic"
+[policy.any]
+use = "any-of"
+policies = ["some-key", "some-token", "some-person"]
+${random.chance(0.3) ? 'anonymous = "beta"\n' : ''}[policy.keys]
 use = "api-key"
 ${when(random, ON_REQUEST)}[policy.open-keys]
 use = "api-key"
@@ -215,8 +236,6 @@ reply.set = { x-failed = "{reply.status} {reply.code}" }
 reply.remove = ["etag"]
 ${when(random, ON_REPLY)}`;
 }
-
-const HASHES = KEYS.map((key) => createHash('sha256').update(key).digest('hex'));
 
 interface RandomRoute {
   readonly name: string;
