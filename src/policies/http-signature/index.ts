@@ -20,6 +20,8 @@ export default declarePolicy<HttpSignatureConfig, HttpSignatureSettings>({
   stateKey: () => null,
   traits: ({ optional, forward }) => ({
     authenticates: !optional,
+    // A signature has no scopes.
+    grants: [],
     ...(forward ? {} : { ownsRequestFields: ['signature', 'signature-input'] }),
   }),
   body: ({ max_body }) => ({ request: { max: max_body, mandatory: false } }),
