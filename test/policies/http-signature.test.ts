@@ -136,7 +136,8 @@ test('a body is collected after the signature is valid, and must have the digest
 test('a nonce is accepted once for each key; ways to do without', async () => {
   const b = bed();
   assert.is(said(await send(b, { nonce: 'n1' })), 'identity');
-  assert.is(said(await send(b, { nonce: 'n1' })), 'The nonce of the signature was used before.');
+  const used = (await send(b, { nonce: 'n1' })) as Refused;
+  assert.equal([said(used), used.counts], ['The nonce of the signature was used before.', false]);
   assert.is(said(await send(b, { nonce: 'n2' })), 'identity');
   assert.is(said(await send(b, { nonce: null })), 'The signature has no nonce.');
   const both = await Promise.all([send(b, { nonce: 'n3' }), send(b, { nonce: 'n3' })]);

@@ -130,15 +130,15 @@ class HttpSignature implements PolicyInstance {
   ): Promise<Authentication> {
     if (coversDigest(input.components)) {
       const digests = readDigests(digest);
-      if (digests === undefined) return this.#invalid(exchange, 'the field Content-Digest is malformed');
+      if (digests === undefined) return this.#genuine(exchange, 'the field Content-Digest is malformed');
       const body = await collect(this.#settings.maxBody);
       if (!(body instanceof Uint8Array)) return body;
-      if (!hasDigests(body, digests)) return this.#invalid(exchange, 'the body does not have the digest');
+      if (!hasDigests(body, digests)) return this.#genuine(exchange, 'the body does not have the digest');
     }
     if (input.nonce !== undefined && this.#settings.nonce !== 'ignored') {
       try {
         if (!(await isFirstUse(this.#host, [input.keyid!, input.nonce], this.#timeLeft(input))))
-          return this.#invalid(exchange, 'the nonce of the signature was used before');
+          return this.#genuine(exchange, 'the nonce of the signature was used before');
       } catch (error) {
         return { outcome: 'unavailable', why: `replay window: ${error instanceof Error ? error.message : 'failed'}` };
       }
@@ -164,6 +164,11 @@ class HttpSignature implements PolicyInstance {
   #invalid(exchange: Exchange, fault: string): Refused {
     const detail = `${fault.charAt(0).toUpperCase()}${fault.slice(1)}.`;
     return this.#refused(fault, { ...PROBLEMS.invalid, detail, ...this.#challenge(exchange) });
+  }
+
+  /** The signature itself is valid, so the request is no attempt to guess a key. */
+  #genuine(exchange: Exchange, fault: string): Refused {
+    return { ...this.#invalid(exchange, fault), counts: false };
   }
 
   #ambiguous(): AuthProblem {
