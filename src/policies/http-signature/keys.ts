@@ -39,8 +39,9 @@ export class Keys {
     }
   }
 
-  /** The key of that id; undefined for none. */
+  /** The key of that id; undefined for none. Both places are looked at, so that an unknown id takes no longer than a known one. */
   find(id: string): KnownKey | undefined {
+    const ofConsumer = this.#consumers ? this.#ofConsumer(id) : undefined;
     const own = this.#own.get(id);
     if (own !== undefined) {
       const consumer = own.consumer === undefined ? undefined : this.#host.consumers.byName(own.consumer);
@@ -48,7 +49,7 @@ export class Keys {
       if (own.consumer !== undefined && consumer === undefined) return undefined;
       return { key: own.key, consumer, credential: undefined };
     }
-    return this.#consumers ? this.#ofConsumer(id) : undefined;
+    return ofConsumer;
   }
 
   #ofConsumer(id: string): KnownKey | undefined {

@@ -92,8 +92,10 @@ class HttpSignature implements PolicyInstance {
     if (typeof base !== 'string')
       return this.#invalid(exchange, `the request does not have the component ${base.missing.id}`);
     const known = this.#keys.find(input.keyid!);
+    // Also for a known key: an unknown one takes no longer.
+    const dummy = this.#keys.dummy(input.alg);
     const fits = known !== undefined && (input.alg === undefined || input.alg === known.key.algorithm);
-    const valid = verify(fits ? known.key : this.#keys.dummy(input.alg), base, signature);
+    const valid = verify(fits ? known.key : dummy, base, signature);
     if (!fits || !valid) return this.#invalid(exchange, WRONG);
     const digest = request.values('content-digest').join(', ');
     const nonce = this.#settings.nonce === 'ignored' ? undefined : input.nonce;
