@@ -67,7 +67,12 @@ export function createKey(request: KeyRequest, tools: KeyTools): Promise<Created
   const { consumer, file, expires, addresses, create } = request;
   return withLock(file, () => {
     const text = create ? textOr(file, '') : textOf(file);
-    const known = create ? [] : credentialsOf(text, file, consumer);
+    const present = create === undefined ? undefined : credentialsIn(text, isLines(file), consumer);
+    // Another writer may have created it since the file was looked at.
+    const fresh = present === undefined ? create : undefined;
+    if (present && (create?.plan !== undefined || (create?.groups?.length ?? 0) > 0))
+      throw new KeysError('exists', `Consumer ${consumer} was created meanwhile: its plan and groups are in ${file}.`);
+    const known = fresh ? [] : (present ?? credentialsOf(text, file, consumer));
     const name = request.name ?? freeName(known, 'key');
     if (known.some(({ entry }) => entry.name === name)) {
       throw new KeysError(
@@ -77,11 +82,11 @@ export function createKey(request: KeyRequest, tools: KeyTools): Promise<Created
     }
     const key = newKey(tools.random);
     const credential = { name, key: keyHash(key), expires, addresses, created: dayOf(tools.now()) };
-    const fresh = { name: consumer, ...create };
-    if (create) {
+    if (fresh) {
+      const declared = { name: consumer, ...fresh };
       replaceDurably(
         file,
-        isLines(file) ? addToJsonLines(text, fresh, credential) : addToToml(text, fresh, credential),
+        isLines(file) ? addToJsonLines(text, declared, credential) : addToToml(text, declared, credential),
       );
     } else write(file, text, consumer, [{ do: 'add', credential }]);
     return {
@@ -90,7 +95,7 @@ export function createKey(request: KeyRequest, tools: KeyTools): Promise<Created
       name,
       file,
       ...(expires === undefined ? {} : { expires }),
-      created: create !== undefined,
+      created: fresh !== undefined,
     };
   });
 }

@@ -13,7 +13,7 @@ export class LockedError extends Error {
 const STEP_MS = 20;
 /** Writing takes some milliseconds. */
 const PATIENCE_MS = 5000;
-/** The lock of a process on another machine, or one without content, is given up after this time. */
+/** A lock is given up after this time: its process is on another machine, or its number belongs to another process now. */
 const STALE_MS = 60_000;
 
 /** Runs `work` while no other caller does for the same path, in this process or another one. @throws LockedError */
@@ -23,10 +23,11 @@ export async function withLock<T>(path: string, work: () => T | Promise<T>, pati
   const until = performance.now() + patience;
   for (;;) {
     if (take(lock)) break;
-    if (isStale(lock)) rmSync(lock, { force: true });
-    else if (performance.now() > until) {
+    if (isStale(lock) && removeStale(lock)) continue;
+    if (performance.now() > until) {
       throw new LockedError(`another process is writing this file: ${lock} exists`);
-    } else await sleep(STEP_MS);
+    }
+    await sleep(STEP_MS);
   }
   try {
     return await work();
@@ -38,8 +39,14 @@ export async function withLock<T>(path: string, work: () => T | Promise<T>, pati
 function take(lock: string): boolean {
   try {
     const file = openSync(lock, 'wx', 0o600);
-    writeSync(file, `${process.pid} ${hostname()}\n`);
-    closeSync(file);
+    try {
+      writeSync(file, `${process.pid} ${hostname()}\n`);
+    } catch (error) {
+      rmSync(lock, { force: true });
+      throw error;
+    } finally {
+      closeSync(file);
+    }
     return true;
   } catch (error) {
     if (errnoCode(error) === 'EEXIST') return false;
@@ -47,11 +54,30 @@ function take(lock: string): boolean {
   }
 }
 
-/** Its process has ended without removing it. */
+/**
+ * One process at a time looks again and removes it: otherwise one that has waited longer would remove the lock that another
+ * process has taken in place of the old one, and two would write.
+ */
+function removeStale(lock: string): boolean {
+  const turn = `${lock}.stale`;
+  if (!take(turn)) {
+    // Its process has ended within these few lines.
+    if (isStale(turn)) rmSync(turn, { force: true });
+    return false;
+  }
+  try {
+    if (isStale(lock)) rmSync(lock, { force: true });
+    return true;
+  } finally {
+    rmSync(turn, { force: true });
+  }
+}
+
+/** Its process has ended without removing it, or nearly certainly so. */
 function isStale(lock: string): boolean {
   try {
     const [pid = '', host = ''] = readFileSync(lock, 'utf8').trim().split(' ');
-    if (host === hostname() && /^\d+$/.test(pid)) return !isRunning(Number(pid));
+    if (host === hostname() && /^\d+$/.test(pid) && !isRunning(Number(pid))) return true;
     return Date.now() - statSync(lock).mtimeMs > STALE_MS;
   } catch (error) {
     // Removed meanwhile.

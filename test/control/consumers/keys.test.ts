@@ -4,13 +4,15 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -205,6 +207,56 @@ test('a lock of a process that has ended is taken over; one of a running process
   } catch (error) {
     assert.instance(error, LockedError);
   }
+});
+
+for (const [file, pattern] of [
+  ['acme.toml', 'consumers/*.toml'],
+  ['all.jsonl', 'consumers/*.jsonl'],
+] as const) {
+  test(`a consumer that several writers create at once is declared once in ${file}`, async () => {
+    const { places, tools, keys } = place(`consumers = "${pattern}"\n`, file === 'all.jsonl' ? { [file]: '' } : {});
+    const before = places();
+    const names = ['a', 'b', 'c', 'd'];
+    const made = await Promise.all(
+      names.map((name) => addKey(before, { consumer: 'acme', name, create: true }, tools)),
+    );
+    assert.is(made.filter(({ created }) => created).length, 1);
+    assert.equal(
+      [...keys('acme')].sort(),
+      names.map((name) => `${name} active`),
+    );
+    const late = addKey(before, { consumer: 'acme', name: 'e', create: true, groups: ['x'] }, tools);
+    assert.match(await refusal(late), /^exists: Consumer acme was created meanwhile/);
+    assert.is(keys('acme').length, 4);
+  });
+}
+
+test('writers that wait for the same lock of an ended process write one after the other', async () => {
+  const { folder } = place('');
+  const [path, lock] = [join(folder, 'x'), join(folder, '.x.lock')];
+  writeFileSync(lock, `999999999 ${hostname()}\n`);
+  let running = 0;
+  const most: number[] = [];
+  const work = async (): Promise<void> => {
+    most.push(++running);
+    await new Promise((done) => setTimeout(done, 5));
+    running--;
+  };
+  await Promise.all(Array.from({ length: 8 }, () => withLock(path, work)));
+  assert.is(Math.max(...most), 1);
+  assert.equal(
+    readdirSync(folder).filter((name) => name.includes('.lock')),
+    [],
+  );
+});
+
+test('a lock is given up after a minute, although another process has the number of its process now', async () => {
+  const { folder } = place('');
+  const [path, lock] = [join(folder, 'x'), join(folder, '.x.lock')];
+  writeFileSync(lock, `${process.pid} ${hostname()}\n`);
+  const old = new Date(Date.now() - 61_000);
+  utimesSync(lock, old, old);
+  assert.is(await withLock(path, () => 'done', 200), 'done');
 });
 
 test.run();
