@@ -43,6 +43,13 @@ export interface PolicyInstance {
    * accepted, even with an underscore.
    */
   readonly clientFields?: readonly string[];
+  /**
+   * Request fields by which it tells the target who calls, in lower case. The chain removes them from what clients send, on all
+   * routes that lead to the same service: before the first policy runs, or with the credentials if an authenticator sets them.
+   */
+  readonly identityFields?: readonly string[];
+  /** Request fields of clients that it passes on by intention: its routes keep them, although other policies set such a field. */
+  readonly passedFields?: readonly string[];
   /** Query parameters with credentials: records of all exchanges omit them, also those of other routes. */
   readonly secretParams?: readonly string[];
 

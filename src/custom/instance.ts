@@ -22,7 +22,12 @@ const HOOKS = [
   'finished',
 ] as const satisfies readonly (keyof PolicyInstance)[];
 const OTHER_HOOKS = ['published', 'stats', 'close'] as const satisfies readonly (keyof PolicyInstance)[];
-const NAMES = ['requestFields', 'clientFields'] as const satisfies readonly (keyof PolicyInstance)[];
+const NAMES = [
+  'requestFields',
+  'clientFields',
+  'identityFields',
+  'passedFields',
+] as const satisfies readonly (keyof PolicyInstance)[];
 
 /**
  * Creates an instance of a policy. Throws for one that would let requests pass unchecked: a promise in place of the hooks, no

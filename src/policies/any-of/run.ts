@@ -23,6 +23,7 @@ type Authenticator = PolicyInstance & Required<Pick<PolicyInstance, 'authenticat
 class AnyOfPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
   readonly clientFields: readonly string[];
+  readonly identityFields: readonly string[];
   readonly secretParams: readonly string[];
   readonly #host: PolicyHost;
   readonly #members: readonly Authenticator[];
@@ -37,6 +38,7 @@ class AnyOfPolicy implements PolicyInstance {
     this.#members = members.map((name) => authenticatorOf(name, host.member(name)));
     this.requestFields = this.#members.flatMap(({ requestFields = [] }) => requestFields);
     this.clientFields = this.#members.flatMap(({ clientFields = [] }) => clientFields);
+    this.identityFields = this.#members.flatMap(({ identityFields = [] }) => identityFields);
     const instances = members.map((name) => host.member(name));
     if (instances.some(({ after }) => after !== undefined)) this.after = afterAll(instances);
     if (instances.some(({ finished }) => finished !== undefined))
@@ -118,6 +120,7 @@ function authenticatorOf(name: string, instance: PolicyInstance): Authenticator 
     strip: (exchange) => instance.strip?.(exchange),
     requestFields: instance.requestFields ?? [],
     clientFields: instance.clientFields ?? [],
+    identityFields: instance.identityFields ?? [],
     secretParams: instance.secretParams ?? [],
   };
 }

@@ -29,11 +29,13 @@ interface Accepted {
 
 class ForwardAuth implements PolicyInstance {
   readonly requestFields: readonly string[];
+  readonly identityFields: readonly string[];
   readonly #settings: ForwardAuthSettings;
   readonly #host: PolicyHost;
 
   constructor(settings: ForwardAuthSettings, host: PolicyHost) {
     this.requestFields = settings.take;
+    this.identityFields = settings.take;
     this.#settings = settings;
     this.#host = host;
   }

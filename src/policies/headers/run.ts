@@ -40,6 +40,24 @@ class Edits {
     return [...this.#remove, ...this.#set.map(([name]) => name), ...this.#add.map(([name]) => name)];
   }
 
+  /** Names of the fields whose values say who calls. */
+  get ofCaller(): readonly string[] {
+    return this.#written.filter(([, template]) => template.namesCaller).map(([name]) => name);
+  }
+
+  /** Names of the fields whose values contain what the client sent under the same name. */
+  get passed(): readonly string[] {
+    return this.#written
+      .filter(([name, { plan }]) =>
+        plan.some((part) => typeof part !== 'string' && part.var.toLowerCase() === `request.header.${name}`),
+      )
+      .map(([name]) => name);
+  }
+
+  get #written(): readonly Edit[] {
+    return [...this.#set, ...this.#add];
+  }
+
   /** For people: `remove server, set x-tenant`. `headers`: as edited. */
   describe(headers: HeaderFields): string {
     const parts = [
@@ -69,6 +87,8 @@ class HeadersPolicy implements PolicyInstance {
   readonly #request: Edits;
   readonly #reply: Edits;
   readonly requestFields: readonly string[];
+  readonly identityFields: readonly string[];
+  readonly passedFields: readonly string[];
   readonly before?: (exchange: Exchange) => undefined;
   readonly after?: (exchange: Exchange, reply: Reply) => undefined;
 
@@ -77,6 +97,8 @@ class HeadersPolicy implements PolicyInstance {
     this.#request = new Edits(settings.request);
     this.#reply = new Edits(settings.reply);
     this.requestFields = this.#request.names;
+    this.identityFields = this.#request.ofCaller;
+    this.passedFields = this.#request.passed;
     // No call for a side without edits.
     if (!this.#request.none) this.before = (exchange) => this.#editRequest(exchange);
     if (!this.#reply.none) this.after = (exchange, reply) => this.#editReply(exchange, reply);

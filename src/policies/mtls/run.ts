@@ -26,6 +26,7 @@ type Presented = ClientCertificate | { readonly fault: string } | undefined;
 
 class MtlsPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
+  readonly identityFields: readonly string[];
   readonly #settings: MtlsSettings;
   readonly #host: PolicyHost;
   readonly #issuers: ReadonlySet<string> | undefined;
@@ -42,6 +43,7 @@ class MtlsPolicy implements PolicyInstance {
     this.#issuers = issuers === undefined ? undefined : new Set(issuers);
     this.#forwarded = new ForwardedCertificates(ca === undefined ? undefined : ClientTrust.read(ca, crl), host.clock);
     this.requestFields = [CLIENT_CERT, CLIENT_CERT_CHAIN, ...Object.keys(fields)];
+    this.identityFields = Object.keys(fields);
     const challenge = `ClientCertificate realm="${realm}"`;
     this.#invalid = { ...PROBLEMS.invalid, challenge };
     this.#absent = {

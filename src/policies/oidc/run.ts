@@ -38,6 +38,7 @@ interface Noted {
 
 class OidcPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
+  readonly identityFields: readonly string[];
   readonly secretParams: readonly string[] = ['code'];
   readonly #settings: OidcSettings;
   readonly #host: PolicyHost;
@@ -57,6 +58,7 @@ class OidcPolicy implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     this.requestFields = [...fields.map(([field]) => field), ...(forwardToken ? ['authorization'] : [])];
+    this.identityFields = fields.map(([field]) => field);
     this.#issuer = new Issuer(settings, host);
     this.#cookies = new PolicyCookies(cookie, secure);
     // Bound to the policy; each text is bound to its cookie as well.

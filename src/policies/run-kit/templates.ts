@@ -86,6 +86,11 @@ export class Template {
     return (this.#usesConsumer && consumer === undefined) || (this.#usesClaims && claims === undefined);
   }
 
+  /** Whether a variable is about the caller. */
+  get namesCaller(): boolean {
+    return this.#usesConsumer || this.#usesClaims;
+  }
+
   /** A variable without a value renders as nothing. */
   render(exchange: Exchange, reply?: Reply): string {
     if (this.constant !== undefined) return this.constant;

@@ -19,6 +19,7 @@ import { refuse } from './chain/refuse.js';
 import { discard, faultOf } from './chain/replies.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
+import { removeIdentity } from './identity-fields.js';
 import { markMiss } from './preflight.js';
 import { routeRequest } from './route-request.js';
 
@@ -47,8 +48,12 @@ export class Driver {
     const refused = this.#route(exchange);
     this.#host.routed(exchange);
     const reply = refused ?? bound(exchange);
-    if (reply !== undefined) this.#exit(exchange, reply);
-    else this.#enter(exchange);
+    if (reply !== undefined) {
+      this.#exit(exchange, reply);
+      return;
+    }
+    removeIdentity(exchange, exchange.compiled!.identityFields);
+    this.#enter(exchange);
   }
 
   /** Starts a copy of an exchange that has passed its first steps. Throws only for a bug in gw. */

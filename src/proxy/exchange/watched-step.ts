@@ -165,6 +165,8 @@ export function watchedPolicy(instance: PolicyInstance, watch: Watch): PolicyIns
     answersPreflight: instance.answersPreflight,
     requestFields: instance.requestFields,
     clientFields: instance.clientFields,
+    identityFields: instance.identityFields,
+    passedFields: instance.passedFields,
     secretParams: instance.secretParams,
     permits: watch.hook1(instance, instance.permits),
     authenticate: watch.hook2(instance, checking(instance)),

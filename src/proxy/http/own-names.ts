@@ -49,6 +49,9 @@ const END_TO_END = new Set([
 /** Whether Connection must not list the field as hop-by-hop, RFC 9110 section 7.6.1. In lower case. */
 export const isEndToEnd = (name: string): boolean => END_TO_END.has(name) || isForwarding(name);
 
+/** Whether the field says who calls: only policies may set it, whoever sends the request. `name` in lower case. */
+export const isCaller = (name: string): boolean => name.startsWith('x-consumer-');
+
 /**
  * Whether a target that reads `_` and `-` as the same (CGI, WSGI, Rack, PHP) would take a name with underscores for a field
  * that gw writes or interprets, or that policies write (`written`). A name in `written` that itself has an underscore is one
@@ -57,5 +60,5 @@ export const isEndToEnd = (name: string): boolean => END_TO_END.has(name) || isF
 export function isAlias(name: string, written: ReadonlySet<string>): boolean {
   const lower = name.toLowerCase();
   const meant = lower.replaceAll('_', '-');
-  return OWN_FRAMING.has(meant) || isEndToEnd(meant) || (written.has(meant) && !written.has(lower));
+  return OWN_FRAMING.has(meant) || isEndToEnd(meant) || isCaller(meant) || (written.has(meant) && !written.has(lower));
 }

@@ -215,10 +215,8 @@ export class RequestHead implements TargetParts {
       }
       const verdict = this.#field(text, line, nameEnd, valueAt, trimEnd(text, valueAt, at), next);
       if (verdict === REFUSED) return REFUSED;
-      if (verdict === AGAIN) {
-        text = text.slice(0, line) + text.slice(next);
-        this.text = text;
-      } else line = next;
+      if (verdict !== AGAIN) line = next;
+      else this.text = text = text.slice(0, line) + text.slice(next);
     }
   }
 
@@ -277,9 +275,9 @@ export class RequestHead implements TargetParts {
         if (equalsLower(text, line, nameEnd, 'content-type'))
           return this.#once(Seen.ContentType, text, line, 'content-type', valueAt, valueEnd);
         if (equalsLower(text, line, nameEnd, 'max-forwards')) return this.#maxForwards(text, valueAt, valueEnd);
-        return equalsLower(text, line, nameEnd, 'x-request-id') ? this.#saw(Seen.RequestId) : KEEP;
+        return equalsLower(text, line, nameEnd, 'x-request-id') ? this.#saw(Seen.RequestId) : this.#other(text, line);
       case 13:
-        if (!equalsLower(text, line, nameEnd, 'authorization')) return KEEP;
+        if (!equalsLower(text, line, nameEnd, 'authorization')) return this.#other(text, line);
         return this.#once(Seen.Authorization, text, line, 'authorization', valueAt, valueEnd);
       case 14:
         if (equalsLower(text, line, nameEnd, 'content-length')) return this.#contentLength(text, valueAt, valueEnd);
@@ -304,10 +302,11 @@ export class RequestHead implements TargetParts {
     }
   }
 
-  /** Other forwarding fields: X-Forwarded-Port, -Prefix, -Ssl, -Client-Cert and so on. */
+  /** Other forwarding fields: X-Forwarded-Port, -Ssl, -Client-Cert and so on. X-Consumer-*, which says who calls, is cut out. */
   #other(text: string, line: number): number {
-    if ((text.charCodeAt(line) | 0x20) !== 0x78 || !equalsLower(text, line, line + 12, 'x-forwarded-')) return KEEP;
-    return this.#saw(Seen.ForwardedOther);
+    if ((text.charCodeAt(line) | 0x20) !== 0x78) return KEEP;
+    if (equalsLower(text, line, line + 11, 'x-consumer-')) return AGAIN;
+    return equalsLower(text, line, line + 12, 'x-forwarded-') ? this.#saw(Seen.ForwardedOther) : KEEP;
   }
 
   #saw(bit: number): number {
@@ -321,15 +320,15 @@ export class RequestHead implements TargetParts {
       this.seen |= bit;
       return KEEP;
     }
-    const same = findField(text, this.fieldsAt, line, name) === text.slice(valueAt, valueEnd);
-    return same ? AGAIN : this.#malformed(`second ${name} with a different value`, line);
+    if (findField(text, this.fieldsAt, line, name) === text.slice(valueAt, valueEnd)) return AGAIN;
+    return this.#malformed(`second ${name} with a different value`, line);
   }
 
   #host(text: string, start: number, end: number): number {
-    // The target's authority overrides Host, but a malformed Host is refused all the same.
-    const into = this.authority === '' ? this : new Authority();
     if (this.seen & Seen.Host) return this.#refuse('request/host', 'second Host', start);
-    if (!readAuthority(into, text, start, end)) return this.#refuse('request/host', 'Host is not a valid host', start);
+    // The target's authority overrides Host, but a malformed Host is refused all the same.
+    if (!readAuthority(this.authority === '' ? this : new Authority(), text, start, end))
+      return this.#refuse('request/host', 'Host is not a valid host', start);
     return this.#saw(Seen.Host);
   }
 
