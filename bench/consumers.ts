@@ -85,7 +85,13 @@ function lookup(live: LiveConsumers, digests: readonly string[], found: boolean)
 function check(live: LiveConsumers): number {
   const callers = new Callers(live, () => Date.now());
   const found = live.byKey(digestOf(keyOf(1)))!;
-  const exchange: CalledExchange = { remoteAddress: '::1', consumer: undefined, credential: undefined, callerTurn: 0 };
+  const exchange: CalledExchange = {
+    remoteAddress: '::1',
+    consumer: undefined,
+    credential: undefined,
+    certificate: undefined,
+    callerTurn: 0,
+  };
   const identity = { outcome: 'identity', ...found, why: '' } as const;
   let refused = 0;
   const time = timed(() => {

@@ -257,6 +257,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     before?.retire();
     const listeners = bound.map(({ listener }) => listener);
     for (const { listener, settings } of bound) listener.update(settings);
+    this.#instances.callers.certificatesChanged();
     for (const listener of this.#listeners) {
       if (listeners.includes(listener)) continue;
       this.#leaving.push(listener);

@@ -57,7 +57,7 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   ),
   'auth/disabled': on('The consumer of the request is `disabled`. Its credential is valid.'),
   'auth/revoked': on(
-    'The consumer or its credential was removed or disabled, or the credential expired, while the exchange was in progress: requests, streams and tunnels end within a second. `keep_streams` of the consumer keeps them open. `cause` in the access log names the reason.',
+    'The consumer or its credential was removed or disabled, the credential expired, or its client certificate was revoked, while the exchange was in progress: requests, streams and tunnels end within a second. `keep_streams` of the consumer keeps them open. `cause` in the access log names the reason.',
   ),
   'auth/unavailable': on(
     'An authenticator cannot check credentials at the moment: a key set or a service is not available. gw never lets such a request pass.',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import * as assert from 'uvu/assert';
 import { Authorities, type Issued } from '../../support/authority.js';
+import { until } from '../../support/until.js';
 import { type Plane, RawClient, type RawReply, specOf } from '../engine-kit.js';
 import { type EngineContext, engineSuite } from '../engine-suite.js';
 
@@ -113,6 +114,86 @@ test('a reload that removes a certificate applies to the next request of a kept 
   await plane.load(specOf(target.url, { listener: tls, route: 'policies = ["certificates"]', more }));
   assert.is(await status(), 401);
   client.destroy();
+});
+
+test('a certificate whose credential is disabled or has expired is refused like an unknown one, and a disabled consumer gets 403', async (context) => {
+  const { plane, target } = context;
+  const tls = `tls = { cert = "${CERT}", key = "${KEY}", client_ca = ${JSON.stringify(root.cert)}, client_certificate = "optional" }`;
+  const replies: unknown[] = [];
+  for (const [more, own] of [
+    ['', ''],
+    ['', 'disabled = true'],
+    ['', 'expires = 2020-01-01T00:00:00Z'],
+    ['', 'addresses = ["10.0.0.0/8"]'],
+    ['disabled = true', ''],
+  ] as const) {
+    const credential = `[[consumer.acme.credentials]]\nname = "one"\ncertificate = "sha256:${fingerprint(acme)}"\n${own}`;
+    const spec = `[consumer.acme]\n${more}\n${credential}\n[policy.certificates]\nuse = "mtls"`;
+    await plane.load(specOf(target.url, { listener: tls, route: 'policies = ["certificates"]', more: spec }));
+    const { status, body } = await ask(plane, acme);
+    const unknown = await ask(plane, both);
+    assert.is(unknown.status, 401);
+    const text = (one: Buffer): string => one.toString().replace(/"instance".*/, '');
+    replies.push([status, status === 401 && text(body) === text(unknown.body)]);
+  }
+  assert.equal(replies, [
+    [200, false],
+    [401, true],
+    [401, true],
+    [401, true],
+    [403, false],
+  ]);
+});
+
+test('open streams and tunnels end when a list revokes their certificate, but not those of others or with keep_streams', async (context) => {
+  const { plane, target } = context;
+  const crl = join(authorities.folder, 'streams.crl');
+  const named = root.issue('kept', { subject: '/O=Acme/CN=kept' });
+  const policy = '[policy.certificates]\nuse = "mtls"\nconsumer = "subject.cn"';
+  const anyone = '[policy.anyone]\nuse = "mtls"\nconsumer = "none"';
+  const more = `[consumer.acme]\n[consumer.kept]\nkeep_streams = true\n[consumer.cart]\n${policy}\n${anyone}
+[[route]]\nname = "anyone"\nmatch = "/anyone"\nto = "it"\npolicies = ["anyone"]`;
+  const reload = async (): Promise<void> => {
+    writeFileSync(crl, root.list());
+    const tls = `tls = { cert = "${CERT}", key = "${KEY}", client_ca = ${JSON.stringify(root.cert)}, client_crl = ${JSON.stringify(crl)}, client_certificate = "optional" }`;
+    await plane.load(specOf(target.url, { listener: tls, route: 'policies = ["certificates"]', more }));
+  };
+  await reload();
+  target.respond = ({ socket, head }) =>
+    void socket.write(
+      /upgrade: websocket/i.test(head)
+        ? 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\ndata: 1'
+        : 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n',
+    );
+  const open = async (issued: Issued, path: string, fields = ''): Promise<RawClient> => {
+    const own = { key: issued.key, cert: issued.cert };
+    const client = new RawClient(connect({ port: plane.port, host: '127.0.0.1', rejectUnauthorized: false, ...own }));
+    client.send(`GET ${path} HTTP/1.1\r\nHost: a.example\r\n${fields}\r\n`);
+    await until(() => client.pending.includes('data: 1'), path);
+    return client;
+  };
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+  const [stream, tunnel, free, kept, other] = [
+    await open(acme, '/stream'),
+    await open(acme, '/tunnel', upgrade),
+    await open(acme, '/anyone'),
+    await open(named, '/kept'),
+    await open(cart, '/other'),
+  ];
+  await reload();
+  for (const one of [acme, named]) root.revoke(one);
+  const since = performance.now();
+  await reload();
+  const ending = [stream, tunnel, free];
+  await until(() => ending.every(({ ended }) => ended), 'the revoked ones end');
+  assert.ok(performance.now() - since < 1000);
+  assert.equal([kept.ended, other.ended], [false, false]);
+  for (const path of ['/stream', '/tunnel', '/anyone']) {
+    const { error, cause } = await plane.record(({ url }) => url === path);
+    assert.equal([error, cause], ['auth/revoked', 'the client certificate is not accepted any more']);
+  }
+  for (const one of [acme, named]) root.restore(one);
+  for (const client of [kept, other]) client.destroy();
 });
 
 test('by name: exactly one, of the kind that the policy says', async (context) => {

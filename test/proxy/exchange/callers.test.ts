@@ -21,6 +21,7 @@ const called = (): CalledExchange => ({
   remoteAddress: '127.0.0.1',
   consumer: undefined,
   credential: undefined,
+  certificate: undefined,
   callerTurn: 0,
 });
 

@@ -1,9 +1,9 @@
 /**
  * The one check of consumers and their credentials: for each identity that an authenticator returns, also a kept one, and
- * again for open exchanges when consumers have changed or a credential expires.
+ * again for open exchanges when consumers or lists of revoked certificates have changed, or a credential expires.
  */
 import type { ConsumerEntry, CredentialEntry } from '../../../bundle/types.js';
-import type { AuthProblem, Identity, Refused } from '../../../policies/contract.js';
+import type { AuthProblem, ClientCertificate, Identity, Refused } from '../../../policies/contract.js';
 import { AddressSet, encodeAddresses } from '../../../policies/kits/addresses.js';
 import { credentialIn, type LiveConsumers } from '../../../state/consumers/live.js';
 import { ERRORS } from '../../errors/errors.js';
@@ -13,6 +13,8 @@ export interface CalledExchange {
   readonly remoteAddress: string;
   consumer: ConsumerEntry | undefined;
   credential: CredentialEntry | undefined;
+  /** What an authenticator has found. */
+  readonly certificate: ClientCertificate | undefined;
   /** The turn in which its caller was checked last. */
   callerTurn: number;
 }
@@ -48,7 +50,11 @@ export class Callers {
 
   /** Sets the caller of the exchange to what is known about it now. Returns a refusal if the identity is not accepted. */
   admit(exchange: CalledExchange, found: Identity): Identity | Refused {
-    const { consumer } = found;
+    const { certificate, consumer } = found;
+    if (certificate !== undefined) {
+      exchange.callerTurn = this.#turn;
+      this.#expiresAt(certificate.notAfter + 1);
+    }
     if (consumer === undefined) return found;
     const current = this.consumers.current(consumer);
     const known = found.credential;
@@ -101,6 +107,12 @@ export class Callers {
     if (ms < this.#nextExpiry) this.#nextExpiry = ms;
   }
 
+  /** Listeners may trust other certificates: open exchanges must be checked again. */
+  certificatesChanged(): void {
+    this.#turn++;
+    this.#pending = true;
+  }
+
   /** Whether open exchanges must be checked again. */
   get due(): boolean {
     const expired = this.#nextExpiry !== Number.POSITIVE_INFINITY && this.#nextExpiry <= this.#now();
@@ -121,19 +133,29 @@ export class Callers {
     let left = RECHECKED_AT_ONCE;
     this.#pending = false;
     for (const exchange of open) {
-      const { consumer } = exchange;
-      if (consumer === undefined || exchange.callerTurn === this.#turn) continue;
+      const { certificate, consumer } = exchange;
+      if ((consumer ?? certificate) === undefined || exchange.callerTurn === this.#turn) continue;
       if (left-- === 0) {
         this.#pending = true;
         return;
       }
-      const cause = this.#again(exchange, consumer);
-      if (cause !== undefined) end(exchange, cause);
+      exchange.callerTurn = this.#turn;
+      const cause = consumer === undefined ? undefined : this.#again(exchange, consumer);
+      const kept = consumer !== undefined && (this.consumers.current(consumer) ?? consumer).keepStreams === true;
+      const fault = cause ?? (certificate === undefined || kept ? undefined : this.#certificateFault(certificate));
+      if (fault !== undefined) end(exchange, fault);
     }
   }
 
+  /** Why a certificate is not accepted any more: it has expired, or a list revokes it. */
+  #certificateFault(certificate: ClientCertificate): string | undefined {
+    if (this.#now() > certificate.notAfter) return 'the client certificate has expired';
+    if (!certificate.verified) return 'the client certificate is not accepted any more';
+    this.#expiresAt(certificate.notAfter + 1);
+    return undefined;
+  }
+
   #again(exchange: CalledExchange, consumer: ConsumerEntry): string | undefined {
-    exchange.callerTurn = this.#turn;
     const current = this.consumers.current(consumer);
     if ((current ?? consumer).keepStreams === true) return undefined;
     const known = exchange.credential;
