@@ -192,6 +192,39 @@ test('refusals and outages of the token endpoint are told apart, and a slow one 
   }
 });
 
+test('a code or refresh token that a second worker sends, since the first one has ended, is sent once', async () => {
+  const world = new World();
+  await world.duty.run();
+  const granted = (refresh: string | undefined): void => {
+    world.answers[METADATA.token_endpoint] = {
+      body: { access_token: 'a', token_type: 'Bearer', expires_in: 60, id_token: 'i', refresh_token: refresh },
+    };
+  };
+  const requests = async (question: Json): Promise<number> => {
+    const before = world.sent.length;
+    const first = await world.ask(question);
+    assert.equal(await world.ask(question), first);
+    return world.sent.length - before;
+  };
+  granted('next');
+  assert.is(await requests({ do: 'code', code: 'c', verifier: 'v' }), 1);
+  assert.is(await requests({ do: 'code', code: 'c', verifier: 'other' }), 1, 'another verifier is another question');
+  assert.is(await requests({ do: 'refresh', token: 'r' }), 1);
+  world.now += 60_000;
+  assert.is(await requests({ do: 'refresh', token: 'r' }), 1, 'the first answer is forgotten');
+  world.now += 60_000;
+  for (const same of ['r', undefined]) {
+    granted(same);
+    assert.is(await requests({ do: 'refresh', token: same ?? 'x' }), 2, 'the refresh token stays the same');
+  }
+  world.answers[METADATA.token_endpoint] = { status: 503, body: '' };
+  assert.is(await requests({ do: 'refresh', token: 'y' }), 2, 'an outage is no answer');
+  granted('next');
+  for (let at = 0; at < 3000; at++) await world.ask({ do: 'refresh', token: `many-${at}` });
+  assert.is(await requests({ do: 'refresh', token: 'many-0' }), 1, 'the oldest has left');
+  assert.is(await requests({ do: 'refresh', token: 'many-2999' }), 0);
+});
+
 test('userinfo and pushed requests', async () => {
   const world = new World();
   await world.duty.run();

@@ -90,6 +90,57 @@ test('a refresh keeps the id and takes the new tokens; an outage is bridged unti
   assert.equal([ended.outcome, 'reply' in ended && ended.reply?.status], ['absent', 302]);
 });
 
+test('tokens with a short life are refreshed each time, whether the refresh token stays the same or not', async () => {
+  for (const same of [true, false]) {
+    const login = await LoginPolicy.create('forward_token = true');
+    login.accessLife = 20_000;
+    let count = 0;
+    login.answer = (question) => {
+      if (question['do'] !== 'refresh') return undefined;
+      count++;
+      const refresh = same ? {} : { refresh: `next-${count}` };
+      return { access: `short-${count}`, type: 'bearer', expiresIn: 20_000, ...refresh };
+    };
+    const browser = new Browser();
+    await login.login(browser);
+    const old = browser.copy();
+    const token = async (from: Browser): Promise<string | undefined> =>
+      (await login.identity(from))?.fields?.find(([name]) => name === 'authorization')?.[1];
+    for (let round = 1; round <= 5; round++) {
+      login.pass(16);
+      assert.equal([await token(browser), count], [`Bearer short-${round}`, round], String(same));
+      // A tab that still has the cookie of the login, within a minute after its refresh.
+      if (round < 4) assert.equal([await token(old.copy()), count], [`Bearer short-${round}`, round], String(same));
+    }
+  }
+});
+
+test('tokens that expire at once are refreshed once by a request, and not for ever', async () => {
+  const login = await LoginPolicy.create('forward_token = true');
+  login.accessLife = 1;
+  const browser = new Browser();
+  await login.login(browser);
+  login.pass(1);
+  const before = login.asked.length;
+  assert.ok(await login.identity(browser));
+  assert.is(login.asked.length, before + 1);
+});
+
+test('an expired token of the issuer, or one for another API, is no attempt to guess one', async () => {
+  const login = await LoginPolicy.create('bearer = { audience = "orders" }');
+  const counts = async (claims: Parameters<typeof login.idToken>[0], end = ''): Promise<unknown[]> => {
+    const authorization = `Bearer ${await login.idToken(claims)}${end}`;
+    const found = await login.on(new Browser(), { headers: [['authorization', authorization]] });
+    return [found.outcome, 'counts' in found ? found.counts : undefined];
+  };
+  const { now } = login;
+  assert.equal(await counts({ aud: 'orders' }), ['identity', undefined]);
+  assert.equal(await counts({ aud: 'orders', iat: now - 900, exp: now - 600 }), ['refused', false]);
+  assert.equal(await counts({ aud: 'other' }), ['refused', false]);
+  assert.equal(await counts({ aud: 'orders', at_hash: 'x' }), ['refused', false]);
+  assert.equal(await counts({ aud: 'orders' }, 'AAAA'), ['refused', undefined]);
+});
+
 test('a refresh that answers for another person ends the session', async () => {
   const login = await LoginPolicy.create();
   login.accessLife = 10_000;

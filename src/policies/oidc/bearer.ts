@@ -75,10 +75,11 @@ export class Bearer {
   async #verify(token: string, digest: string): Promise<Authentication> {
     const read = await this.#issuer.verify(token, { algorithms: this.#algorithms });
     if ('outcome' in read) return read;
-    const fault = 'fault' in read ? read.fault : claimsFault(read.claims, this.#rules, this.#host.clock.now());
-    if (fault !== undefined || 'fault' in read) return this.answers.invalid(fault ?? '', false);
+    if ('fault' in read) return this.answers.invalid(read.fault, false);
+    const fault = claimsFault(read.claims, this.#rules, this.#host.clock.now());
+    if (fault !== undefined) return this.answers.unfit(fault, false);
     // Only ID tokens have it: they are for the login, and say nothing about what their bearer may do.
-    if ('at_hash' in read.claims) return this.answers.invalid('the token is an ID token', false);
+    if ('at_hash' in read.claims) return this.answers.unfit('the token is an ID token', false);
     return this.#accept(read.claims, token, digest);
   }
 

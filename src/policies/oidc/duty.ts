@@ -2,6 +2,7 @@
  * Discovers the issuer, keeps its keys current, and sends the requests to its endpoints, which are known only after discovery: code
  * and refresh requests, userinfo, pushed requests. Once for all workers.
  */
+import * as crypto from 'node:crypto';
 import type { DutyFetchOptions, DutyHost, DutyInstance, DutyReply, Json } from '../contract.js';
 import { defineDuty } from '../kits/duty.js';
 import { readMetadata } from '../kits/jose/discovery.js';
@@ -29,12 +30,21 @@ const TIMEOUT = 10_000;
 
 export const createDuty = defineDuty<OidcSettings>((settings, host) => new OidcDuty(settings, host));
 
+/** Milliseconds, and number of answers: a worker may end before it has passed on what it asked for. */
+const KEPT = 60_000;
+const MAX_KEPT = 1000;
+
 class OidcDuty implements DutyInstance {
   readonly #settings: OidcSettings;
   readonly #host: DutyHost;
   readonly #client: OAuthClient;
   readonly #documents: FetchedDuty;
   #endpoints: Endpoints | undefined;
+  /** Tokens for codes and refresh tokens that count once, by a digest of the question. The oldest leave first. */
+  readonly #granted = new Map<
+    string,
+    { readonly answer: Promise<TokenAnswer | IssuerFault>; readonly until: number }
+  >();
 
   constructor(settings: OidcSettings, host: DutyHost) {
     this.#settings = settings;
@@ -78,14 +88,14 @@ class OidcDuty implements DutyInstance {
     const { redirectUri } = this.#settings;
     switch (question.do) {
       case 'code':
-        return this.#token(endpoints, [
+        return this.#once(question, endpoints, [
           ['grant_type', 'authorization_code'],
           ['code', question.code],
           ['redirect_uri', redirectUri],
           ['code_verifier', question.verifier],
         ]);
       case 'refresh':
-        return this.#token(endpoints, [
+        return this.#once(question, endpoints, [
           ['grant_type', 'refresh_token'],
           ['refresh_token', question.token],
         ]);
@@ -94,6 +104,32 @@ class OidcDuty implements DutyInstance {
       case 'push':
         return this.#push(endpoints, question.params);
     }
+  }
+
+  /**
+   * Sends a code or a refresh token once: issuers end the session if one is used again (RFC 6749 section 4.1.2, RFC 9700 section
+   * 4.14.2), and another worker asks again if the first one has ended in the meantime.
+   */
+  async #once(
+    question: IssuerQuestion,
+    endpoints: Endpoints,
+    params: readonly (readonly [string, string])[],
+  ): Promise<TokenAnswer | IssuerFault> {
+    const now = this.#host.clock.monotonic();
+    const id = crypto.hash('sha256', JSON.stringify(question), 'base64url');
+    const known = this.#granted.get(id);
+    if (known !== undefined && now < known.until) return known.answer;
+    for (const [key, { until }] of this.#granted) {
+      if (now < until && this.#granted.size < MAX_KEPT) break;
+      this.#granted.delete(key);
+    }
+    const answer = this.#token(endpoints, params);
+    this.#granted.set(id, { answer, until: now + KEPT });
+    const found = await answer;
+    // A refresh token that stays the same may be sent again.
+    if ('fault' in found || (question.do === 'refresh' && (found.refresh ?? question.token) === question.token))
+      this.#granted.delete(id);
+    return found;
   }
 
   async #token(

@@ -76,7 +76,7 @@ class OidcPolicy implements PolicyInstance {
     this.#box = new SessionBox(this.#sealer, cookie, MAX_SESSION);
     this.#callback = new Callback({ ...parts, logins: this.#logins, maker, live: this.#live, box: this.#box });
     this.#logout = new Logout(parts, this.#live);
-    this.#refresher = new Refresher(host, this.#issuer, maker, this.#sealer);
+    this.#refresher = new Refresher(host, this.#issuer, maker, this.#sealer, settings.refreshBefore);
     const identify = (claims: Claims, why: string, token: string): Authentication => this.#identify(claims, why, token);
     this.#bearer =
       bearer === undefined ? undefined : new Bearer(settings, bearer, { issuer: this.#issuer, host, identify });
