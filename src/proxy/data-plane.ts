@@ -326,7 +326,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   /** `counts`: also what callers did, and what policies refused. */
   #report(counts: boolean, now: number): void {
     const failures = this.#engine.failures.take();
-    const callers = counts ? this.#engine.callers.take() : undefined;
+    const callers = counts ? this.#engine.takeCallers() : undefined;
     const refusals = counts ? this.#instances.refusals.take() : undefined;
     if (counts) this.#countedAt = now;
     if (failures === undefined && callers === undefined && refusals === undefined) return;

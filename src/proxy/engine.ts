@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
-import { CallerCounts } from '../telemetry/callers.js';
+import { type CallerCount, CallerCounts } from '../telemetry/callers.js';
 import { Counter } from '../telemetry/stats/layout.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { Admission } from './downstream/admission.js';
@@ -208,10 +208,14 @@ export class Engine implements TargetHost, DriverHost {
   }
 
   /** Counts by consumer; requests without one only if an authenticating policy refused them. */
-  #countCaller({ consumer, error, startedAt }: GwExchange, status: number): void {
-    if (consumer !== undefined)
-      this.callers.note(consumer.name, status >= 400 && status < 500 ? error : null, startedAt);
-    else if (error?.startsWith('auth/')) this.callers.note(null, error, startedAt);
+  #countCaller({ consumer, error, startMs }: GwExchange, status: number): void {
+    if (consumer !== undefined) this.callers.note(consumer.name, status >= 400 && status < 500 ? error : null, startMs);
+    else if (error?.startsWith('auth/')) this.callers.note(null, error, startMs);
+  }
+
+  /** What callers did since the last call; undefined for nothing. */
+  takeCallers(): readonly CallerCount[] | undefined {
+    return this.callers.take(this.now() - this.monotonic());
   }
 
   /** A copy of an exchange begins in the background. Only its targets count it. */

@@ -19,23 +19,27 @@ export const MOST_REASONS = 32;
 export class CallerCounts {
   #counts = new Map<string | null, CallerCount>();
 
-  /** `error`: the slug if gw or a policy refused the request; null if it did not. */
-  note(consumer: string | null, error: string | null, now: number): void {
+  /** `error`: the slug if gw or a policy refused the request; null if it did not. `at`: monotonic milliseconds. */
+  note(consumer: string | null, error: string | null, at: number): void {
     let count = this.#counts.get(consumer);
     if (count === undefined) {
       const known = this.#counts.size < MOST ? consumer : null;
-      count = this.#counts.get(known) ?? { consumer: known, requests: 0, lastSeen: 0, refused: {} };
+      count = this.#counts.get(known) ?? { consumer: known, requests: 0, lastSeen: at, refused: {} };
       this.#counts.set(known, count);
     }
     count.requests++;
-    count.lastSeen = now;
+    count.lastSeen = at;
     if (error !== null) addReason(count.refused, error, 1);
   }
 
-  /** The counts since the last call; undefined for none. */
-  take(): readonly CallerCount[] | undefined {
+  /**
+   * The counts since the last call; undefined for none. `offset`: milliseconds from the monotonic clock to that of the host; a
+   * request does not read the clock for this.
+   */
+  take(offset: number): readonly CallerCount[] | undefined {
     if (this.#counts.size === 0) return undefined;
     const counts = [...this.#counts.values()];
+    for (const count of counts) count.lastSeen = Math.round(offset + count.lastSeen);
     this.#counts = new Map();
     return counts;
   }
