@@ -33,7 +33,7 @@ import { forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
-import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription, targetOf } from './request-description.js';
+import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription } from './request-description.js';
 import { streamLength } from './target-reply.js';
 
 const MAX_GIVEN_ID = 128;
@@ -53,7 +53,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   query: string;
   /** Sent with `?` and an empty query. */
   readonly bareQuery: boolean;
-  readonly receivedTarget: string;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   /** Host of the original request, as reported by a trusted proxy. */
@@ -127,6 +126,9 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   upstreamMs: number | null = null;
   readonly #host: ExchangeHost;
   #startedAt: number | undefined = undefined;
+  /** As sent, for signatures: `path` and `query` change. */
+  readonly #sentPath: string;
+  readonly #sentQuery: string;
   #params: readonly number[] | undefined = undefined;
   /** The first policy with a note, and its note; further ones are in a map. */
   #noter: object | undefined = undefined;
@@ -146,7 +148,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.authority = request.authority;
     this.path = request.path;
     this.query = request.query;
-    this.receivedTarget = targetOf(request);
+    this.#sentPath = this.path;
+    this.#sentQuery = this.query;
     this.bareQuery = request.bareQuery;
     this.minor = request.minor;
     this.contentLength = request.contentLength;
@@ -176,6 +179,11 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   get startedAt(): number {
     this.#startedAt ??= Math.round(this.#host.now() - (this.#host.monotonic() - this.startMs));
     return this.#startedAt;
+  }
+
+  get receivedTarget(): string {
+    const query = this.#sentQuery;
+    return query === '' && !this.bareQuery ? this.#sentPath : `${this.#sentPath}?${query}`;
   }
 
   /** Name of the listener that received it. */

@@ -48,7 +48,3 @@ export const NO_ROUTE_ENTRY: RouteEntry = {
   timeout: 60_000,
   source: { from: 'default' },
 };
-
-/** Path and query as sent. */
-export const targetOf = ({ path, query, bareQuery }: RequestDescription): string =>
-  query === '' && !bareQuery ? path : `${path}?${query}`;
