@@ -84,7 +84,7 @@ class IntrospectPolicy implements PolicyInstance {
     const key = crypto.hash('sha256', token, 'base64url');
     const kept = this.#host.cache.get(key);
     if (typeof kept === 'string') return this.#judge(exchange, token, JSON.parse(kept) as Answer, viaDpop);
-    return this.#find(key, token, kept, exchange).then((answer) => this.#judge(exchange, token, answer, viaDpop));
+    return this.#judgeLater(exchange, token, this.#find(key, token, kept, exchange), viaDpop);
   }
 
   strip(exchange: Exchange): void {
@@ -145,6 +145,11 @@ class IntrospectPolicy implements PolicyInstance {
     const { exp } = answer.claims;
     const left = typeof exp === 'number' ? exp * 1000 - this.#host.clock.now() : Number.POSITIVE_INFINITY;
     return Math.min(this.#settings.keep, left);
+  }
+
+  /** Apart from authenticate(), so that a request with a known token creates no closure. */
+  #judgeLater(exchange: Exchange, token: string, pending: Promise<Answer>, viaDpop: boolean): Promise<Authentication> {
+    return pending.then((answer) => this.#judge(exchange, token, answer, viaDpop));
   }
 
   #judge(exchange: Exchange, token: string, answer: Answer, viaDpop: boolean): Awaitable<Authentication> {

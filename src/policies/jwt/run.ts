@@ -96,8 +96,7 @@ class JwtPolicy implements PolicyInstance {
     const known = this.#verified.get(digest);
     if (known?.source.usable === true && this.#revoked.usable && known.until > this.#host.clock.now())
       return this.#sent(exchange, token, this.#current(known, digest), viaDpop);
-    const pending = this.#pending.get(digest) ?? this.#begin(token, digest);
-    return pending.then((verdict) => this.#sent(exchange, token, verdict, viaDpop));
+    return this.#sentLater(exchange, token, this.#pending.get(digest) ?? this.#begin(token, digest), viaDpop);
   }
 
   strip(exchange: Exchange): void {
@@ -123,6 +122,11 @@ class JwtPolicy implements PolicyInstance {
     if (this.#sender.accepts(binding, viaDpop)) return result;
     const refused = this.#sender.check(exchange, token, binding, viaDpop, this);
     return refused instanceof Promise ? refused.then((late) => late ?? result) : (refused ?? result);
+  }
+
+  /** Apart from authenticate(), so that a request with a known token creates no closure. */
+  #sentLater(exchange: Exchange, token: string, pending: Promise<Verdict>, viaDpop: boolean): Promise<Authentication> {
+    return pending.then((verdict) => this.#sent(exchange, token, verdict, viaDpop));
   }
 
   #renewNonce(exchange: Exchange, reply: Reply): undefined {

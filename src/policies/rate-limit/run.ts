@@ -53,8 +53,18 @@ class RateLimitPolicy implements PolicyInstance {
     const key = bound?.key ?? limitKey(exchange, this.#settings);
     const rate = bound?.rate ?? this.#settings.rate;
     const answer = this.#limiter.take(key, rate, this.#settings.cost, this.#host.clock.monotonic());
-    if (answer instanceof Promise) return answer.then((late) => this.#apply(exchange, key, bound, late));
+    if (answer instanceof Promise) return this.#applyLater(exchange, key, bound, answer);
     return this.#apply(exchange, key, bound, answer);
+  }
+
+  /** Apart from before(), so that an answer from memory creates no closure. */
+  #applyLater(
+    exchange: Exchange,
+    key: string,
+    bound: Bound | undefined,
+    pending: Promise<LimitAnswer>,
+  ): Promise<Reply | undefined> {
+    return pending.then((late) => this.#apply(exchange, key, bound, late));
   }
 
   #apply(exchange: Exchange, key: string, bound: Bound | undefined, answer: LimitAnswer): Reply | undefined {
