@@ -79,7 +79,7 @@ export function importOpenApi(text: string, name: string, port?: number): Import
     policies,
     routes,
     keyHash: keyHash(apiKey).slice('sha256:'.length),
-    allowed: plaintext(used),
+    allowed: [...plaintext(used), ...keysInQuery(policies)],
   };
   return {
     ...texts({ ...draft, allowed: [...draft.allowed, ...openOnPurpose(draft)] }),
@@ -169,6 +169,16 @@ function plaintext(services: readonly ServiceDraft[]): SpecDraft['allowed'] {
       code: 'target/plaintext',
       at: `service.${service.name}`,
       reason: 'The OpenAPI document names this server with http://.',
+    }));
+}
+
+function keysInQuery(policies: readonly PolicyDraft[]): SpecDraft['allowed'] {
+  return policies
+    .filter(({ query }) => query !== undefined)
+    .map(({ name }) => ({
+      code: 'credential/in-query',
+      at: `policy.${name}`,
+      reason: 'The OpenAPI document has the key in the query.',
     }));
 }
 
