@@ -155,6 +155,18 @@ test('a customer signs in on the page of the issuer, sees the account, and signs
   assert.match((await visitor.open(`${url}/account`)).text, '<h1>Sign in</h1>');
 });
 
+test('a partner signs its order; an unsigned one is refused', async () => {
+  const { url } = gateway!;
+  const sent = await runProgram(process.execPath, ['fixtures/demo/partner.js', url]);
+  assert.is(sent.code, 0, sent.err);
+  const [status, order = ''] = sent.out.split('\n');
+  assert.is(status, '201');
+  assert.is((JSON.parse(order) as { tenant: string }).tenant, 'initech');
+  const unsigned = await fetch(`${url}/partner/orders`, { method: 'POST', body: '{"lines":[]}' });
+  assert.is(unsigned.status, 401);
+  assert.match(unsigned.headers.get('accept-signature') ?? '', '"content-digest"');
+});
+
 test('an order that does not match its schema is refused with every failing field', async () => {
   const reply = await fetch(`${gateway!.url}/orders`, {
     method: 'POST',
