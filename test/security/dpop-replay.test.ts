@@ -17,7 +17,7 @@ test.after(async () => {
 
 const ORIGIN = 'https://api.example.com';
 
-const specOf = (target: string, workers: number, dpop: string): string => `spec = 1
+const specOf = (target: string, workers: number, dpop: string, policies: string): string => `spec = 1
 workers = ${workers}
 [listener.main]
 address = "127.0.0.1:0"
@@ -28,17 +28,27 @@ use = "jwt"
 jwks = "${issuer.url}/keys"
 issuer = "${issuer.url}"
 audience = "orders"
-dpop = { mode = "required", origin = "${ORIGIN}"${dpop} }
+dpop = { origin = "${ORIGIN}"${dpop.includes('mode') ? '' : ', mode = "required"'}${dpop} }
+[policy.keys]
+use = "api-key"
+[policy.either]
+use = "any-of"
+policies = ["keys", "tokens"]
+[policy.readers]
+use = "allow"
+scopes = ["read"]
+[consumer.acme]
+api_keys = ["sha256:${'0'.repeat(64)}"]
 [[route]]
 name = "orders"
 match = "GET /orders"
 to = "orders"
-policies = ["tokens"]
+policies = [${policies}]
 `;
 
-async function started(workers: number, dpop = '') {
+async function started(workers: number, dpop = '', policies = '"tokens"') {
   const origin = await startOrigin();
-  const { url } = await startGateway({ spec: new SpecFile(specOf(origin.url, workers, dpop)).path });
+  const { url } = await startGateway({ spec: new SpecFile(specOf(origin.url, workers, dpop, policies)).path });
   const client = await DpopClient.create();
   const token = await issuer.token({ cnf: client.cnf });
   const send = (proof: string, path = '/orders') =>
@@ -85,6 +95,31 @@ test('nonces: all workers give and accept the same ones', async () => {
   );
   const statuses = (await Promise.all(proofs.map((proof) => send(proof)))).map(({ status }) => status);
   assert.is(statuses.filter((status) => status === 200).length, 20, statuses.join());
+});
+
+test('nonces: through any-of, a reply to a proof with the last nonce has the next one', async () => {
+  const { client, token, send } = await started(1, ', nonce = "10s"', '"either"');
+  const proof = async (nonce?: string) => send(await client.proof({ url: `${ORIGIN}/orders`, token, nonce }));
+  const nonce = String((await proof()).headers['dpop-nonce']);
+  let next: unknown;
+  for (const until = Date.now() + 7000; next === undefined && Date.now() < until; ) {
+    const { status, headers } = await proof(nonce);
+    assert.is(status, 200);
+    next = headers['dpop-nonce'];
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  assert.type(next, 'string');
+  assert.is.not(next, nonce);
+  assert.equal([(await proof(String(next))).status, (await proof(nonce)).status], [200, 200]);
+});
+
+test('the error of a missing scope belongs to the scheme that the client used', async () => {
+  const { client, token, send, url } = await started(1, ', mode = "optional"', '"either", "readers"');
+  const lacking = await send(await client.proof({ url: `${ORIGIN}/orders`, token }));
+  const bearer = await call(`${url}/orders`, { headers: { authorization: `Bearer ${await issuer.token()}` } });
+  assert.equal([lacking.status, bearer.status], [403, 403]);
+  assert.match(String(lacking.headers['www-authenticate']), /^Bearer [^,]*, DPoP .*error="insufficient_scope"/);
+  assert.match(String(bearer.headers['www-authenticate']), /^DPoP .*, Bearer [^,]*, error="insufficient_scope"/);
 });
 
 test.run();

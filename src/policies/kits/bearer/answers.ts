@@ -19,8 +19,8 @@ export type AnswerSettings = PlaceSettings & {
 export class BearerAnswers {
   readonly absent: Absent;
   readonly several: Refused;
-  /** Without an error: for policies that refuse the caller for a missing scope. */
-  readonly challenge: string;
+  /** Without an error: for policies that refuse the caller for a missing scope. By whether the token came with a proof. */
+  readonly challenges: { readonly bearer: string; readonly dpop: string };
   readonly #challenges: Challenges;
 
   constructor(settings: AnswerSettings, places: TokenPlaces) {
@@ -31,7 +31,7 @@ export class BearerAnswers {
       dpop: dpop?.algorithms,
       resourceMetadata,
     });
-    this.challenge = this.#challenges.missing();
+    this.challenges = { bearer: this.#challenges.used(false), dpop: this.#challenges.used(true) };
     const where = whereOf(settings, places);
     const challenge = this.#challenges.missing(scope.length === 0 ? [] : [['scope', scope.join(' ')]]);
     this.absent = {

@@ -29,6 +29,12 @@ export class Challenges {
     return [this.#bearer?.(params), this.#dpop?.(params)].filter((one) => one !== undefined).join(', ');
   }
 
+  /** Without an error, for policies that add one: the scheme that the client used is last, so that what is added belongs to it. */
+  used(viaDpop: boolean): string {
+    const [bearer, dpop] = [this.#bearer?.([]), this.#dpop?.([])];
+    return (viaDpop ? [bearer, dpop] : [dpop, bearer]).filter((one) => one !== undefined).join(', ');
+  }
+
   /** For a token that is not accepted. The error belongs to the scheme that the client used, if that is accepted. */
   error(viaDpop: boolean, error: string, description: string | undefined, more: Params = []): string {
     const described: Params = description === undefined ? [] : [['error_description', describable(description)]];

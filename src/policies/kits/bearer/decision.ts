@@ -39,7 +39,7 @@ export class BearerDecision {
     const fault = stepUp === undefined ? undefined : stepUpFault(claims, stepUp, this.#host.clock.now());
     if (fault !== undefined) return answers.stepUp(stepUp!, fault, viaDpop);
     if (!hasScopes(claims, scope)) return answers.scope(scope, viaDpop);
-    const { challenge } = answers;
+    const challenge = answers.challenges[viaDpop ? 'dpop' : 'bearer'];
     if (consumerClaim === undefined) return { outcome: 'identity', claims, challenge, why: what };
     const name = Object.hasOwn(claims, consumerClaim) ? claims[consumerClaim] : undefined;
     const consumer = typeof name === 'string' ? this.#host.consumers.byName(name) : undefined;
