@@ -275,4 +275,22 @@ test('no line except the message is wider than the terminal', () => {
   }
 });
 
+test('a frame masks secrets that are on the line for another reason', () => {
+  const cases: readonly (readonly [line: string, shown: string])[] = [
+    [
+      'oauth = { client_secret = "s3cr3t-text", id = "shown" }',
+      'oauth = { client_secret = "•••••••••••", id = "shown" }',
+    ],
+    ["oauth = { password = 's3cr3t' }", "oauth = { password = '••••••' }"],
+    ['oauth = 1 # token = "s3cr3t-text', 'oauth = 1 # token = "•••••••••••'],
+    ['key = "sha256:s3cr3t oauth', 'key = "•••••••••••••••••••'],
+    ['{"name":"oauth","secret":"s3cr3t"}', '{"name":"oauth","secret":"••••••"}'],
+    ['oauth.secrets = ["s3cr3t-1", "s3cr3t-2"]', 'oauth.secrets = ["••••••••", "••••••••"]'],
+    [`oauth.key = "sha256:${'0'.repeat(64)}"`, `oauth.key = "sha256:${'0'.repeat(64)}"`],
+    ['oauth.secret = "${env:SECRET}"', 'oauth.secret = "${env:SECRET}"'],
+    ['oauth.token_header = "x-token"', 'oauth.token_header = "x-token"'],
+  ];
+  for (const [line, shown] of cases) assert.is(frame(line, 'oauth')[0], shown);
+});
+
 test.run();

@@ -1,5 +1,6 @@
 /** One line of source with a mark under a span. Handles tabs, wide characters, control bytes and very long lines. */
 import type { Span } from '../../schema/diagnostic.js';
+import { secretRanges } from './masked.js';
 import { displayWidth } from './width.js';
 
 export interface Frame {
@@ -13,6 +14,8 @@ export interface Frame {
 export const WIDEST = 100;
 /** UTF-16 units around the span that are read: a line may be a whole large file. */
 const NEARBY = 400;
+/** UTF-16 units before these that may hold the beginning of a secret. */
+const LONGEST_SECRET = 2000;
 /** Columns to keep after the start of the mark; with less room, the beginning of the line is cut off. */
 const ROOM_AFTER = 30;
 const TAB = 4;
@@ -65,8 +68,16 @@ export function frameOf(text: string, span: Span, mark: string, secrets = NO_SEC
   const end = Math.min(Math.max(span.end.offset, start), lineEnd);
   const from = Math.max(lineStart, start - NEARBY);
   const to = Math.min(lineEnd, Math.max(start + NEARBY, Math.min(end, start + NEARBY) + NEARBY));
-  const cells = cellsOf(text.slice(from, to).replace(/\r$/, ''), start - from, end - from, (index) =>
-    secrets.has(index + from),
+  const readFrom = Math.max(lineStart, from - LONGEST_SECRET);
+  const masked = secretRanges(text.slice(readFrom, to)).map(
+    ([first, last]) => [first + readFrom, last + readFrom] as const,
+  );
+  const cells = cellsOf(
+    text.slice(from, to).replace(/\r$/, ''),
+    start - from,
+    end - from,
+    (index) =>
+      secrets.has(index + from) || masked.some(([first, last]) => first <= index + from && index + from < last),
   );
   const window = windowOf(cells, from > lineStart, to < lineEnd, widest);
   return { line: span.start.line, ...draw(window, mark) };
