@@ -1,8 +1,8 @@
 /** Explains what happens to a request and why: runs the data plane's own match and chain offline. Plain JSON. */
 import { isUtf8 } from 'node:buffer';
 import type { MatchTrace } from '../bundle/match/match.js';
-import { listReferences, resolveReferences } from '../bundle/references.js';
-import type { Bundle, Phase, Program, RefString, RouteEntry, SourceRef } from '../bundle/types.js';
+import { listReferences } from '../bundle/references.js';
+import type { Bundle, Phase, Program, RouteEntry, SourceRef } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import {
   type Missing,
@@ -13,11 +13,12 @@ import {
   RefusedValueError,
 } from '../proxy/offline.js';
 import { messageOf } from '../reason.js';
-import type { Reference } from '../reference-syntax.js';
 import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
 import { type ExplainedValue, valuesOf, withPlan } from './effective-values.js';
+import type { HiddenValues } from './hidden-values.js';
+import { offlineProgram, UNKNOWN_TARGET, written } from './offline-program.js';
 import { assumedConsumer, type Caller, withCredential } from './presented.js';
 
 export type { OfflineMocks, OfflineReply } from '../proxy/offline.js';
@@ -124,9 +125,6 @@ export interface ExplainOptions {
   readonly published?: OfflineOptions['published'];
 }
 
-/** Placeholder for a target with an unknown address; `.invalid` never resolves (RFC 2606). */
-const UNKNOWN_TARGET = 'http://unresolved.invalid';
-
 /** The bundle cannot run here: the value of a reference is not valid, or another version of gw wrote the bundle. */
 export class UnexplainableError extends Error {}
 
@@ -138,6 +136,7 @@ export class Explainer {
   readonly #program: Program;
   readonly #resolved: Program;
   readonly #unresolved: ReadonlySet<string>;
+  readonly #hidden: HiddenValues;
   readonly #bundle: Pick<Bundle, 'sha256' | 'trie' | 'code'>;
   readonly #clock: Clock;
   readonly #published: ExplainOptions['published'];
@@ -145,9 +144,10 @@ export class Explainer {
 
   constructor(bundle: Pick<Bundle, 'program' | 'trie' | 'sha256' | 'code'>, options: ExplainOptions = {}) {
     this.#program = bundle.program;
-    const { program, unresolved } = offlineProgram(bundle.program, options.env ?? process.env);
+    const { program, unresolved, hidden } = offlineProgram(bundle.program, options.env ?? process.env);
     this.#resolved = program;
     this.#unresolved = unresolved;
+    this.#hidden = hidden;
     this.#bundle = bundle;
     this.#clock = options.clock ?? systemClock;
     this.#published = options.published;
@@ -164,7 +164,12 @@ export class Explainer {
     const presented = await this.#presented(asked, caller);
     const plane = this.#open(as);
     try {
-      return this.#explanation(request, await plane.run(presented));
+      const hidden = this.#hidden.with([caller.key, caller.token]);
+      const { cause, decisions, policies, service, reply, ...rest } = this.#explanation(
+        request,
+        await plane.run(presented),
+      );
+      return { ...rest, ...hidden.hide({ cause, decisions, policies, service, reply }) };
     } finally {
       plane.close();
     }
@@ -357,39 +362,6 @@ function shownBytes(bytes: Uint8Array, fields: readonly string[]): string {
   if (coding === undefined && isUtf8(bytes)) return Buffer.from(bytes).toString('utf8');
   return `(${bytes.length} bytes${coding === undefined ? '' : `, ${coding}`})`;
 }
-
-/**
- * The program as it can run here, and the references without a value. These stay as written; targets without an address get
- * a placeholder, and credentials of consumers with an unknown id are removed.
- */
-function offlineProgram(
-  program: Program,
-  env: { readonly [name: string]: string | undefined },
-): { program: Program; unresolved: ReadonlySet<string> } {
-  const unresolved = new Set<string>();
-  const resolve = ({ kind, name, fallback, text }: Reference): string => {
-    const value = kind === 'env' ? env[name] : undefined;
-    const known = (value === '' ? (fallback ?? value) : value) ?? (kind === 'env' ? fallback : undefined);
-    if (known === undefined) unresolved.add(text);
-    return known ?? text;
-  };
-  const whole = resolveReferences(program, resolve);
-  // No connection is opened, and the files of certificates may be elsewhere.
-  const services = whole.services.map(({ tls: _, ...service }) => ({
-    ...service,
-    targets: service.targets.map(({ url, weight }) => ({
-      url: URL.canParse(written(url)) ? url : UNKNOWN_TARGET,
-      weight,
-    })),
-  }));
-  const consumers = whole.consumers.map((consumer) => ({
-    ...consumer,
-    credentials: consumer.credentials.filter(({ id }) => !written(id).includes('${')),
-  }));
-  return { program: { ...whole, services, consumers }, unresolved };
-}
-
-const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
 
 /** Credentials that a policy adds are not shown: what explains a request is often pasted somewhere. */
 const shownHead = (head: readonly string[], added: readonly string[]): readonly string[] =>

@@ -1,0 +1,43 @@
+/** The program of a bundle as an explanation runs it: with the variables of this machine, and without connections. */
+import { resolveReferences } from '../bundle/references.js';
+import type { Program, RefString } from '../bundle/types.js';
+import type { Reference } from '../reference-syntax.js';
+import { HiddenValues } from './hidden-values.js';
+
+/** Placeholder for a target with an unknown address; `.invalid` never resolves (RFC 2606). */
+export const UNKNOWN_TARGET = 'http://unresolved.invalid';
+
+/**
+ * The program as it can run here. References without a value stay as written; targets without an address get a placeholder, and
+ * credentials of consumers with an unknown id are removed. `hidden`: the values of references.
+ */
+export function offlineProgram(
+  program: Program,
+  env: { readonly [name: string]: string | undefined },
+): { program: Program; unresolved: ReadonlySet<string>; hidden: HiddenValues } {
+  const unresolved = new Set<string>();
+  const values = new Map<string, string>();
+  const resolve = ({ kind, name, fallback, text }: Reference): string => {
+    const value = kind === 'env' ? env[name] : undefined;
+    const known = (value === '' ? (fallback ?? value) : value) ?? (kind === 'env' ? fallback : undefined);
+    if (known === undefined) unresolved.add(text);
+    else if (known !== fallback) values.set(known, text);
+    return known ?? text;
+  };
+  const whole = resolveReferences(program, resolve);
+  // No connection is opened, and the files of certificates may be elsewhere.
+  const services = whole.services.map(({ tls: _, ...service }) => ({
+    ...service,
+    targets: service.targets.map(({ url, weight }) => ({
+      url: URL.canParse(written(url)) ? url : UNKNOWN_TARGET,
+      weight,
+    })),
+  }));
+  const consumers = whole.consumers.map((consumer) => ({
+    ...consumer,
+    credentials: consumer.credentials.filter(({ id }) => !written(id).includes('${')),
+  }));
+  return { program: { ...whole, services, consumers }, unresolved, hidden: new HiddenValues(values) };
+}
+
+export const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);
