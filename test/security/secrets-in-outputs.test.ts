@@ -311,7 +311,7 @@ to = "it"
 policies = ["edit"]
 [[route]]
 match = "/reply"
-reply = { status = 200, text = "\${env:HOOK}" }
+reply = { status = 200, body = "ok" }
 policies = ["edit"]
 `);
   for (const path of ['/it', '/reply']) {
