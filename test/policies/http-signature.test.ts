@@ -187,6 +187,13 @@ test('several signatures: label and tag choose', async () => {
   assert.is(said(await send(bed('label = "sig2"'), { received: { headers: two('sig2') } })), 'identity');
   assert.is(said(await send(bed('tag = "mine"'), { received: { headers: two('sig2', 'mine') } })), 'identity');
   assert.is(said(await send(bed('tag = "none"'), { received: { headers: two('sig2') } })), 'absent');
+  // A signature for another recipient may have components that gw does not know.
+  const headers = two('sig2', 'mine');
+  const strange = headers['signature-input'].replace(/(sig2=\()/, '$1"@strange" ');
+  assert.is(
+    said(await send(bed('tag = "mine"'), { received: { headers: { ...headers, 'signature-input': strange } } })),
+    'identity',
+  );
   assert.is(said(await send(bed('label = "none"'))), 'absent');
 });
 

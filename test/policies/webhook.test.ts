@@ -279,4 +279,19 @@ test('incomplete and unsafe schemes are errors', () => {
     assert.equal(lint('webhook', config), expected, config);
 });
 
+test('a body that is held back until the time of its signature has passed is refused', async () => {
+  const around = at(1700000000);
+  const policy = create('format = "slack"', ['a long secret'], around);
+  const text = hmac('a long secret', 'v0:1700000000:x').toString('hex');
+  const headers = [
+    ['x-slack-signature', `v0=${text}`],
+    ['x-slack-request-timestamp', '1700000000'],
+  ] as const;
+  const found = await policy.authenticate!(exchange({ method: 'POST', headers }), async () => {
+    around.wall = 1700003600 * 1000;
+    return Buffer.from('x');
+  });
+  assert.equal([found.outcome, found.why], ['refused', 'the time of the signature is too far from now']);
+});
+
 test.run();

@@ -109,4 +109,27 @@ test('line breaks, quotes and huge fields in what is signed are refused without 
   }
 });
 
+test('replay: a body that is held back until the nonce is forgotten', async () => {
+  const b = bed('max_age = "60s"\nleeway = "0s"');
+  const sent = { method: 'POST', body: 'a', nonce: 'held' };
+  assert.is(said(await send(b, sent)), 'identity');
+  // The head comes while the signature is accepted, the body when it is not any more.
+  const collect = async (): Promise<Uint8Array> => {
+    b.around.wall = (NOW + 61) * 1000;
+    return Buffer.from('a');
+  };
+  assert.is(said(await send(b, { ...sent, collect })), 'The signature is too old.');
+});
+
+test('component stripping: a signed field that Connection removes on the way to the target', async () => {
+  const b = bed();
+  const covered = ['@method', '@target-uri', 'x-role'];
+  for (const connection of ['x-role', 'close, X-Role']) {
+    const found = await send(b, { covered, headers: { 'x-role': 'guest' }, received: { headers: { connection } } });
+    assert.is(said(found), 'Connection removes the signed field "x-role".');
+  }
+  const close = { covered, headers: { 'x-role': 'guest' }, received: { headers: { connection: 'close' } } };
+  assert.is(said(await send(b, close)), 'identity');
+});
+
 test.run();

@@ -29,6 +29,16 @@ export function covers(components: readonly Component[], required: Component): b
   });
 }
 
+/** Fields of one hop, which no recipient beyond gw sees anyway. */
+const OF_HOP = new Set(['connection', 'keep-alive', 'te', 'trailer', 'upgrade']);
+
+/** A covered field that Connection lists: the target would not get it, although it was signed. */
+export function droppedField(connection: string | undefined, components: readonly Component[]): string | undefined {
+  if (connection === undefined) return undefined;
+  const listed = connection.split(',').map((name) => name.trim().toLowerCase());
+  return components.find(({ name }) => listed.includes(name) && !OF_HOP.has(name))?.name;
+}
+
 const DIGESTS = ['sha-256', 'sha-512'];
 
 /** Whether a signature covers a digest of the body that gw verifies. */

@@ -29,7 +29,7 @@ import {
 } from '../kits/http-signature/index.js';
 import { isFirstUse } from '../kits/replay.js';
 import { runPolicy } from '../run-kit.js';
-import { componentItem, covers, coversDigest } from './components.js';
+import { componentItem, covers, coversDigest, droppedField } from './components.js';
 import { Keys, type KnownKey } from './keys.js';
 import { PROBLEMS } from './problems.js';
 import { signedRequest } from './request.js';
@@ -40,6 +40,8 @@ export const create = runPolicy<HttpSignatureSettings>((settings, host) => new H
 /** The same for an unknown key, a key of another algorithm, and a wrong signature. */
 const WRONG = 'the signature is not valid';
 const FIELDS = ['signature', 'signature-input'] as const;
+/** Milliseconds by which the clocks of workers and of the replay window may differ. */
+const CLOCKS = 1000;
 
 class HttpSignature implements PolicyInstance {
   readonly requestFields: readonly string[];
@@ -77,7 +79,7 @@ class HttpSignature implements PolicyInstance {
   #isMeant(found: FoundSignature | UnusableSignature): boolean {
     const { label, tag } = this.#settings;
     if (label !== undefined && found.label !== label) return false;
-    return tag === undefined || !('input' in found) || found.input.tag === tag;
+    return tag === undefined || ('input' in found ? found.input.tag : found.tag) === tag;
   }
 
   strip(exchange: Exchange): void {
@@ -114,7 +116,10 @@ class HttpSignature implements PolicyInstance {
     return nonce === undefined && nonces === 'required' ? 'the signature has no nonce' : undefined;
   }
 
-  #coverageFault({ hasBody, receivedTarget }: Exchange, { components }: SignatureInput): string | undefined {
+  #coverageFault(exchange: Exchange, { components }: SignatureInput): string | undefined {
+    const { hasBody, receivedTarget } = exchange;
+    const dropped = droppedField(exchange.received('connection'), components);
+    if (dropped !== undefined) return `Connection removes the signed field "${dropped}"`;
     for (const required of this.#required) {
       // Nothing is there to sign. A query that is added later is not covered, and refused.
       if (required.id === '"@query"' && !receivedTarget.includes('?')) continue;
@@ -136,6 +141,9 @@ class HttpSignature implements PolicyInstance {
       const body = await collect(this.#settings.maxBody);
       if (!(body instanceof Uint8Array)) return body;
       if (!hasDigests(body, digests)) return this.#genuine(exchange, 'the body does not have the digest');
+      // A body may be held back until the nonce of an earlier request with this signature is forgotten.
+      const late = this.#timeFault(input);
+      if (late !== undefined) return this.#genuine(exchange, late);
     }
     if (input.nonce !== undefined && this.#settings.nonce !== 'ignored') {
       try {
@@ -148,10 +156,10 @@ class HttpSignature implements PolicyInstance {
     return identity(known, input);
   }
 
-  /** Milliseconds for which the signature would be accepted again. */
+  /** Milliseconds for which the signature would be accepted again, by the clock of any worker. */
   #timeLeft({ created, expires = Number.POSITIVE_INFINITY }: SignatureInput): number {
     const { maxAge, leeway } = this.#settings;
-    return Math.min(created! * 1000 + maxAge, expires * 1000) + leeway - this.#host.clock.now();
+    return Math.min(created! * 1000 + maxAge, expires * 1000) + leeway + CLOCKS - this.#host.clock.now();
   }
 
   // ---------------------------------------------------------------- refusals

@@ -55,19 +55,18 @@ class WebhookPolicy implements PolicyInstance {
   }
 
   async authenticate(exchange: Exchange, collect: CollectBody): Promise<Authentication> {
-    const { tolerance, remember, maxBody, sender } = this.#settings;
+    const { remember, maxBody, sender } = this.#settings;
     const found = findSignatures(this.#settings, exchange);
     if (found === undefined) return this.#absent;
     if (typeof found === 'string') return this.#invalid(found);
     // Everything that the head says is checked before the body is collected.
-    if (this.#timed) {
-      const time = timeOf(found.timestamp);
-      if (time === undefined) return this.#invalid('the time of the signature is malformed');
-      if (Math.abs(time - this.#host.clock.now()) > tolerance)
-        return this.#invalid('the time of the signature is too far from now');
-    }
+    const fault = this.#timeFault(found);
+    if (fault !== undefined) return this.#invalid(fault);
     const body = await collect(maxBody);
     if (!(body instanceof Uint8Array)) return body;
+    // A body may be held back until the gateway has forgotten an earlier request with this signature.
+    const late = this.#timeFault(found);
+    if (late !== undefined) return this.#invalid(late);
     const parts = this.#partsOf(exchange, found, body);
     if (!this.#fits(parts, found)) return this.#invalid('no secret fits the signature');
     if (remember > 0) {
@@ -81,6 +80,14 @@ class WebhookPolicy implements PolicyInstance {
     const consumer = this.#host.consumers.byName(sender);
     const why = `signature of ${consumer === undefined ? '' : 'consumer '}${sender}`;
     return { outcome: 'identity', consumer, claims: { sub: sender }, challenge: this.#challenge, why };
+  }
+
+  #timeFault({ timestamp }: Signatures): string | undefined {
+    if (!this.#timed) return undefined;
+    const time = timeOf(timestamp);
+    if (time === undefined) return 'the time of the signature is malformed';
+    const far = Math.abs(time - this.#host.clock.now()) > this.#settings.tolerance;
+    return far ? 'the time of the signature is too far from now' : undefined;
   }
 
   after(exchange: Exchange, { status }: Reply): undefined {

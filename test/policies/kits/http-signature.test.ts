@@ -11,8 +11,10 @@ import {
   keyFault,
   makeInput,
   normalAuthority,
+  type ReadKey,
   readComponent,
   readDigests,
+  readPublicKey,
   readSignatures,
   SIGNATURE_ALGORITHMS,
   type SignatureAlgorithm,
@@ -269,6 +271,28 @@ test('authorities are compared in lower case and without the default port', () =
   assert.is(normalAuthority('api.example.com:443', 'http'), 'api.example.com:443');
   assert.is(normalAuthority('api.example.com:8080', 'http'), 'api.example.com:8080');
   assert.is(normalAuthority('[::1]:80', 'http'), '[::1]');
+});
+
+test('RSA keys that are bound to other hashes than SHA-512 are refused, not used', () => {
+  for (const hash of ['sha256', 'sha512']) {
+    const { publicKey } = crypto.generateKeyPairSync('rsa-pss', {
+      modulusLength: 2048,
+      hashAlgorithm: hash,
+      mgf1HashAlgorithm: hash,
+    });
+    const read = readPublicKey(publicKey.export({ type: 'spki', format: 'pem' }).toString(), 'rsa-pss-sha512');
+    if (hash === 'sha256') assert.match(String(read), 'bound to other parameters');
+    else assert.is((read as ReadKey).algorithm, 'rsa-pss-sha512');
+  }
+});
+
+test('a question mark at the start of a query belongs to the first name', () => {
+  const paramOf = (name: string): string | undefined => {
+    const component = readComponent(['@query-param', new Map([['name', name]])]);
+    const parts = { method: 'GET', scheme: 'http', authority: 'a', requestTarget: '/??a=1', path: '/', query: '?a=1' };
+    return typeof component === 'string' ? component : componentValue(component, { ...parts, values: () => [] });
+  };
+  assert.equal([paramOf('a'), paramOf('%3Fa')], [undefined, '1']);
 });
 
 test.run();

@@ -40,6 +40,10 @@ export function keyFault(key: crypto.KeyObject, algorithm: SignatureAlgorithm): 
     return type === 'ec' && details.namedCurve === curve ? undefined : `the key is not on the curve of ${algorithm}`;
   }
   if (type !== 'rsa' && !(type === 'rsa-pss' && algorithm === 'rsa-pss-sha512')) return 'the key is not an RSA key';
+  // A key for PSS may be bound to other hashes: each use of it with this algorithm would fail.
+  const { hashAlgorithm = 'sha512', mgf1HashAlgorithm = 'sha512', saltLength = 0 } = details;
+  if (type === 'rsa-pss' && (hashAlgorithm !== 'sha512' || mgf1HashAlgorithm !== 'sha512' || saltLength > 64))
+    return 'the RSA-PSS key is bound to other parameters than SHA-512 with 64 bytes of salt';
   const bits = details.modulusLength ?? 0;
   return bits < RSA_BITS.least || bits > RSA_BITS.most
     ? `the RSA key has ${bits} bits, not ${RSA_BITS.least} to ${RSA_BITS.most}`

@@ -148,7 +148,9 @@ function fieldValue(parameters: Parameters, values: readonly string[]): string |
 /** Section 2.2.8. Undefined if the parameter is absent or occurs more than once. */
 function queryParam(query: string, encodedName: string): string | undefined {
   const found: string[] = [];
-  for (const [name, value] of new URLSearchParams(query)) if (percentEncoded(name) === encodedName) found.push(value);
+  // The constructor would remove a `?` at the start, which is part of the first name.
+  for (const [name, value] of new URLSearchParams(`&${query}`))
+    if (percentEncoded(name) === encodedName) found.push(value);
   return found.length === 1 ? percentEncoded(found[0]!) : undefined;
 }
 

@@ -28,6 +28,8 @@ const MAX_SIGNATURES = 8;
 export interface UnusableSignature {
   readonly label: string;
   readonly fault: string;
+  /** The one that it says, if it says one. */
+  readonly tag?: string;
 }
 
 /** The signatures of a message, from its two fields; or what is wrong with the fields: a phrase. */
@@ -48,8 +50,10 @@ export function readSignatures(
     const [value] = signatures.get(label)!;
     const signature = Array.isArray(value) ? undefined : bytesOf(value);
     const input = isInnerList(member) ? readInput(member) : 'the parameters are not an inner list';
-    if (signature === undefined) found.push({ label, fault: 'the signature is not a byte sequence' });
-    else if (typeof input === 'string') found.push({ label, fault: input });
+    const tag = isInnerList(member) ? member[1].get('tag') : undefined;
+    const unusable = { label, ...(typeof tag === 'string' ? { tag } : {}) };
+    if (signature === undefined) found.push({ ...unusable, fault: 'the signature is not a byte sequence' });
+    else if (typeof input === 'string') found.push({ ...unusable, fault: input });
     else found.push({ label, input, signature });
   }
   return found;
