@@ -147,6 +147,8 @@ export interface BodyBound {
    * refuses upgrades.
    */
   readonly mandatory: boolean;
+  /** The hook takes request bodies as they are sent, also with a content coding. Absent: those are not collected. */
+  readonly encoded?: true;
 }
 
 /** The part of a policy that runs in the control thread. */

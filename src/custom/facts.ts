@@ -152,7 +152,9 @@ function callsOf(definition: Definition, config: Json): readonly CallTarget[] {
 function bodyOf(body: PolicyBody | undefined): PolicyBody | undefined {
   if (body === undefined) return undefined;
   if (typeof body !== 'object' || body === null) throw invalid('`body` must be an object with `request` or `reply`.');
-  const checked: { -readonly [side in keyof PolicyBody]-?: { max: number; mandatory: boolean } | undefined } = {
+  const checked: {
+    -readonly [side in keyof PolicyBody]-?: { max: number; mandatory: boolean; encoded?: true } | undefined;
+  } = {
     request: undefined,
     reply: undefined,
   };
@@ -161,7 +163,8 @@ function bodyOf(body: PolicyBody | undefined): PolicyBody | undefined {
     if (bound === undefined) continue;
     if (!Number.isSafeInteger(bound.max) || bound.max < 1)
       throw invalid(`\`body.${side}.max\` must be a number of bytes, at least 1.`);
-    checked[side] = { max: bound.max, mandatory: bound.mandatory === true };
+    const encoded = side === 'request' && bound.encoded === true;
+    checked[side] = { max: bound.max, mandatory: bound.mandatory === true, ...(encoded ? { encoded } : {}) };
   }
   const { request, reply } = checked;
   return { ...(request && { request }), ...(reply && { reply }) };

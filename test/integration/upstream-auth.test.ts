@@ -1,4 +1,5 @@
 /** Credentials for services over sockets: a real token server, rotation, outage, a 401 and its repeat, AWS by instance metadata. */
+import { createHash, createHmac } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
@@ -209,6 +210,35 @@ test('AWS: credentials of the instance metadata, renewed; the signature is right
   } finally {
     delete process.env['AWS_EC2_METADATA_SERVICE_ENDPOINT'];
   }
+});
+
+test('what is signed is what the target gets: bodies with a content coding, fields that Connection removes', async () => {
+  const target = await startServer((_got, response) => response.end('ok'));
+  process.env['UPSTREAM_TEST_HMAC'] = 'h'.repeat(40);
+  const components = '["@method", "@target-uri", "x-note", "connection", "content-encoding"]';
+  const { url } = await start(
+    target.url,
+    `signature = { key_id = "gw", key = "\${env:UPSTREAM_TEST_HMAC}", algorithm = "hmac-sha256", components = ${components} }`,
+  );
+  const headers = { 'content-encoding': 'gzip', connection: 'close, x-note', 'x-note': 'for gw' };
+  const body = 'not really gzip';
+  assert.is((await call(`${url}/orders`, { method: 'POST', headers, body })).status, 200);
+  const [{ request, body: got } = { request: undefined, body: '' }] = target.got;
+  const fields = request!.headers;
+  assert.is(got, body);
+  const covered = '("@method" "@target-uri" "content-encoding" "content-digest")';
+  const params = fields['signature-input']!.toString().slice('sig1='.length);
+  assert.is(params.slice(0, covered.length), covered);
+  const digest = `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
+  const base = [
+    '"@method": POST',
+    `"@target-uri": ${target.url}/orders`,
+    '"content-encoding": gzip',
+    `"content-digest": ${digest}`,
+    `"@signature-params": ${params}`,
+  ].join('\n');
+  assert.is(fields['signature'], `sig1=:${createHmac('sha256', 'h'.repeat(40)).update(base).digest('base64')}:`);
+  assert.is(fields['content-digest'], digest);
 });
 
 test('explain says that a credential is added, without its value', async () => {

@@ -165,6 +165,12 @@ test('S3 signs the names of objects as they are, other services the path as it i
   assert.is(of('', 's3'), '');
 });
 
+test('escapes need not be UTF-8', () => {
+  const headers = [HOST];
+  const { text } = canonicalRequest({ method: 'GET', target: '/a%ff%2f%41?k=%fe+1', headers, payload: '' }, 's3');
+  assert.equal(text.split('\n').slice(1, 3), ['/a%FF%2FA', 'k=%FE%201']);
+});
+
 const KEYS = 'access_key_id = "${env:ID}", secret_access_key = "${env:SECRET}"';
 const SECRETS = { '${env:ID}': 'AKIDEXAMPLE', '${env:SECRET}': EXAMPLE.secretAccessKey, '${env:T}': 'session' };
 const aws = (more = KEYS, service = 'execute-api'): string =>
@@ -300,6 +306,11 @@ test('the environment', async () => {
     await rejection(findCredentials('environment', { ...common, fetch, environment: {} })),
     'AWS_ACCESS_KEY_ID is not set',
   );
+  // Empty variables are none.
+  const empty = { AWS_ACCESS_KEY_ID: '', AWS_WEB_IDENTITY_TOKEN_FILE: '', AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: '' };
+  const { asked, fetch: refuse } = fetching(() => ({ status: 404, body: '' }));
+  await rejection(findCredentials('auto', { ...common, fetch: refuse, environment: empty }));
+  assert.is(asked[0]!.url, 'http://169.254.169.254/latest/api/token');
 });
 
 test('containers: ECS by a relative URI, EKS by a full one and a token file, no other machine over http', async () => {
@@ -379,6 +390,9 @@ test('web identity: STS, in JSON and in XML', async () => {
     const xml = `<A><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken><Expiration>${ANSWER.Expiration}</Expiration></A>`;
     const old = fetching(() => ({ body: xml }));
     assert.equal(await findCredentials('web-identity', { ...common, fetch: old.fetch, environment }), FOUND);
+    const china = fetching(() => ({ body: xml }));
+    await findCredentials('auto', { ...common, region: 'cn-north-1', fetch: china.fetch, environment });
+    assert.is(china.asked[0]!.url, 'https://sts.cn-north-1.amazonaws.com.cn/');
     const denied = fetching(() => ({ status: 403, body: 'web-token' }));
     assert.is(
       await rejection(findCredentials('web-identity', { ...common, fetch: denied.fetch, environment })),

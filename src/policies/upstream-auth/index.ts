@@ -31,7 +31,7 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
   ],
   body: ({ signature, aws }) => {
     const max = aws?.payload === 'signed' ? aws.max_body : signature?.max_body;
-    return max === undefined ? undefined : { request: { max, mandatory: false } };
+    return max === undefined ? undefined : { request: { max, mandatory: false, encoded: true } };
   },
   duty: ({ aws }) => (aws !== undefined && awsSource(aws) !== undefined ? { wait: 5000, required: false } : undefined),
   codes: [

@@ -98,12 +98,20 @@ export class TargetAttempt implements Attempt {
   }
 
   header(name: string): string | undefined {
-    return name === 'host' ? this.host : (this.#fields ?? this.#exchange.headers).get(name);
+    if (name === 'host') return this.host;
+    return this.#isSent(name) ? (this.#fields ?? this.#exchange.headers).get(name) : undefined;
+  }
+
+  /** Whether the target gets a field of that name: it belongs to no other hop, and the client's Connection does not list it. */
+  #isSent(name: string): boolean {
+    if (isOwnFraming(name) && name !== 'content-length') return false;
+    const fields = this.#fields ?? this.#exchange.headers;
+    return fields.listed === '' || fields.touched(name) || !fields.listed.split(',').includes(name);
   }
 
   *headers(): Iterable<readonly [name: string, value: string]> {
     for (const field of (this.#fields ?? this.#exchange.headers).entries())
-      if (field[0] !== 'host' && !isOwnFraming(field[0])) yield field;
+      if (field[0] !== 'host' && !isOwnFraming(field[0]) && this.#isSent(field[0])) yield field;
   }
 
   set(name: string, value: string): void {

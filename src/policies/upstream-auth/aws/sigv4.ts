@@ -66,11 +66,7 @@ export function canonicalRequest({ method, target, headers, payload }: AwsReques
 
 /** Encoded as it is sent, once more; S3 takes the names of objects as they are, encoded once. */
 function canonicalPath(path: string, service: string): string {
-  if (service === 's3')
-    return path
-      .split('/')
-      .map((segment) => encode(decode(segment)))
-      .join('/');
+  if (service === 's3') return path.split('/').map(recoded).join('/');
   const kept: string[] = [];
   for (const segment of path.split('/')) {
     if (segment === '..') kept.pop();
@@ -86,7 +82,7 @@ function canonicalQuery(query: string): string {
     if (pair === '') return [];
     const equals = pair.indexOf('=');
     const [name, value] = equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
-    return [[encode(decode(name.replaceAll('+', ' '))), encode(decode(value.replaceAll('+', ' ')))]];
+    return [[recoded(name.replaceAll('+', ' ')), recoded(value.replaceAll('+', ' '))]];
   });
   pairs.sort(([a, x], [b, y]) => compare(a, b) || compare(x, y));
   return pairs.map(([name, value]) => `${name}=${value}`).join('&');
@@ -98,11 +94,15 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 const encode = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
-/** Text with an invalid escape stays as it is. */
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
+/** Decoded and encoded again: each escape alone, since the bytes need not be UTF-8. */
+const recoded = (text: string): string =>
+  text
+    .split(/(%[0-9A-Fa-f]{2})/)
+    .map((part, at) => (at % 2 === 0 ? encode(part) : escaped(part)))
+    .join('');
+
+/** An unreserved character has no escape, and others have one in upper case. */
+function escaped(text: string): string {
+  const char = String.fromCharCode(Number.parseInt(text.slice(1), 16));
+  return /[A-Za-z0-9._~-]/.test(char) ? char : text.toUpperCase();
 }

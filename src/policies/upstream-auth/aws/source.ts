@@ -42,11 +42,12 @@ export async function findCredentials(source: AwsSource, asked: Asked): Promise<
 
 /** The order of the AWS SDKs. */
 function sourceOf(environment: Environment): AwsSource {
-  if (environment['AWS_ACCESS_KEY_ID'] !== undefined) return 'environment';
-  if (environment['AWS_WEB_IDENTITY_TOKEN_FILE'] !== undefined) return 'web-identity';
+  // An empty variable is one that is not set, as in the SDKs.
+  if (environment['AWS_ACCESS_KEY_ID']) return 'environment';
+  if (environment['AWS_WEB_IDENTITY_TOKEN_FILE']) return 'web-identity';
   const container =
-    environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'] ?? environment['AWS_CONTAINER_CREDENTIALS_FULL_URI'];
-  return container === undefined ? 'instance' : 'container';
+    environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'] || environment['AWS_CONTAINER_CREDENTIALS_FULL_URI'];
+  return container ? 'container' : 'instance';
 }
 
 const needed = (environment: Environment, name: string): string => {
@@ -56,7 +57,7 @@ const needed = (environment: Environment, name: string): string => {
 };
 
 function ofEnvironment(environment: Environment): SourcedCredentials {
-  const sessionToken = environment['AWS_SESSION_TOKEN'];
+  const sessionToken = environment['AWS_SESSION_TOKEN'] || undefined;
   return {
     accessKeyId: needed(environment, 'AWS_ACCESS_KEY_ID'),
     secretAccessKey: needed(environment, 'AWS_SECRET_ACCESS_KEY'),
@@ -79,7 +80,7 @@ const ECS = 'http://169.254.170.2';
 const PLAIN_HOSTS = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\]|169\.254\.170\.2|169\.254\.170\.23|\[fd00:ec2::23\])$/;
 
 async function ofContainer({ fetch, environment }: Asked): Promise<SourcedCredentials> {
-  const relative = environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'];
+  const relative = environment['AWS_CONTAINER_CREDENTIALS_RELATIVE_URI'] || undefined;
   const text = relative === undefined ? needed(environment, 'AWS_CONTAINER_CREDENTIALS_FULL_URI') : `${ECS}${relative}`;
   if (!URL.canParse(text)) throw new Error('the URL of the container credentials is not valid');
   const url = new URL(text);
@@ -98,7 +99,7 @@ const IMDS = 'http://169.254.169.254';
 const ROLES = '/latest/meta-data/iam/security-credentials/';
 
 async function ofInstance({ fetch, environment }: Asked): Promise<SourcedCredentials> {
-  const base = (environment['AWS_EC2_METADATA_SERVICE_ENDPOINT'] ?? IMDS).replace(/\/$/, '');
+  const base = (environment['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || IMDS).replace(/\/$/, '');
   const session = await ask(fetch, `${base}/latest/api/token`, 'instance metadata', {
     method: 'PUT',
     headers: { 'x-aws-ec2-metadata-token-ttl-seconds': '21600' },
@@ -113,12 +114,14 @@ async function ofInstance({ fetch, environment }: Asked): Promise<SourcedCredent
 
 async function ofWebIdentity({ fetch, environment, region, now }: Asked): Promise<SourcedCredentials> {
   const token = fileText(needed(environment, 'AWS_WEB_IDENTITY_TOKEN_FILE'), 'web identity token');
-  const endpoint = environment['AWS_ENDPOINT_URL_STS'] ?? `https://sts.${region}.amazonaws.com/`;
+  const endpoint =
+    environment['AWS_ENDPOINT_URL_STS'] ||
+    `https://sts.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}/`;
   const form = new URLSearchParams({
     Action: 'AssumeRoleWithWebIdentity',
     Version: '2011-06-15',
     RoleArn: needed(environment, 'AWS_ROLE_ARN'),
-    RoleSessionName: environment['AWS_ROLE_SESSION_NAME'] ?? `gw-${now}`,
+    RoleSessionName: environment['AWS_ROLE_SESSION_NAME'] || `gw-${now}`,
     WebIdentityToken: token,
   });
   const headers = { 'content-type': 'application/x-www-form-urlencoded', accept: 'application/json' };

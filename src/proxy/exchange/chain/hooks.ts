@@ -144,7 +144,7 @@ export class ChainHooks {
     const reads = step.collectsRequest || instance.requestStage !== undefined;
     if (!reads || !exchange.hasBody || instance.readsRequest?.(exchange) === false) return undefined;
     const mandatory = body?.request?.mandatory === true;
-    if ((step.collectsRequest || mandatory) && isEncoded(exchange.headers)) {
+    if ((step.collectsRequest || mandatory) && body?.request?.encoded !== true && isEncoded(exchange.headers)) {
       if (!mandatory) return undefined;
       return refuseEncoded(exchange, step);
     }
