@@ -272,6 +272,27 @@ test('time: what is wrong', () => {
 
 // ---------------------------------------------------------------- lint
 
+test('lint: a rule whose requests are all decided by another rule first', () => {
+  const found = (text: string): unknown =>
+    lint('allow', text, { moreConsumers: true }).filter((one) => one.startsWith('allow/never'));
+  const STAFF = '[[rules]]\ngroups = ["staff"]\n';
+  for (const [text, expected] of [
+    [`[[rules]]\n${STAFF}`, ['allow/never rules.1']],
+    [`${STAFF}[[rules]]\n`, []],
+    [`${STAFF}[[rules]]\ngroups = ["staff"]\nmethods = ["GET"]`, ['allow/never rules.1']],
+    [`${STAFF}[[rules]]\ngroups = ["staff", "partners"]`, []],
+    [`[[rules]]\ngroups = ["staff", "partners"]\n${STAFF}`, ['allow/never rules.1']],
+    [`${STAFF}[[deny]]\ngroups = ["staff"]`, ['allow/never rules.0']],
+    [`${STAFF}[[deny]]\ngroups = ["staff"]\naddresses = ["192.0.2.0/24"]`, []],
+    ['[[rules]]\nscopes = ["a"]\n[[rules]]\nscopes = ["a", "b"]', ['allow/never rules.1']],
+    ['[[rules]]\nscopes = ["a", "b"]\n[[rules]]\nscopes = ["a"]', []],
+    ['[[rules]]\naddresses = ["192.0.2.0/24"]\n[[rules]]\naddresses = ["192.0.2.0/25"]', []],
+    ['[[rules]]\nclaims = { a = "x" }\n[[rules]]\nclaims = { a = "x" }\nroles = ["r"]', ['allow/never rules.1']],
+    ['[[rules]]\nclaims = { a = "x" }\n[[rules]]\nclaims = { a = "y" }', []],
+  ] as const)
+    assert.equal(found(text), expected, text);
+});
+
 test('lint: rules that can never hold', () => {
   const consumers = [{ name: 'acme', groups: ['partners'], credentials: [] }] as const;
   const found = (keys: string, extra = {}): string[] => lint('allow', keys, { consumers, ...extra });
@@ -288,7 +309,7 @@ test('lint: rules that can never hold', () => {
   assert.equal(found('[[rules]]\nname = "a"\n[[deny]]\nname = "a"\nmethods = ["GET"]'), [
     'allow/rule-name deny.0.name',
   ]);
-  assert.equal(found('[[rules]]\nname = "2"\n[[rules]]'), ['allow/rule-name rules.1']);
+  assert.equal(found('[[rules]]\nname = "2"\nmethods = ["GET"]\n[[rules]]'), ['allow/rule-name rules.1']);
 });
 
 test('lint: a consumer that is not in the group of its rule', () => {

@@ -1,7 +1,8 @@
 /** What is wrong with the rules of a config. */
+import { isDeepStrictEqual } from 'node:util';
 import type { PolicyContext, PolicyProblem } from '../contract.js';
 import { conditionsSet, type PlacedRule, placedRules } from './rules.js';
-import type { AllowConfig } from './schema.js';
+import type { AllowConfig, Conditions } from './schema.js';
 
 type Report = (problem: PolicyProblem) => void;
 
@@ -49,7 +50,51 @@ export function lintRules(config: AllowConfig, context: PolicyContext, report: R
       });
     lintRule(placed, context, report);
   }
+  lintCovered(
+    rules.filter((placed) => faultOf(placed, context) === undefined),
+    report,
+  );
 }
+
+/** Reports rules that decide nothing, since each of their requests is decided by another rule first. */
+function lintCovered(rules: readonly PlacedRule[], report: Report): void {
+  const deny = rules.filter(({ effect }) => effect === 'deny');
+  const inOrder = [...deny, ...rules.filter(({ effect }) => effect === 'allow')];
+  for (const [index, placed] of inOrder.entries()) {
+    const first = inOrder.slice(0, index).find(({ rule }) => covers(rule, placed.rule));
+    // A rule without conditions that denies is an error by itself.
+    if (first === undefined || (first.effect === 'deny' && conditionsSet(first.rule).length === 0)) continue;
+    const decides = first.effect === 'deny' ? 'denies' : 'allows';
+    report({
+      code: 'allow/never',
+      severity: 'warning',
+      at: placed.at,
+      message: `Rule \`${first.name}\` ${decides} every request that rule \`${placed.name}\` could decide, so that one never holds.`,
+      help:
+        first.effect === 'deny'
+          ? 'Make the rule that denies narrower, or remove the other one.'
+          : 'Remove one of them.',
+      related: [{ at: first.at, message: `rule \`${first.name}\`` }],
+    });
+  }
+}
+
+/** Conditions of which one value is enough: more values hold more often. */
+const ONE_OF = ['consumers', 'groups', 'roles', 'methods'] as const;
+
+/** Whether a rule certainly holds whenever the other one does. */
+function covers(rule: Conditions, other: Conditions): boolean {
+  return conditionsSet(rule).every((key) => {
+    const [mine, theirs] = [rule[key], other[key]];
+    if (theirs === undefined) return false;
+    if ((ONE_OF as readonly string[]).includes(key))
+      return isPart(theirs as readonly string[], mine as readonly string[]);
+    if (key === 'scopes') return isPart(mine as readonly string[], theirs as readonly string[]);
+    return isDeepStrictEqual(mine, theirs);
+  });
+}
+
+const isPart = (some: readonly string[], all: readonly string[]): boolean => some.every((one) => all.includes(one));
 
 /** Reports why a rule can never hold: the first reason. */
 function lintRule(placed: PlacedRule, context: PolicyContext, report: Report): void {
