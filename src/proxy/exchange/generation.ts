@@ -277,7 +277,9 @@ export class Generation {
     this.#steps = steps;
     this.written = writtenBy(
       steps.map(({ instance }) => instance),
-      this.program.listeners.some(({ tls }) => tls?.client !== undefined) ? CLIENT_CERT_FIELDS : [],
+      this.program.listeners.some(({ tls, trustedProxies }) => tls?.client !== undefined || trustedProxies.length > 0)
+        ? CLIENT_CERT_FIELDS
+        : [],
     );
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
     this.#held = held;

@@ -11,11 +11,11 @@ const MAPPED_BITS = 96;
 /** The trusted proxies of a listener. */
 export class TrustedProxies {
   readonly #list = new BlockList();
-  readonly #empty: boolean;
+  readonly empty: boolean;
 
   /** `blocks`: addresses or CIDR blocks. Throws for anything else. */
   constructor(blocks: readonly string[]) {
-    this.#empty = blocks.length === 0;
+    this.empty = blocks.length === 0;
     for (const block of blocks) {
       const slash = block.indexOf('/');
       const written = slash < 0 ? block : block.slice(0, slash);
@@ -36,7 +36,7 @@ export class TrustedProxies {
   }
 
   has(address: string): boolean {
-    if (this.#empty) return false;
+    if (this.empty) return false;
     const family = familyOf(address);
     return family !== undefined && this.#list.check(address, family);
   }

@@ -23,6 +23,9 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
     const refused = refuseClient(exchange, peer.listener.clients);
     if (refused !== undefined) return refused;
   }
+  // Targets behind such a listener may trust them: they are from gw or from a trusted proxy, RFC 9440 section 4.
+  if (!peer.trusted && (peer.listener.clients !== undefined || !peer.proxies.empty))
+    for (const name of CLIENT_CERT_FIELDS) exchange.headers.remove(name);
   // An https URI over an insecure connection must be refused: RFC 9110 section 7.4.
   if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https')
     return refuse(exchange, 'request/misdirected', 'the target is an https URL, and the connection has no TLS');
@@ -56,11 +59,10 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
 }
 
 /**
- * On a listener that asks for client certificates: refuses a connection whose certificate is not valid, or not any more. And the
- * fields by which gw tells targets about certificates come from trusted proxies only, on every route (RFC 9440 section 4).
+ * On a listener that asks for client certificates: refuses a connection whose certificate is not valid, or not any more.
  */
 function refuseClient(exchange: GwExchange, clients: ClientRules): Reply | undefined {
-  const { peer, headers } = exchange;
+  const { peer } = exchange;
   const presented = peer.tls?.presented;
   const cause =
     presented === undefined
@@ -79,7 +81,6 @@ function refuseClient(exchange: GwExchange, clients: ClientRules): Reply | undef
       outcome: 'pass',
       why: `${certificate.subjectName}, issued by ${certificate.issuerName}`,
     });
-  if (!peer.trusted) for (const name of CLIENT_CERT_FIELDS) headers.remove(name);
   return undefined;
 }
 

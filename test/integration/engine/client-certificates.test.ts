@@ -249,6 +249,24 @@ test('targets get no Client-Cert of a client, under any of its names', async ({ 
   raw.destroy();
 });
 
+test('behind a proxy that verifies certificates, targets get its Client-Cert, and that of nobody else', async ({
+  plane,
+  target,
+}) => {
+  for (const [trusted, expected] of [
+    ['127.0.0.0/8', ':AA==:'],
+    ['192.0.2.1', undefined],
+  ] as const) {
+    await plane.load(specOf(target.url, { listener: `trusted_proxies = ["${trusted}"]` }));
+    const raw = plane.client();
+    raw.send('GET / HTTP/1.1\r\nHost: a.example\r\nClient-Cert: :AA==:\r\nclient-cert-Chain: :AA==:\r\n\r\n');
+    assert.is((await raw.reply()).status, 200);
+    const arrived = target.arrived.at(-1)!;
+    assert.equal([arrived.header('client-cert'), arrived.header('client-cert-chain')], [expected, expected], trusted);
+    raw.destroy();
+  }
+});
+
 test('a listener that does not ask for certificates sees none', async ({ plane, target }) => {
   await plane.load(specOf(target.url, { listener: `tls = { cert = "${CERT}", key = "${KEY}" }` }));
   const raw = withCertificate(plane, stranger);
