@@ -311,6 +311,28 @@ test('what the issuer refuses is told, and leads to no further login', async () 
   assert.is((await signIn(jar, await visit(jar, `${url}/`), 'ann', '&consent=on')).status, 200);
 });
 
+test('failed logins, logouts of other sites and wrong logout tokens are counted by reason', async () => {
+  const { gateway, url } = await startSite({ more: 'session = "stored"\nback_channel_logout = "/oauth2/back"' });
+  const form = { 'content-type': 'application/x-www-form-urlencoded' };
+  const failed = [
+    await call(`${url}/oauth2/callback?code=c&state=x`),
+    await call(`${url}/oauth2/logout`, { headers: { 'sec-fetch-site': 'cross-site' } }),
+    await call(`${url}/oauth2/back`, { method: 'POST', headers: form, body: 'logout_token=a.b.c' }),
+    await call(`${url}/oauth2/login?return=//evil.example`),
+  ];
+  const reasons = failed.map(({ body }) => (JSON.parse(body) as { type: string }).type.replace('urn:gw:problem:', ''));
+  assert.is(new Set(reasons).size, 4);
+  const counted = async (): Promise<string[]> =>
+    (await call('/metrics', { socketPath: gateway.adminSocket! })).body
+      .split('\n')
+      .filter((line) => line.startsWith('gw_refused_total{'));
+  await until(async () => (await counted()).length >= 4, 'the counters');
+  assert.equal(
+    (await counted()).sort(),
+    reasons.map((reason) => `gw_refused_total{policy="login",reason="${reason}"} 1`).sort(),
+  );
+});
+
 test('large sessions take several cookies, and those that fit into none are refused', async () => {
   const { issuer, url } = await startSite({ more: 'fields = { x-first = "first" }' });
   const jar = new Jar();

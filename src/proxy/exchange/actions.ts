@@ -5,6 +5,7 @@ import { canonicalJson } from '../../bundle/canonical.js';
 import type { ActionEntry, CodeTexts, Program, RouteEntry } from '../../bundle/types.js';
 import type { ActionHost, ActionInstance, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
+import type { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
 import type { CustomCode } from './custom-code.js';
 import { answerOf } from './policy-answer.js';
@@ -21,8 +22,9 @@ export type HostOf = (of: {
   readonly acts: true;
 }) => { readonly host: PolicyHost; readonly timers: PolicyTimers };
 
-/** The code of a data plane, and the texts of the bundle. */
+/** The code of a data plane, the texts of the bundle, and what counts the refusals of policies. */
 export interface ActionCode {
+  readonly refusals: Refusals;
   readonly code: CustomCode;
   readonly texts: CodeTexts | undefined;
 }
@@ -48,7 +50,9 @@ export class RouteActions {
     this.#custom = custom;
     try {
       this.byRoute = routes.map((route) =>
-        route.answers === undefined ? this.#actionOf(route, hostOf) : answerOf(route, policies[route.answers]!),
+        route.answers === undefined
+          ? this.#actionOf(route, hostOf)
+          : answerOf(route, policies[route.answers]!, custom.refusals),
       );
     } catch (error) {
       this.close(logger);

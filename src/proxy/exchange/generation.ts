@@ -129,7 +129,11 @@ export class PolicyInstances {
       return {
         steps,
         held,
-        actions: new RouteActions(program, steps, hostOf, this.#world.logger, { code: this.code, texts }),
+        actions: new RouteActions(program, steps, hostOf, this.#world.logger, {
+          code: this.code,
+          texts,
+          refusals: this.refusals,
+        }),
       };
     } catch (error) {
       this.release(held);

@@ -2,15 +2,20 @@
 import type { ActionEntry, RouteEntry } from '../../bundle/types.js';
 import type { ActionInstance, Awaitable, Exchange, PolicyInstance, Reply } from '../../policies/contract.js';
 import { refuseEncoded, refuseRequestBody } from './chain/hooks.js';
+import type { Refusals } from './chain/refusals.js';
 import { isEncoded } from './chain/replies.js';
 import type { ChainedExchange, ChainPolicy } from './chain/step.js';
 
 /** Throws for a policy that answers nothing. */
-export function answerOf({ action, maxBodyBytes = 0, name }: RouteEntry, policy: ChainPolicy): ActionInstance {
+export function answerOf(
+  { action, maxBodyBytes = 0, name }: RouteEntry,
+  policy: ChainPolicy,
+  refusals: Refusals,
+): ActionInstance {
   const { answer } = policy.instance;
   if (answer === undefined)
     throw new Error(`The policy ${policy.name} answers nothing, but the route ${name} needs its answer.`);
-  return new PolicyAnswer(policy, answer, pathOf(action), maxBodyBytes);
+  return new PolicyAnswer(policy, answer, pathOf(action), maxBodyBytes, refusals);
 }
 
 /** The name of the path in the settings that the compiler writes. */
@@ -24,8 +29,16 @@ class PolicyAnswer implements ActionInstance {
   readonly #answer: NonNullable<PolicyInstance['answer']>;
   readonly #path: string;
   readonly #maxBody: number;
+  readonly #refusals: Refusals;
 
-  constructor(policy: ChainPolicy, answer: NonNullable<PolicyInstance['answer']>, path: string, maxBody: number) {
+  constructor(
+    policy: ChainPolicy,
+    answer: NonNullable<PolicyInstance['answer']>,
+    path: string,
+    maxBody: number,
+    refusals: Refusals,
+  ) {
+    this.#refusals = refusals;
     this.#policy = policy;
     this.#answer = answer;
     this.#path = path;
@@ -34,8 +47,27 @@ class PolicyAnswer implements ActionInstance {
 
   start(exchange: Exchange): Awaitable<Reply> {
     // The action of a route gets the exchange of its chain.
-    if (exchange.hasBody) return this.#withBody(exchange as ChainedExchange);
-    return this.#answer.call(this.#policy.instance, exchange, this.#path, NO_BYTES);
+    const answer = exchange.hasBody
+      ? this.#withBody(exchange as ChainedExchange)
+      : this.#answer.call(this.#policy.instance, exchange, this.#path, NO_BYTES);
+    return answer instanceof Promise
+      ? answer.then((late) => this.#noted(exchange, late))
+      : this.#noted(exchange, answer);
+  }
+
+  /** A failed login is a refusal of the policy, as in its chain: with a counter and a decision. */
+  #noted({ decisions }: Exchange, reply: Reply): Reply {
+    if (reply.status < 400) return reply;
+    const { name, use } = this.#policy;
+    const code = reply.code ?? 'policy/answered';
+    this.#refusals.note(name, code);
+    decisions?.push({
+      step: name,
+      use,
+      outcome: 'answer',
+      why: reply.cause ?? `answered with ${reply.status} ${code}`,
+    });
+    return reply;
   }
 
   async #withBody(exchange: ChainedExchange): Promise<Reply> {
