@@ -39,6 +39,7 @@ export async function openConsumers(io: Io, spec: string | undefined, options: S
 export async function newKey(io: Io, places: ConsumerPlaces, input: NewKeyInput, json: boolean): Promise<void> {
   const made = await refusing(() => addKey(places, input, tools), input.create !== true);
   const { key, consumer, name, file, expires, created } = made;
+  warnOfErrors(io, places);
   if (json) {
     const end = expires === undefined ? null : new Date(expires).toISOString();
     return io.json({ version: 1, key, consumer, name, expires: end, created, file: shownPath(io, file) });
@@ -51,6 +52,7 @@ export async function newKey(io: Io, places: ConsumerPlaces, input: NewKeyInput,
 
 export async function rotate(io: Io, places: ConsumerPlaces, input: RotateInput, json: boolean): Promise<void> {
   const { key, consumer, name, file, expires, old } = await refusing(() => replaceKey(places, input, tools));
+  warnOfErrors(io, places);
   if (json) {
     const end = expires === undefined ? null : new Date(expires).toISOString();
     const before = old === undefined ? null : { name: old.name, expires: new Date(old.expires).toISOString() };
@@ -71,6 +73,7 @@ export async function revoke(
   { consumer, name, json }: { readonly consumer: string; readonly name: string; readonly json: boolean },
 ): Promise<void> {
   const { file } = await refusing(() => removeKey(places, consumer, name));
+  warnOfErrors(io, places);
   if (json) io.json({ version: 1, consumer, name, file: shownPath(io, file) });
   else io.info(`Revoked ${name} of consumer ${consumer}: its hash is no longer in ${shownPath(io, file)}.`);
 }
@@ -125,6 +128,14 @@ function endText({ expires, state }: ListedKey, now: number): string {
 function rough(ms: number): string {
   const unit = [86_400_000, 3_600_000, 60_000].find((each) => ms >= each) ?? 1000;
   return formatDuration(Math.max(1, Math.round(ms / unit)) * unit);
+}
+
+/** A gateway that runs takes no change while there are errors: above all, a revoked key is still valid there. */
+function warnOfErrors(io: Io, { incomplete }: ConsumerPlaces): void {
+  if (incomplete)
+    io.error(
+      'gw: The spec or a file of consumers has errors: a running gateway does not follow until `gw validate` finds none.',
+    );
 }
 
 /** Runs a change; what it refuses is a message without a stack. */

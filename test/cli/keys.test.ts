@@ -111,4 +111,20 @@ test('a new consumer', async () => {
   assert.not.match(without.out, 'bolt');
 });
 
+test('a change beside a file with errors says that a running gateway does not follow', async () => {
+  const cwd = project({ 'gateway.toml': SPEC, 'consumers/acme.toml': ACME, 'consumers/bad.toml': '[consumer.bad' });
+  const warning = /^gw: The spec or a file of consumers has errors: a running gateway does not follow/m;
+  for (const action of [
+    ['new', 'acme', '--name', 'ci'],
+    ['rotate', 'acme', 'ci', '--quiet'],
+    ['revoke', 'acme', 'ci', '--json'],
+  ]) {
+    const { code, err } = await gw(['keys', ...action], { cwd });
+    assert.is(code, 0, err);
+    assert.match(err, warning, action.join(' '));
+  }
+  const fine = project({ 'gateway.toml': SPEC, 'consumers/acme.toml': ACME });
+  assert.not.match((await gw(['keys', 'new', 'acme'], { cwd: fine })).err, warning);
+});
+
 test.run();
