@@ -97,7 +97,9 @@ export function* readLines(bytes: Buffer, region: Region, wrong: (at: number) =>
 function lineEntry(text: string, node: (value: unknown) => TableEntry['value']): TableEntry | string {
   let value: TableEntry['value'];
   try {
-    value = node(JSON.parse(text));
+    const parsed: unknown = JSON.parse(text);
+    value = node(parsed);
+    if (hasKeyTwice(text, parsed)) return 'This line has a key twice.';
   } catch (error) {
     if (error instanceof TooDeep) return 'This line is nested too deeply for a consumer.';
     if (error instanceof SyntaxError) return 'This line is not valid JSON.';
@@ -109,6 +111,27 @@ function lineEntry(text: string, node: (value: unknown) => TableEntry['value']):
   const entries = new Map(value.entries);
   entries.delete('name');
   return { key: name.value.value, keySpan: name.value.span, value: { ...value, entries } satisfies TableNode };
+}
+
+const STRING = /"(?:[^"\\]|\\.)*"(\s*:)?/g;
+
+/** Whether an object of a JSON text has a key twice: JSON.parse() would take the last one, in TOML it is an error. */
+function hasKeyTwice(text: string, parsed: unknown): boolean {
+  const keys = keysIn(parsed);
+  // Almost every line: each `":` ends a key.
+  let ends = 0;
+  for (let at = text.indexOf('":'); at >= 0; at = text.indexOf('":', at + 2)) ends++;
+  if (ends === keys && !/"\s+:/.test(text)) return false;
+  let written = 0;
+  for (const [, colon] of text.matchAll(STRING)) if (colon !== undefined) written++;
+  return written !== keys;
+}
+
+function keysIn(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  let count = Array.isArray(value) ? 0 : Object.keys(value).length;
+  for (const item of Object.values(value)) count += keysIn(item);
+  return count;
 }
 
 /** The names in some lines that were read before. */

@@ -146,6 +146,27 @@ test('files that are no text, too deep or missing are located', () => {
   assert.equal(load().codes, ['toml/syntax']);
 });
 
+test('a line with a key twice is refused, as in TOML', () => {
+  const { load, write } = place(FILES, {
+    'a.jsonl': line('acme', 'acme', { tags: { note: 'a":b " :', other: '\\":' } }),
+  });
+  assert.equal(load().set, ['acme']);
+  for (const text of [
+    '{"name":"acme","name":"bolt"}',
+    '{"name":"acme","disabled":true,"disabled":false}',
+    '{"name":"acme","disabled" :true,"disabled":false}',
+    '{"name":"acme","disabled":true,"dis\\u0061bled":false}',
+    '{"name":"acme","tags":{"a":"1","a":"2"}}',
+    '{"name":"acme","credentials":[{"key":"x","key":null}]}',
+  ]) {
+    write('consumers/a.jsonl', `${text}\n`);
+    const { errors } = load();
+    assert.match(errors.map(({ message }) => message).join(), /^This line has a key twice\./, text);
+  }
+  write('consumers/a.jsonl', '{ "name" : "acme", "tags" : { "a" : "1", "b":"2" } }\n');
+  assert.equal(load().errors, []);
+});
+
 test('names such as __proto__ are names', () => {
   const { load } = place(FILES, { 'a.jsonl': '{"name":"constructor","tags":{"__proto__":"x"}}\n' });
   const { stored, errors } = load();
