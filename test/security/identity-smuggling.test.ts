@@ -1,6 +1,7 @@
 /** A client cannot say who it is: fields by which policies tell targets about the caller come from policies alone. */
 import { createHash } from 'node:crypto';
 import * as assert from 'uvu/assert';
+import { identityFieldsOf } from '../../src/proxy/exchange/identity-fields.js';
 import { type FaultTarget, type Plane, type RawReply, specOf } from '../integration/engine-kit.js';
 import { sharedEngineSuite } from '../integration/engine-suite.js';
 
@@ -161,6 +162,23 @@ test('Connection cannot remove what a policy has set', async ({ target, plane })
     await ask(plane, '/set', `Connection: ${listed}\r\nX-User: acme\r\nx-consumer-name: acme`);
     assert.equal([got(target, 'x-user'), got(target, 'x-consumer-name')], [['bolt'], ['bolt']], listed);
   }
+});
+
+test('what a policy reads or passes on stays, although another route sets the field', () => {
+  const authenticate = (): never => {
+    throw new Error('not called');
+  };
+  const sets = { identityFields: ['X-User', 'authorization'] };
+  const routes = [
+    { service: 0, instances: [sets] },
+    { service: 0, instances: [] },
+    { service: 0, instances: [{ passedFields: ['x-user'] }] },
+    { service: 0, instances: [{ authenticate, requestFields: ['x-user'] }] },
+    { service: 0, instances: [{ requestFields: ['x-user'] }] },
+    { service: 1, instances: [] },
+  ];
+  const user = ['x-user'];
+  assert.equal(identityFieldsOf(routes), [user, user, undefined, undefined, user, undefined]);
 });
 
 test.run();

@@ -24,6 +24,7 @@ class AnyOfPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
   readonly clientFields: readonly string[];
   readonly identityFields: readonly string[];
+  readonly passedFields: readonly string[];
   readonly secretParams: readonly string[];
   readonly #host: PolicyHost;
   readonly #members: readonly Authenticator[];
@@ -39,6 +40,7 @@ class AnyOfPolicy implements PolicyInstance {
     this.requestFields = this.#members.flatMap(({ requestFields = [] }) => requestFields);
     this.clientFields = this.#members.flatMap(({ clientFields = [] }) => clientFields);
     this.identityFields = this.#members.flatMap(({ identityFields = [] }) => identityFields);
+    this.passedFields = this.#members.flatMap(({ passedFields = [] }) => passedFields);
     const instances = members.map((name) => host.member(name));
     if (instances.some(({ after }) => after !== undefined)) this.after = afterAll(instances);
     if (instances.some(({ finished }) => finished !== undefined))
@@ -121,6 +123,7 @@ function authenticatorOf(name: string, instance: PolicyInstance): Authenticator 
     requestFields: instance.requestFields ?? [],
     clientFields: instance.clientFields ?? [],
     identityFields: instance.identityFields ?? [],
+    passedFields: instance.passedFields ?? [],
     secretParams: instance.secretParams ?? [],
   };
 }

@@ -38,6 +38,7 @@ type Verdict = Verified | { readonly fault: string; readonly genuine?: true } | 
 class JwtPolicy implements PolicyInstance {
   readonly requestFields: readonly string[];
   readonly clientFields: readonly string[];
+  readonly passedFields: readonly string[];
   readonly secretParams: readonly string[];
   /** Only for policies that give nonces. */
   readonly after?: (exchange: Exchange, reply: Reply) => undefined;
@@ -71,6 +72,7 @@ class JwtPolicy implements PolicyInstance {
     this.requestFields = [...(header === undefined || forward ? [] : [header]), ...proof];
     // With a scheme, a credential of another scheme stays in the field.
     this.clientFields = scheme === undefined ? this.requestFields : proof;
+    this.passedFields = header === undefined || !forward ? [] : [header];
     this.secretParams = query === undefined ? [] : [query];
     if (dpop?.nonce !== undefined) this.after = (exchange, reply) => this.#renewNonce(exchange, reply);
   }
