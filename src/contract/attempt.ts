@@ -20,6 +20,8 @@ export interface Attempt {
   remove(name: string): void;
   /** The whole body if it was collected; undefined if it streams or there is none. */
   readonly body: Uint8Array | undefined;
+  /** Whether this request has a body: a call that a policy signs need not have the one of its exchange. */
+  readonly hasBody: boolean;
   /** The target has answered an earlier attempt of this exchange with 401, and one repeat was requested. */
   readonly unauthorized: boolean;
   /**

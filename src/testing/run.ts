@@ -296,6 +296,7 @@ function attemptOf(
     set: (name, value) => headers.set(name, value),
     remove: (name) => headers.remove(name),
     body,
+    hasBody: exchange.hasBody,
     unauthorized: false,
     repeatAfter401: () => {},
   };

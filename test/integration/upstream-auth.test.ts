@@ -127,6 +127,27 @@ test('a target that answers 401 gets one repeat with another token', async () =>
   assert.equal([target.got.length, issuer.forms.length], [3, 2]);
 });
 
+test('a request with a body is repeated after a 401 if the policy collects bodies', async () => {
+  const issuer = await startIssuer();
+  const revoked = new Set<string>();
+  const target = await startServer((got, response) => {
+    response.statusCode = revoked.has(tokenOf(got)) ? 401 : 200;
+    response.end();
+  });
+  const { url } = await start(target.url, oauth2(issuer.url).replace(' }', ', max_body = "1KiB" }'));
+  const post = async (body: string): Promise<number> =>
+    (await call(`${url}/orders`, { method: 'POST', body, headers: { 'content-encoding': 'br' } })).status;
+  assert.is(await post('first'), 200);
+  revoked.add(tokenOf(target.got[0]!));
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  assert.is(await post('second'), 200);
+  assert.equal(
+    target.got.map(({ body }) => body),
+    ['first', 'second', 'second'],
+  );
+  assert.is(await post('x'.repeat(2000)), 413);
+});
+
 test('an outage of the token server: the token serves on; without one requests get 503 with the cause in the log', async () => {
   const issuer = await startIssuer(8);
   const target = await startServer((_got, response) => response.end('ok'));

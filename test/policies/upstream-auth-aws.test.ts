@@ -16,7 +16,7 @@ import {
 } from '../../src/policies/upstream-auth/aws/sigv4.js';
 import { findCredentials } from '../../src/policies/upstream-auth/aws/source.js';
 import { CredentialsDuty } from '../../src/policies/upstream-auth/duty.js';
-import { compile, exchange, host as hostOf, lint, world } from './support.js';
+import { compile, declaration, decode, exchange, host as hostOf, lint, world } from './support.js';
 import { attemptOf, bed, NOW, type Ran, ROUTE, run } from './upstream-auth-kit.js';
 
 // The test suite of AWS, "aws-sig-v4-test-suite".
@@ -212,14 +212,23 @@ test('a request is signed as the target gets it', async () => {
 
 test('bodies: collected and signed, or unsigned over TLS', async () => {
   const signed = bed(aws(), SECRETS);
-  assert.type(signed.policy.onRequestBody, 'function');
+  const bodyOf = (keys: string) => declaration('upstream-auth').body?.(decode('upstream-auth', keys).config);
+  assert.equal(bodyOf(aws()), { request: { max: 1024 ** 2, mandatory: false, encoded: true } });
   assert.is((await run(signed, { method: 'PUT', hasBody: true })).reply?.cause, 'the body was not collected');
-  const streaming = bed(aws(`${KEYS}, payload = "unsigned"`, 's3'), SECRETS);
-  assert.is(streaming.policy.onRequestBody, undefined);
+  const unsigned = aws(`${KEYS}, payload = "unsigned"`, 's3');
+  const streaming = bed(unsigned, SECRETS);
+  assert.is(bodyOf(unsigned), undefined);
   const { attempt } = await run(streaming, { method: 'PUT', hasBody: true });
   assert.is(attempt.fields.get('x-amz-content-sha256'), UNSIGNED_PAYLOAD);
   const plain = await run(streaming, { method: 'PUT', hasBody: true }, { target: 'http://orders.internal' });
   assert.is(plain.reply?.cause, 'an unsigned body needs TLS');
+});
+
+test('a call without a body is signed, whatever body the request of its exchange has', async () => {
+  const b = bed(aws(), SECRETS);
+  const { attempt, reply } = await run(b, { method: 'POST', hasBody: true }, { method: 'GET', hasBody: false });
+  assert.is(reply, undefined);
+  assert.is(attempt.fields.get('x-amz-content-sha256'), sha256(''));
 });
 
 test('fetched credentials: none yet, and none after their end', async () => {

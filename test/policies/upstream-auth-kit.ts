@@ -60,6 +60,7 @@ export function attemptOf(on: Exchange, given: Partial<Attempt> = {}): TestAttem
     set: (name, value) => fields.set(name, value),
     remove: (name) => fields.remove(name),
     body: undefined,
+    hasBody: on.hasBody,
     unauthorized: false,
     repeatAfter401: () => {
       attempt.repeats = true;

@@ -34,14 +34,14 @@ export function awsSignature(settings: AwsSettings, { host }: CredentialParts): 
     return expired ? undefined : fetched;
   };
 
-  const payloadOf = (exchange: Exchange, attempt: Attempt): string | undefined => {
+  const payloadOf = (attempt: Attempt): string | undefined => {
     if (payload === 'unsigned') return attempt.target.startsWith('https:') ? UNSIGNED_PAYLOAD : undefined;
     if (attempt.body !== undefined) return sha256(attempt.body);
-    return exchange.hasBody ? undefined : EMPTY;
+    return attempt.hasBody ? undefined : EMPTY;
   };
 
   const signed = (exchange: Exchange, attempt: Attempt, credentials: AwsCredentials): Reply | undefined => {
-    const hash = payloadOf(exchange, attempt);
+    const hash = payloadOf(attempt);
     if (hash === undefined)
       return unavailable(
         exchange,

@@ -29,8 +29,9 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
     ...(oauth2 === undefined ? [] : [{ at: ['oauth2', 'token_url'], url: oauth2.token_url }]),
     ...(token_exchange === undefined ? [] : [{ at: ['token_exchange', 'token_url'], url: token_exchange.token_url }]),
   ],
-  body: ({ signature, aws }) => {
-    const max = aws?.payload === 'signed' ? aws.max_body : signature?.max_body;
+  body: ({ signature, aws, oauth2, token_exchange }) => {
+    const signed = aws?.payload === 'signed' ? aws.max_body : signature?.max_body;
+    const max = signed ?? oauth2?.max_body ?? token_exchange?.max_body;
     return max === undefined ? undefined : { request: { max, mandatory: false, encoded: true } };
   },
   duty: ({ aws }) => (aws !== undefined && awsSource(aws) !== undefined ? { wait: 5000, required: false } : undefined),

@@ -30,7 +30,7 @@ export function messageSignature(settings: SignatureSettings, { host }: Credenti
     fields: ['signature', 'signature-input'],
     apply(exchange: Exchange, attempt: Attempt): Reply | undefined {
       const { body } = attempt;
-      if (body === undefined && exchange.hasBody) return unavailable(exchange, 'the body was not collected');
+      if (body === undefined && attempt.hasBody) return unavailable(exchange, 'the body was not collected');
       if (body !== undefined) attempt.set('content-digest', contentDigest(body, digest));
       const request = signedAttempt(attempt);
       // A field that is added on the way could not be told from one that was signed; one that is absent cannot be signed.

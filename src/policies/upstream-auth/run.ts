@@ -41,8 +41,6 @@ class UpstreamAuth implements PolicyInstance {
   readonly #settings: UpstreamAuthSettings;
   readonly #host: PolicyHost;
   readonly #credential: Credential;
-  /** Only for a kind that signs bodies: then they are collected. */
-  readonly onRequestBody?: () => undefined;
   readonly published?: (value: Json) => void;
   readonly stats?: () => Json;
 
@@ -51,9 +49,6 @@ class UpstreamAuth implements PolicyInstance {
     this.#host = host;
     this.#credential = credential;
     this.requestFields = credential.fields;
-    const { kind } = settings;
-    const signs = kind.kind === 'signature' || (kind.kind === 'aws' && kind.payload === 'signed');
-    if (signs) this.onRequestBody = () => undefined;
     if (credential.published !== undefined) this.published = (value) => credential.published!(value);
     if (credential.stats !== undefined) this.stats = () => credential.stats!();
   }
@@ -72,6 +67,11 @@ class UpstreamAuth implements PolicyInstance {
       outcome: 'edit',
       why: `${kind.kind} for ${services.join(', ')}`,
     });
+    return undefined;
+  }
+
+  /** With this hook, bodies are collected, provided that the declaration says so: to be signed, or to be sent again. */
+  onRequestBody(): undefined {
     return undefined;
   }
 

@@ -108,6 +108,12 @@ const oauthFields = () => ({
     .optional(),
   params: s.map(s.string()).describe('Further parameters of the requests.').default({}),
   timeout: s.duration({ min: 1 }).describe('Time limit for an answer of the token endpoint.').default(5000),
+  max_body: s
+    .size({ min: 1, max: 64 * 1024 ** 2 })
+    .describe(
+      'Collects bodies, so that a request with a body can be repeated after a 401 too; larger ones get 413. Default: bodies stream.',
+    )
+    .optional(),
 });
 
 const oauth2 = s.object(oauthFields());

@@ -97,6 +97,10 @@ export class TargetAttempt implements Attempt {
     return this.#exchange.bodies?.requestBytes;
   }
 
+  get hasBody(): boolean {
+    return this.#exchange.hasBody;
+  }
+
   header(name: string): string | undefined {
     if (name === 'host') return this.host;
     return this.#isSent(name) ? (this.#fields ?? this.#exchange.headers).get(name) : undefined;

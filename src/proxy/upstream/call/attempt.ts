@@ -54,6 +54,10 @@ export class CallAttempt implements Attempt {
     return body.length === 0 ? undefined : body;
   }
 
+  get hasBody(): boolean {
+    return this.#request.body.length > 0;
+  }
+
   header(name: string): string | undefined {
     return name === 'host' ? this.host : this.#fields.get(name);
   }
