@@ -141,6 +141,23 @@ test('an expired token of the issuer, or one for another API, is no attempt to g
   assert.equal(await counts({ aud: 'orders' }, 'AAAA'), ['refused', undefined]);
 });
 
+test('for a policy that needs more scopes, a token has the challenge of bearer tokens, and a session has none', async () => {
+  const login = await LoginPolicy.create(
+    'bearer = { audience = "orders", resource = "https://shop.example.com/orders" }',
+  );
+  const browser = new Browser();
+  await login.login(browser);
+  assert.is((await login.identity(browser))?.challenge, undefined);
+  const headers = [['authorization', `Bearer ${await login.idToken({ aud: 'orders' })}`]] as [string, string][];
+  for (let round = 0; round < 2; round++) {
+    const found = await login.on(new Browser(), { headers });
+    assert.match(
+      'challenge' in found ? String(found.challenge) : found.outcome,
+      /^Bearer realm="api", resource_metadata=/,
+    );
+  }
+});
+
 test('a refresh that answers for another person ends the session', async () => {
   const login = await LoginPolicy.create();
   login.accessLife = 10_000;

@@ -86,9 +86,12 @@ export class Bearer {
   /** The answer for verified claims, which is remembered. */
   #accept(claims: Claims, token: string, digest: string): Authentication {
     const { scope } = this.#settings;
-    const result = hasScopes(claims, scope)
+    const found = hasScopes(claims, scope)
       ? this.#identify(claims, 'valid token', token)
       : this.answers.scope(scope, false);
+    // For a policy that refuses the caller for a missing scope.
+    const { bearer: challenge } = this.answers.challenges;
+    const result = found.outcome === 'identity' ? { ...found, challenge } : found;
     const until = validUntil(claims, this.#rules.leeway, undefined, 0);
     const source = { usable: true };
     const { version: consumers } = this.#host.consumers;
