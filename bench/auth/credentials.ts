@@ -59,6 +59,27 @@ export function htpasswd(users: number): string {
 
 export const basicOf = (user: string): string => `Basic ${Buffer.from(`${user}:bench`).toString('base64')}`;
 
+/** A GET of /items/1 that is signed as in RFC 9421: the fields, and the public key as PEM. */
+export function signedRequest(authority: string): {
+  readonly headers: { [name: string]: string };
+  readonly pem: string;
+} {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const created = Math.floor(Date.now() / 1000);
+  const parameters = `("@method" "@authority" "@path");created=${created};keyid="bench"`;
+  const base = [
+    '"@method": GET',
+    `"@authority": ${authority}`,
+    '"@path": /items/1',
+    `"@signature-params": ${parameters}`,
+  ].join('\n');
+  const signature = sign(null, Buffer.from(base), privateKey).toString('base64');
+  return {
+    headers: { Host: authority, 'signature-input': `s=${parameters}`, signature: `s=:${signature}:` },
+    pem: publicKey.export({ type: 'spki', format: 'pem' }) as string,
+  };
+}
+
 /** A Lua script for wrk that sends one of these values in turn in a field. */
 export function scriptOfValues(setting: Setting, name: string, field: string, values: readonly string[]): string {
   const list = setting.write(`${name}.txt`, `${values.join('\n')}\n`);

@@ -119,6 +119,41 @@ export function basicCold(setting: Setting): Entry {
   };
 }
 
+/** The same signed request in all of them; it is verified each time. */
+export function signed(setting: Setting): Entry {
+  const { headers, pem } = credentials.signedRequest('bench.example');
+  return {
+    name: 'http-signature, Ed25519',
+    toml: `[policy.signed]
+use = "http-signature"
+components = ["@method", "@authority", "@path"]
+nonce = "ignored"
+max_age = "1h"
+keys = [{ id = "bench", public_key = "${setting.write('signature.pem', pem)}" }]
+`,
+    policies: ['signed'],
+    headers,
+  };
+}
+
+/** 10,000 blocks of addresses, none of which is that of the client. */
+export function blocked(setting: Setting): Entry {
+  const blocks = Array.from({ length: 10_000 }, (_, at) => `10.${at >> 8}.${at & 255}.0/24`);
+  return {
+    name: 'block, 10,000 addresses',
+    toml: `[policy.bad]\nuse = "block"\n[[policy.bad.lists]]\nname = "bad"\nfile = "${setting.write('blocks.txt', blocks.join('\n'))}"\n`,
+    policies: ['bad'],
+    headers: {},
+  };
+}
+
+export const GUARDED: Entry = {
+  name: 'csrf + security-headers',
+  toml: '[policy.own]\nuse = "csrf"\n[policy.safe]\nuse = "security-headers"\n',
+  policies: ['own', 'safe'],
+  headers: {},
+};
+
 const introspection = (port: number): string =>
   `[policy.known]\nuse = "introspect"\nurl = "http://127.0.0.1:${port}/introspect"\n`;
 

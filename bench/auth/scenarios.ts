@@ -81,6 +81,9 @@ export const scenarios: readonly Scenario[] = [
       policies.withAllow(setting),
       policies.jwtCached(),
       policies.basicCached(setting),
+      policies.signed(setting),
+      policies.blocked(setting),
+      policies.GUARDED,
     ],
     peers: (setting) => [
       ...peers.nginxPlain(setting),
