@@ -17,7 +17,7 @@ import { type Admission, type AdmittingListener, REJECTED } from './admission.js
 import { type ConnectionOwner, Http1Connection } from './http1/connection.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/connection-state.js';
 import type { ConnectionHost } from './http1/host.js';
-import { SocketTlsFacts } from './http1/tls-facts.js';
+import { type CertificateRequest, PresentedChains, SocketTlsFacts } from './http1/tls-facts.js';
 import { certificateCause, clientRules, tlsOptions } from './tls.js';
 
 const BACKLOG = 4096;
@@ -209,6 +209,7 @@ export class Listener implements AdmittingListener, ConnectionOwner {
 
   #secure({ entry }: ListenerSettings, tls: TlsOptions): TlsServer {
     const authorities = clientRules(entry.tls?.client, this.#nextClients)?.authorities;
+    let asked: CertificateRequest | undefined;
     const server = createTlsServer(
       { ...tls, ALPNProtocols: ['http/1.1'], handshakeTimeout: entry.headerTimeout },
       (socket) => {
@@ -221,12 +222,13 @@ export class Listener implements AdmittingListener, ConnectionOwner {
           handshake.over = true;
           // As without TLS: a client may end its half after its request.
           socket.allowHalfOpen = true;
-          const facts = new SocketTlsFacts(socket, this, () => this.#host.now(), authorities);
+          const facts = new SocketTlsFacts(socket, this, () => this.#host.now(), asked);
           this.#onConnection(socket, facts, handshake.place);
         }
       },
     );
     server.on('tlsClientError', (error, socket) => this.#onFailedHandshake(error, socket));
+    if (authorities !== undefined) asked = { authorities, chains: new PresentedChains(server) };
     return server;
   }
 

@@ -171,6 +171,18 @@ test('optional: expired, not yet valid, for servers only, and with an unknown cr
   }
 });
 
+test('nodejs/node#65579: intermediates of the client arrive with each version of TLS', async ({ plane, target }) => {
+  await plane.load(specOf(target.url, { listener: tls() }));
+  const low = middle.intermediate('low');
+  const issued = low.issue('far below');
+  for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const limits = { minVersion: version, maxVersion: version };
+    const raw = new RawClient(open(plane, { ...own(issued, low, middle), ...limits }));
+    assert.is(await ask(raw), 200, version);
+    raw.destroy();
+  }
+});
+
 test('a path through intermediates that the client presents, also after a reload of the authorities', async ({
   plane,
   target,

@@ -1,5 +1,5 @@
 /** What policies may know about the TLS of a connection. */
-import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket, Server as TlsServer } from 'node:tls';
 import type { ClientCertificate, TlsFacts } from '../../../contract/index.js';
 import { connectionCause } from '../../errors/cause.js';
 import { type ClientRules, type Handshake, PresentedCertificate } from '../../exchange/client-certificate.js';
@@ -10,21 +10,52 @@ export interface CertificateOwner {
   readonly clients: ClientRules | undefined;
 }
 
+/** How the server of a listener asks its clients for a certificate. */
+export interface CertificateRequest {
+  /** Those that OpenSSL verifies handshakes by. */
+  readonly authorities: string;
+  readonly chains: PresentedChains;
+}
+
+/**
+ * The certificates of each client, read when its handshake completes. Some versions of Node (24.21, 26.8) then drop the first
+ * intermediate certificate, nodejs/node#65579: before it is lost, a listener of gw has to come before that of Node. The event
+ * `keylog` is the only one that has the socket so early. Its line is a secret, and it is not read.
+ */
+export class PresentedChains {
+  readonly #watched = new WeakSet<TLSSocket>();
+  readonly #chains = new WeakMap<TLSSocket, readonly Buffer[]>();
+
+  /** `server`: asks its clients for a certificate. */
+  constructor(server: TlsServer) {
+    server.on('keylog', (_line, socket) => {
+      if (this.#watched.has(socket)) return;
+      this.#watched.add(socket);
+      socket.prependOnceListener('secure', () => this.#chains.set(socket, presentedBy(socket)));
+    });
+  }
+
+  /** DER of what the client presented: its certificate first; empty for none. */
+  of(socket: TLSSocket): readonly Buffer[] {
+    return this.#chains.get(socket) ?? presentedBy(socket);
+  }
+}
+
 /** Facts of a socket, read on first use: most exchanges do not need them. */
 export class SocketTlsFacts implements TlsFacts {
   /** Undefined: the client was not asked for one. */
   readonly presented: PresentedCertificate | undefined;
   readonly #socket: TLSSocket;
 
-  /** `authorities`: those that OpenSSL verified the handshake by; undefined: the client was not asked for a certificate. */
-  constructor(socket: TLSSocket, owner: CertificateOwner, now: () => number, authorities: string | undefined) {
+  /** `asked`: how the client was asked for a certificate; undefined: it was not. */
+  constructor(socket: TLSSocket, owner: CertificateOwner, now: () => number, asked: CertificateRequest | undefined) {
     this.#socket = socket;
-    if (authorities !== undefined)
+    if (asked !== undefined)
       this.presented = new PresentedCertificate(
-        presentedBy(socket),
+        asked.chains.of(socket),
         () => owner.clients,
         now,
-        handshakeOf(socket, authorities),
+        handshakeOf(socket, asked.authorities),
       );
   }
 
