@@ -1,9 +1,10 @@
 /** Attacks on logins and sessions, by name. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Json } from '../../src/policies/contract.js';
 import { signer } from '../policies/jwt-kit.js';
 import { Browser, ISSUER, LoginPolicy, locationOf, SITE } from '../policies/oidc-kit.js';
-import { exchange, world } from '../policies/support.js';
+import { exchange, noBody, world } from '../policies/support.js';
 
 const NAME = '__Host-gw-login';
 
@@ -256,6 +257,53 @@ test('ID tokens: signatures of other keys, no signature, and other algorithms ar
     assert.not.ok(browser.cookies.has(`${NAME}.0`));
     login.answer = undefined;
   }
+});
+
+const bearerOf = async (login: LoginPolicy, claims: Parameters<LoginPolicy['idToken']>[0], fingerprint?: string) => {
+  const headers = [['authorization', `Bearer ${await login.idToken(claims)}`]] as const;
+  const plain = exchange({ headers });
+  const tls = { clientCertificate: fingerprint === undefined ? undefined : { fingerprint } };
+  const at = Object.assign(plain, { connection: { ...plain.connection, tls } });
+  // Twice: verified, and remembered.
+  const [first, second] = [await login.policy.authenticate!(at, noBody), await login.policy.authenticate!(at, noBody)];
+  assert.is(second.outcome, first.outcome);
+  return second;
+};
+
+test('a stolen token that is bound to a key or a certificate is worth nothing to its thief', async () => {
+  const login = await LoginPolicy.create('bearer = { audience = "orders" }');
+  const print = 'ab'.repeat(32);
+  const digest = Buffer.from(print, 'hex').toString('base64url');
+  const outcome = async (cnf: object | null | string, fingerprint?: string) =>
+    (await bearerOf(login, { aud: 'orders', cnf: cnf as Json }, fingerprint)).outcome;
+  assert.is(await outcome({ jkt: 'a'.repeat(43) }), 'refused');
+  assert.is(await outcome({ 'x5t#S256': digest }), 'refused');
+  assert.is(await outcome({ 'x5t#S256': digest }, 'cd'.repeat(32)), 'refused');
+  assert.is(await outcome({ 'x5t#S256': digest }, print), 'identity');
+  for (const cnf of [null, 'x', {}, { jwk: {} }]) assert.is(await outcome(cnf), 'refused');
+  assert.is((await bearerOf(login, { aud: 'orders' })).outcome, 'identity');
+  const lenient = await LoginPolicy.create('bearer = { audience = "orders", bindings = "ignore" }');
+  assert.is((await bearerOf(lenient, { aud: 'orders', cnf: { jkt: 'a'.repeat(43) } })).outcome, 'identity');
+});
+
+test('an ID token or a logout token is no access token, also where the client is the audience', async () => {
+  const login = await LoginPolicy.create('bearer = { audience = "shop" }');
+  const event = 'http://schemas.openid.net/event/backchannel-logout';
+  for (const claims of [{ nonce: 'n' }, { at_hash: 'h' }, { c_hash: 'h' }, { events: { [event]: {} } }])
+    assert.is((await bearerOf(login, claims)).outcome, 'refused', Object.keys(claims)[0]);
+  // Some issuers write the nonce of the login into access tokens too.
+  for (const claims of [{}, { nonce: 'n', scope: 'openid' }, { nonce: 'n', client_id: 'shop' }])
+    assert.is((await bearerOf(login, claims)).outcome, 'identity');
+});
+
+test('a token that is verified while the keys of the issuer are replaced is not remembered', async () => {
+  const [old, next] = [await signer('ES256', 'k1'), await signer('ES256', 'k2')];
+  const login = await LoginPolicy.create('bearer = { audience = "orders" }', { signer: old });
+  const headers = [['authorization', `Bearer ${await login.idToken({ aud: 'orders' })}`]] as const;
+  const pending = login.policy.authenticate!(exchange({ headers }), noBody);
+  login.policy.published!({ keys: [{ ...next.jwk, alg: next.alg }] as Json });
+  await pending;
+  assert.is((await login.policy.authenticate!(exchange({ headers }), noBody)).outcome, 'refused');
 });
 
 test.run();

@@ -130,6 +130,7 @@ function bearerOf(bearer: NonNullable<OidcConfig['bearer']>, issuer: string): Be
   return {
     audiences: bearer.audience,
     scope: bearer.scope === undefined ? [] : bearer.scope.split(' '),
+    bound: bearer.bindings === 'check',
     maxToken: bearer.max_token,
     ...(resource === undefined ? {} : { resource }),
   };

@@ -168,6 +168,12 @@ export const schema = s.object({
     .object({
       audience: texts().describe('Accepted values of `aud`: a text or a list.', 'orders'),
       scope: scope().describe('Scopes that a token must have.', 'orders:read').optional(),
+      bindings: s
+        .enum('check', 'ignore')
+        .describe(
+          'Whether tokens with `cnf` are refused if the client does not prove that it has the certificate. A token that is bound to a key (DPoP) is refused. `ignore`: every bearer may use them.',
+        )
+        .default('check'),
       max_token: s
         .size({ min: 64, max: 64 * 1024 })
         .describe('Longer tokens are refused unread.')
@@ -251,6 +257,8 @@ export type OidcSettings = {
 export type BearerSettings = {
   readonly audiences: readonly string[];
   readonly scope: readonly string[];
+  /** Whether `cnf` counts. */
+  readonly bound: boolean;
   /** Bytes. */
   readonly maxToken: number;
   /** Absent: no document about the API. */
