@@ -1,7 +1,7 @@
 /** Asks the introspection endpoint about a token, RFC 7662, and reads its answer. */
 import type { CallReply, Claims, Exchange, Json, PolicyHost } from '../contract.js';
 import { OAuthClient } from '../kits/oauth-client/client.js';
-import { readTable } from '../kits/oauth-client/reply.js';
+import { readTable, type SentRequest } from '../kits/oauth-client/reply.js';
 import { callFailure } from '../run-kit.js';
 import type { IntrospectSettings } from './schema.js';
 import type { SignedAnswers } from './signed.js';
@@ -30,7 +30,8 @@ export class Endpoint {
   /** Rejects for what is no failure of the endpoint. */
   async ask(token: string, exchange: Exchange): Promise<Answer> {
     const { service, path, timeout, maxAnswer: maxReply } = this.#settings;
-    const { method, headers, body } = this.#form(token);
+    const form = this.#form(token);
+    const { method, headers, body } = form;
     let reply: CallReply;
     try {
       // Not as part of the exchange, unless its decisions are recorded: other requests wait for the same answer.
@@ -42,7 +43,7 @@ export class Endpoint {
       if (failure === undefined || failure.error === 'downstream/aborted') throw error;
       return unknown(failure.cause);
     }
-    return this.#read(reply);
+    return this.#read(reply, form);
   }
 
   #form(token: string) {
@@ -59,7 +60,7 @@ export class Endpoint {
     return { method: 'POST', headers, body: new URLSearchParams(params).toString() };
   }
 
-  async #read(reply: CallReply): Promise<Answer> {
+  async #read(reply: CallReply, sent: SentRequest): Promise<Answer> {
     if (this.#signed !== undefined && reply.status === 200) {
       // An answer without a signature is none: it could be forged.
       const type = reply.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();
@@ -67,7 +68,7 @@ export class Endpoint {
       const table = await this.#signed.read(Buffer.from(reply.body).toString('latin1').trim());
       return typeof table === 'string' ? unknown(table) : answerOf(table);
     }
-    const read = readTable(reply);
+    const read = readTable(reply, sent);
     return 'fault' in read ? unknown(read.fault.cause) : answerOf(read.table);
   }
 }

@@ -10,7 +10,7 @@ import { FetchedDuty, type FetchedParts, fetchKeySet, LEAST } from '../kits/jose
 import { idOfSource } from '../kits/jose/key-source.js';
 import { isTable, readTable } from '../kits/jose/token.js';
 import { OAuthClient } from '../kits/oauth-client/client.js';
-import { type OAuthFault, readTable as readReply, readTokenReply } from '../kits/oauth-client/reply.js';
+import { type OAuthFault, readTable as readReply, readTokenReply, type SentRequest } from '../kits/oauth-client/reply.js';
 import {
   type Endpoints,
   endpointsIn,
@@ -136,9 +136,10 @@ class OidcDuty implements DutyInstance {
     { token }: Endpoints,
     params: readonly (readonly [string, string])[],
   ): Promise<TokenAnswer | IssuerFault> {
-    const reply = await this.#fetch(token, this.#form(token, params));
+    const request = this.#form(token, params);
+    const reply = await this.#fetch(token, request);
     if ('cause' in reply) return reply;
-    const granted = readTokenReply(reply);
+    const granted = readTokenReply(reply, sent(request));
     if (granted.fault !== undefined) return faultOf(granted);
     const { accessToken, expiresIn, idToken, refreshToken, tokenType } = granted;
     return {
@@ -156,17 +157,18 @@ class OidcDuty implements DutyInstance {
     const headers = { accept: 'application/json', authorization: `Bearer ${token}` };
     const reply = await this.#fetch(userinfo, { headers });
     if ('cause' in reply) return reply;
-    const read = readReply(reply);
+    const read = readReply(reply, sent({ headers }));
     return 'fault' in read ? faultOf(read) : read;
   }
 
   /** RFC 9126 section 2. */
   async #push({ push }: Endpoints, params: readonly (readonly [string, string])[]): Promise<TableAnswer | IssuerFault> {
     if (push === undefined) return outage('the issuer has no endpoint for pushed requests');
-    const reply = await this.#fetch(push, this.#form(push, params));
+    const request = this.#form(push, params);
+    const reply = await this.#fetch(push, request);
     if ('cause' in reply) return reply;
     // Its status is 201, section 2.2.
-    const read = readReply(reply.status === 201 ? { ...reply, status: 200 } : reply);
+    const read = readReply(reply.status === 201 ? { ...reply, status: 200 } : reply, sent(request));
     return 'fault' in read ? faultOf(read) : read;
   }
 
@@ -183,6 +185,8 @@ class OidcDuty implements DutyInstance {
     }
   }
 }
+
+const sent = ({ headers = {}, body = '' }: DutyFetchOptions): SentRequest => ({ headers: Object.entries(headers), body });
 
 /** The first document that there is, and its URL. */
 async function firstDocument(host: DutyHost, urls: readonly string[]): Promise<readonly [Uint8Array, string]> {

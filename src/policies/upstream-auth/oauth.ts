@@ -40,7 +40,7 @@ class TokenEndpoint {
     try {
       const request = this.#client.form(endpoint, [...params, ...this.#settings.params]);
       const reply = await call(service, { ...request, path, timeout, maxReply: MAX_REPLY });
-      const read = readTokenReply(reply);
+      const read = readTokenReply(reply, request);
       if (read.fault !== undefined) {
         const { cause, kind } = read.fault;
         return { refused: kind === 'refused', cause: `${service}: ${cause}` };

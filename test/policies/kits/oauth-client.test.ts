@@ -10,6 +10,7 @@ import { clientFields, clientProblems, clientSettings } from '../../../src/polic
 
 const NOW = 1_800_000_000;
 const clock = { now: () => NOW * 1000, monotonic: () => 0 };
+const SENT = { headers: [] };
 const ENDPOINT = 'https://id.example.com/token';
 
 const client = (settings: ClientSettings): OAuthClient => new OAuthClient(settings, clock);
@@ -117,6 +118,7 @@ const reply = (status: number, value: unknown) => ({
 test('token replies: what is granted, what is refused, what is an outage', () => {
   const granted = readTokenReply(
     reply(200, { access_token: 't', token_type: 'Bearer', expires_in: '60', scope: 'a b', refresh_token: 'r' }),
+    SENT,
   );
   assert.equal(granted, {
     accessToken: 't',
@@ -146,11 +148,47 @@ test('token replies: what is granted, what is refused, what is an outage', () =>
     [200, '['.repeat(100), 'outage', undefined],
   ];
   for (const [status, body, kind, error] of cases) {
-    const found = readTokenReply(reply(status, body));
+    const found = readTokenReply(reply(status, body), SENT);
     assert.equal([found.fault?.kind, found.fault?.error], [kind, error], JSON.stringify([status, body]));
     assert.not.match(found.fault!.cause, /[^\x20-\x7e]/);
   }
-  assert.equal(readTable(reply(200, { active: true })), { table: { active: true } });
+  assert.equal(readTable(reply(200, { active: true }), SENT), { table: { active: true } });
+});
+
+test('secrets of a request that a server quotes are not in the cause', () => {
+  const secret = 'a b+c/%&=ü';
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
+  const clients: readonly ClientSettings[] = [
+    { method: 'client_secret_basic', id: 'shop', secret },
+    { method: 'client_secret_post', id: 'shop', secret },
+    { method: 'private_key_jwt', id: 'shop', key: pem(privateKey) },
+  ];
+  for (const settings of clients) {
+    const one = client(settings);
+    const own = settings.secret === undefined ? [] : [secret, formEncoded(secret)];
+    const form = one.form(ENDPOINT, [
+      ['grant_type', 'refresh_token'],
+      ['subject_token', 'subject.of/someone'],
+      ['refresh_token', 'client'],
+      ['scope', 'orders:read'],
+    ]);
+    const credential = header(form, 'authorization') ?? '';
+    const pair = Buffer.from(credential.slice(6), 'base64').toString();
+    const quoted = `for orders:read got ${form.body} ${credential} ${pair} ${own.join(' ')} subject.of/someone`;
+    for (const description of [quoted, ...own]) {
+      const fault = readTokenReply(reply(401, { error: 'invalid_client', error_description: description }), form).fault!;
+      assert.is(fault.error, 'invalid_client');
+      assert.match(fault.cause, /^status 401, invalid_client, /);
+      assert.match(fault.cause, '(not shown)');
+      if (description === quoted) assert.match(fault.cause, 'for orders:read got');
+      for (const value of [...own, 'subject.of/someone', formEncoded('subject.of/someone')])
+        assert.not.match(fault.cause, value);
+      if (credential !== '') assert.not.match(fault.cause, credential.slice(6));
+      assert.not.match(fault.cause, /eyJ/);
+    }
+    const other = readTable(reply(400, { error: 'no subject.of/someone' }), form);
+    assert.is('fault' in other ? other.fault.error : '', 'no (not shown)');
+  }
 });
 
 test('config: the method by what is given, and what is missing', () => {

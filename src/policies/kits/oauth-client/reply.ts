@@ -8,6 +8,13 @@ export interface EndpointReply {
   readonly body: Uint8Array;
 }
 
+/** The request that was answered. */
+export interface SentRequest {
+  readonly headers: Iterable<readonly [name: string, value: string]>;
+  /** A form. */
+  readonly body?: string;
+}
+
 export interface OAuthFault {
   readonly fault: {
     /**
@@ -17,7 +24,7 @@ export interface OAuthFault {
     readonly kind: 'refused' | 'outage';
     /** `invalid_grant`, `invalid_client` ...; undefined if the reply has none. */
     readonly error: string | undefined;
-    /** For the log. Never contains the request. */
+    /** For the log. Never contains a secret of the request, although a server may quote it. */
     readonly cause: string;
   };
 }
@@ -41,8 +48,8 @@ export type JsonTable = { readonly [name: string]: Json };
 const MAX_DEPTH = 16;
 
 /** The reply of a token endpoint. */
-export function readTokenReply(reply: EndpointReply): GrantedToken | OAuthFault {
-  const members = readTable(reply);
+export function readTokenReply(reply: EndpointReply, sent: SentRequest): GrantedToken | OAuthFault {
+  const members = readTable(reply, sent);
   if ('fault' in members) return members;
   const { table } = members;
   const { access_token: accessToken, token_type: tokenType, expires_in: expires } = table;
@@ -62,16 +69,40 @@ export function readTokenReply(reply: EndpointReply): GrantedToken | OAuthFault 
 }
 
 /** A reply with status 200 and a JSON object; else what is wrong. */
-export function readTable({ status, body }: EndpointReply): { readonly table: JsonTable } | OAuthFault {
+export function readTable(
+  { status, body }: EndpointReply,
+  sent: SentRequest,
+): { readonly table: JsonTable } | OAuthFault {
   const read = readJson(body, MAX_DEPTH);
   const table = read.fault === undefined && isTable(read.value) ? read.value : undefined;
-  if (status !== 200) return refusal(status, table);
+  if (status !== 200) return refusal(status, table, sent);
   return table === undefined ? outage('the reply is not a JSON object') : { table };
 }
 
-function refusal(status: number, table: JsonTable | undefined): OAuthFault {
-  const error = errorOf(table?.['error']);
-  const description = typeof table?.['error_description'] === 'string' ? printable(table['error_description']) : '';
+/** Error codes as they are: a secret cannot change what they say. */
+const REGISTERED: ReadonlySet<string> = new Set([
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'invalid_scope',
+  'invalid_target',
+  'invalid_token',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'access_denied',
+  'server_error',
+  'temporarily_unavailable',
+  'slow_down',
+]);
+
+function refusal(status: number, table: JsonTable | undefined, sent: SentRequest): OAuthFault {
+  const said = (name: string): string | undefined => {
+    const value = table?.[name];
+    if (typeof value !== 'string' || REGISTERED.has(value)) return textOf(value);
+    return withoutSecrets(value, sent);
+  };
+  const error = errorOf(said('error'));
+  const description = printable(said('error_description') ?? '');
   const cause = [`status ${status}`, error, description].filter((part) => part).join(', ');
   // 429 and 5xx pass; so do errors that say so.
   const passes = status === 429 || status >= 500 || status < 400;
@@ -81,9 +112,44 @@ function refusal(status: number, table: JsonTable | undefined): OAuthFault {
 
 const outage = (cause: string): OAuthFault => ({ fault: { kind: 'outage', error: undefined, cause } });
 
+// ---------------------------------------------------------------- secrets of the request
+
+/** The names of parameters whose values are secrets, in RFC 6749, 7009, 7521, 7636, 7662 and 8693. */
+const SECRET_PARAM = /(^|_)(token|secret|assertion|password|code|verifier)$/;
+const NOT_SHOWN = '(not shown)';
+
+/** A text of the reply in which no secret of the request is left. */
+function withoutSecrets(text: string, { headers, body = '' }: SentRequest): string {
+  const secrets = new Set<string>();
+  for (const [name, value] of headers) if (name.toLowerCase() === 'authorization') addCredential(value, secrets);
+  for (const [name, value] of new URLSearchParams(body)) if (SECRET_PARAM.test(name)) addForms(value, secrets);
+  secrets.delete('');
+  let shown = text;
+  // One may be a part of another.
+  for (const secret of [...secrets].sort((a, b) => b.length - a.length))
+    shown = shown.replaceAll(secret, () => NOT_SHOWN);
+  return shown;
+}
+
+/** Of Basic also the password, as it was before it was form-encoded. */
+function addCredential(value: string, secrets: Set<string>): void {
+  const credential = value.slice(value.indexOf(' ') + 1);
+  addForms(credential, secrets);
+  if (!/^basic /i.test(value)) return;
+  const pair = Buffer.from(credential, 'base64').toString('utf8');
+  const [password = ''] = new URLSearchParams(`=${pair.slice(pair.indexOf(':') + 1)}`).values();
+  addForms(password, secrets);
+}
+
+/** A value, and as it is in a form and in a query. */
+function addForms(value: string, secrets: Set<string>): void {
+  const encoded = new URLSearchParams([['', value]]).toString().slice(1);
+  secrets.add(value).add(encoded).add(encoded.replaceAll('+', '%20'));
+}
+
 /** RFC 6749 section 5.2. */
-const errorOf = (value: Json | undefined): string | undefined =>
-  typeof value === 'string' && /^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(value) ? value : undefined;
+const errorOf = (value: string | undefined): string | undefined =>
+  value !== undefined && /^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,100}$/.test(value) ? value : undefined;
 
 const printable = (text: string): string => shortened(text.replace(/[^\x20-\x7e]/g, '?'), 200);
 
