@@ -1,6 +1,7 @@
 /** Tokens for services offline: one fetch, renewal before the end, a new token after a 401, outages, exchange by subject. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Reply } from '../../src/policies/contract.js';
 import type { OfflineCall, OfflineReply } from '../../src/proxy/offline/mocks.js';
 import { exchange, lint } from './support.js';
 import { attemptOf, type Bed, bed, NOW, type Ran, run } from './upstream-auth-kit.js';
@@ -16,8 +17,8 @@ interface Server extends Bed {
 }
 
 /** A token server that numbers its tokens. */
-function server(keys: string): Server {
-  const b = bed(keys, SECRETS);
+function server(keys: string, more: { readonly [reference: string]: string } = {}): Server {
+  const b = bed(keys, { ...SECRETS, ...more });
   const asked: OfflineCall[] = [];
   const made: Server = {
     ...b,
@@ -119,6 +120,10 @@ test('an outage, a refusal and wrong answers give 503 with the cause, without se
       json({ error: 'invalid_client', error_description: 'who are you' }, 401),
       'status 401, invalid_client, who are you',
     ],
+    [
+      json({ error: 'invalid_client', error_description: 'Wrong secret: client-secret.' }, 401),
+      'status 401, invalid_client, Wrong secret: (not shown).',
+    ],
     [{ body: '<html>' }, 'the reply is not a JSON object'],
     [json({ token_type: 'Bearer' }), 'the reply has no token'],
     [json({ access_token: 'a\nb', token_type: 'Bearer' }), 'the reply has no token'],
@@ -186,6 +191,93 @@ test('two workers share a token: the second finds it in the shared cache', async
   assert.is(sent(await run(other)), 'Bearer t1');
   assert.is(b.asked.length, 1);
   assert.is(b.around.wall, NOW * 1000);
+});
+
+test('token exchange: errors of gw and of the endpoint are no fault of the caller', async () => {
+  const b = server(tokenExchange());
+  const errors = ['invalid_client', 'unauthorized_client', 'unsupported_grant_type'].map((error) =>
+    json({ error }, error === 'invalid_client' ? 401 : 400),
+  );
+  for (const answer of [
+    ...errors,
+    { status: 404, body: 'not found' },
+    { status: 403, body: '<html>' },
+    json({}, 400),
+  ]) {
+    b.answer = answer;
+    b.pass(2);
+    assert.equal([(await run(b, bearer('ann'))).reply?.status, answer.body], [503, answer.body]);
+  }
+});
+
+/** The policy sees the reply of the target. */
+const replied = (b: Bed, { on }: Ran, status: number) => b.policy.after!(on, { status } as Reply);
+
+test('a 401 to a request that cannot be repeated also ends a token that was revoked', async () => {
+  const b = server(oauth2());
+  const first = await run(b);
+  await replied(b, first, 401);
+  assert.is(sent(await run(b)), 'Bearer t1', 'it was new');
+  b.pass(10);
+  const streaming = await run(b, { hasBody: true });
+  await replied(b, streaming, 403);
+  assert.is(sent(await run(b)), 'Bearer t1');
+  await replied(b, streaming, 401);
+  assert.is(sent(await run(b)), 'Bearer t2');
+  assert.is(b.asked.length, 2);
+});
+
+test('a 401 during an outage of the token server does not refuse the requests of others', async () => {
+  const b = server(oauth2());
+  await run(b);
+  b.pass(10);
+  b.answer = json({}, 500);
+  const on = Object.assign(exchange(), { attached: new Set() });
+  await b.policy.onAttempt!(on, attemptOf(on));
+  const again = attemptOf(on, { number: 2, unauthorized: true });
+  assert.is(((await b.policy.onAttempt!(on, again)) as Reply).status, 503);
+  await replied(b, { ...(await run(b)) }, 401);
+  for (let i = 0; i < 5; i++) assert.is(sent(await run(b)), 'Bearer t1');
+  assert.is(b.asked.length, 2, 'at most once a second');
+  b.pass(2);
+  b.answer = json({ access_token: 't9', token_type: 'Bearer' });
+  assert.is(sent(await run(b)), 'Bearer t9');
+});
+
+test('a token of a short life, and one whose end the server writes as 0, is used more than once', async () => {
+  for (const expires_in of [4, 0, 1e300]) {
+    const b = server(oauth2());
+    b.answer = json({ access_token: 't', token_type: 'Bearer', expires_in });
+    for (let i = 0; i < 3; i++) assert.is(sent(await run(b)), 'Bearer t');
+    assert.is(b.asked.length, 1, String(expires_in));
+    b.pass(4);
+    await run(b);
+    assert.is(b.asked.length, expires_in === 4 ? 2 : 1);
+  }
+});
+
+test('a clock that was set back does not make an old token a new one', async () => {
+  const b = server(oauth2());
+  await run(b);
+  b.pass(300);
+  b.around.wall! -= 600_000;
+  const attempt = (await run(b)).attempt;
+  assert.is(attempt.repeats, true);
+  const on = Object.assign(exchange(), { attached: new Set() });
+  await b.policy.onAttempt!(on, attemptOf(on));
+  const again = attemptOf(on, { number: 2, unauthorized: true });
+  await b.policy.onAttempt!(on, again);
+  assert.is(again.fields.get('authorization'), 'Bearer t2');
+});
+
+test('a token of another client id is not used after a reload', async () => {
+  const keys = oauth2().replace('client_id = "gw"', 'client_id = "${env:ID}"');
+  const b = server(keys, { '${env:ID}': 'tenant-a' });
+  assert.is(sent(await run(b)), 'Bearer t1');
+  const other = bed(keys, { ...SECRETS, '${env:ID}': 'tenant-b' }, b.around);
+  assert.is(sent(await run(other)), 'Bearer t2');
+  const same = bed(keys, { '${env:S}': 'rotated', '${env:ID}': 'tenant-a' }, b.around);
+  assert.is(sent(await run(same)), 'Bearer t1', 'a rotated secret is one of the same client');
 });
 
 test('lint: the client and plain http', () => {

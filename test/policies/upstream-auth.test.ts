@@ -129,6 +129,15 @@ test('signature: over the target, the fields and the body as the target gets the
   assert.type(b.policy.onRequestBody, 'function');
 });
 
+test('signature: a digest that the spec lists is covered once', async () => {
+  const keys = `signature = { key_id = "k", key = "\${env:H}", algorithm = "hmac-sha256", components = ["@method", "Content-Digest"] }`;
+  const b = bed(keys, { '${env:H}': 'h'.repeat(40) });
+  const input = async (body?: Uint8Array) =>
+    (await run(b, {}, body === undefined ? {} : { body })).attempt.fields.get('signature-input') ?? '';
+  assert.match(await input(Buffer.from('abc')), /^sig1=\("@method" "content-digest"\);/);
+  assert.match(await input(), /^sig1=\("@method"\);/);
+});
+
 test('fields of the same names are removed from what clients send, also where the policy does not apply', async () => {
   const b = bed('fields = { x-api-key = "${env:KEY}" }', { '${env:KEY}': 'k1' });
   const headers = [

@@ -10,7 +10,12 @@ import { FetchedDuty, type FetchedParts, fetchKeySet, LEAST } from '../kits/jose
 import { idOfSource } from '../kits/jose/key-source.js';
 import { isTable, readTable } from '../kits/jose/token.js';
 import { OAuthClient } from '../kits/oauth-client/client.js';
-import { type OAuthFault, readTable as readReply, readTokenReply, type SentRequest } from '../kits/oauth-client/reply.js';
+import {
+  type OAuthFault,
+  readTable as readReply,
+  readTokenReply,
+  type SentRequest,
+} from '../kits/oauth-client/reply.js';
 import {
   type Endpoints,
   endpointsIn,
@@ -186,7 +191,10 @@ class OidcDuty implements DutyInstance {
   }
 }
 
-const sent = ({ headers = {}, body = '' }: DutyFetchOptions): SentRequest => ({ headers: Object.entries(headers), body });
+const sent = ({ headers = {}, body = '' }: DutyFetchOptions): SentRequest => ({
+  headers: Object.entries(headers),
+  body,
+});
 
 /** The first document that there is, and its URL. */
 async function firstDocument(host: DutyHost, urls: readonly string[]): Promise<readonly [Uint8Array, string]> {

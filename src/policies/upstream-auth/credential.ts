@@ -10,6 +10,8 @@ export interface Credential {
   readonly fields: readonly string[];
   /** Adds itself to an attempt. A reply takes the place of the attempt. */
   apply(exchange: Exchange, attempt: Attempt): Awaitable<Reply | undefined>;
+  /** Sees the reply to the last attempt. */
+  after?(exchange: Exchange, reply: Reply): void;
   /** Of its duty. */
   published?(value: Json): void;
   stats?(): Json;

@@ -2,6 +2,7 @@
 import * as crypto from 'node:crypto';
 import type { Attempt, Exchange, Reply } from '../contract.js';
 import {
+  type Component,
   componentNamed,
   componentValue,
   contentDigest,
@@ -21,6 +22,9 @@ import type { KindSettings } from './schema.js';
 
 type SignatureSettings = Extract<KindSettings, { readonly kind: 'signature' }>;
 
+const DIGEST = componentNamed('content-digest');
+const isDigest = ({ id }: Component): boolean => id === DIGEST.id;
+
 /** Throws for a key that cannot be used; the message omits it. */
 export function messageSignature(settings: SignatureSettings, { host }: CredentialParts): Credential {
   const { components, digest, label, tag, lifetime, keyId: keyid } = settings;
@@ -35,7 +39,8 @@ export function messageSignature(settings: SignatureSettings, { host }: Credenti
       const request = signedAttempt(attempt);
       // A field that is added on the way could not be told from one that was signed; one that is absent cannot be signed.
       const present = wanted.filter((component) => componentValue(component, request) !== undefined);
-      const all = body === undefined ? present : [...present, componentNamed('content-digest')];
+      // Section 2: a component occurs once, also one that the spec lists too.
+      const all = body === undefined || present.some(isDigest) ? present : [...present, DIGEST];
       const created = Math.floor(host.clock.now() / 1000);
       const expires = lifetime === undefined ? undefined : created + Math.ceil(lifetime / 1000);
       const input = makeInput(all, { created, expires, nonce: crypto.randomUUID(), keyid, tag });

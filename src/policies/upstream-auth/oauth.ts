@@ -7,15 +7,20 @@ import { afterScheme, callFailure, problem } from '../run-kit.js';
 import { type Credential, type CredentialParts, present, templateOf, unavailable } from './credential.js';
 import { PROBLEMS } from './problems.js';
 import type { KindSettings, OAuthSettings } from './schema.js';
-import { type Fetched, FRESH, type Token, TokenCache, tokenOf } from './token-cache.js';
+import { type Fetched, type FetchToken, isFresh, type Token, TokenCache, tokenOf } from './token-cache.js';
 
 type Params = readonly (readonly [name: string, value: string])[];
 
 /** Bytes of a reply, and milliseconds that a fetch may take beyond the time limit of its call. */
 const MAX_REPLY = 64 * 1024;
 const SLACK = 1000;
+/** RFC 6749 section 5.2: the server does not accept gw, whatever token a caller has. */
+const OWN_FAULTS: ReadonlySet<string> = new Set(['invalid_client', 'unauthorized_client', 'unsupported_grant_type']);
 /** Longer subject tokens are refused unread. */
 const MAX_SUBJECT = 16 * 1024;
+
+/** The store bounds keys, and a token does not belong in them. */
+const digest = (text: string): string => crypto.hash('sha256', text, 'base64url');
 
 /** Asks the token endpoint. */
 class TokenEndpoint {
@@ -23,6 +28,8 @@ class TokenEndpoint {
   readonly #settings: OAuthSettings;
   readonly #parts: CredentialParts;
   readonly #client: OAuthClient;
+  /** The state outlives a reload with other values of references: a token of another client must not. */
+  readonly #of: string;
 
   /** Throws for a client whose secret or key cannot be used. */
   constructor(settings: OAuthSettings, parts: CredentialParts) {
@@ -30,6 +37,20 @@ class TokenEndpoint {
     this.#parts = parts;
     this.#client = new OAuthClient(settings.client, parts.host.clock);
     this.tokens = new TokenCache(parts.host, settings.timeout + SLACK);
+    this.#of = `${digest(this.#client.id)} `;
+  }
+
+  /** A token for this attempt: after a 401 another one than before. `what`: what tells tokens of the client apart. */
+  token(exchange: Exchange, attempt: Attempt, owner: object, what: string, fetch: FetchToken): Awaitable<Fetched> {
+    const key = this.#of + what;
+    const old = attempt.unauthorized ? (exchange.noted(owner) as Token | undefined) : undefined;
+    return old === undefined ? this.tokens.get(key, fetch) : this.tokens.replace(key, old, fetch);
+  }
+
+  /** A request that cannot be repeated tells of a token that was revoked, too. */
+  replied(exchange: Exchange, { status }: Reply, owner: object): void {
+    const token = status === 401 ? (exchange.noted(owner) as Token | undefined) : undefined;
+    if (token !== undefined) this.tokens.suspect(token);
   }
 
   /** Never rejects. */
@@ -42,8 +63,10 @@ class TokenEndpoint {
       const reply = await call(service, { ...request, path, timeout, maxReply: MAX_REPLY });
       const read = readTokenReply(reply, request);
       if (read.fault !== undefined) {
-        const { cause, kind } = read.fault;
-        return { refused: kind === 'refused', cause: `${service}: ${cause}` };
+        const { cause, error, kind } = read.fault;
+        // An error without a code is none of the server: the URL may be wrong.
+        const refused = kind === 'refused' && error !== undefined && !OWN_FAULTS.has(error);
+        return { refused, cause: `${service}: ${cause}` };
       }
       if (read.tokenType !== 'bearer' && read.tokenType !== 'n_a')
         return { refused: false, cause: `${service}: tokens of the type ${read.tokenType} are not supported` };
@@ -71,7 +94,7 @@ function apply(
   exchange.note(owner, found);
   present(attempt, settings, found.value);
   // A token that was fetched just now would be the same again.
-  if (host.clock.now() - found.at >= FRESH) attempt.repeatAfter401();
+  if (!isFresh(found, host.clock.now())) attempt.repeatAfter401();
   return undefined;
 }
 
@@ -83,15 +106,14 @@ export function clientCredentials(
 ): Credential {
   const server = new TokenEndpoint(kind.oauth, parts);
   const fetch = (): Promise<Fetched> => server.fetch([['grant_type', 'client_credentials']]);
-  const key = 'client';
   const credential: Credential = {
     fields: [parts.settings.header],
     apply(exchange, attempt) {
-      const old = attempt.unauthorized ? (exchange.noted(credential) as Token | undefined) : undefined;
-      const found = old === undefined ? server.tokens.get(key, fetch) : server.tokens.replace(key, old, fetch);
+      const found = server.token(exchange, attempt, credential, 'client', fetch);
       // The client of the gateway can do nothing about it.
       return apply(exchange, attempt, parts, found, credential, (cause) => unavailable(exchange, cause));
     },
+    after: (exchange, reply) => server.replied(exchange, reply, credential),
     stats: () => ({ tokens: server.tokens.count }),
   };
   return credential;
@@ -120,13 +142,11 @@ export function tokenExchange(
           ['subject_token', subject],
           ['subject_token_type', subjectType],
         ]);
-      // A digest: the store bounds keys, and a token does not belong in them.
-      const key = crypto.hash('sha256', subject, 'base64url');
-      const old = attempt.unauthorized ? (exchange.noted(credential) as Token | undefined) : undefined;
-      const found = old === undefined ? server.tokens.get(key, fetch) : server.tokens.replace(key, old, fetch);
+      const found = server.token(exchange, attempt, credential, digest(subject), fetch);
       const refused = (cause: string): Reply => refusal(exchange, PROBLEMS.invalid, cause);
       return apply(exchange, attempt, parts, found, credential, refused);
     },
+    after: (exchange, reply) => server.replied(exchange, reply, credential),
     stats: () => ({ tokens: server.tokens.count }),
   };
   return credential;

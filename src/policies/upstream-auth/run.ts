@@ -41,6 +41,7 @@ class UpstreamAuth implements PolicyInstance {
   readonly #settings: UpstreamAuthSettings;
   readonly #host: PolicyHost;
   readonly #credential: Credential;
+  readonly after?: (exchange: Exchange, reply: Reply) => undefined;
   readonly published?: (value: Json) => void;
   readonly stats?: () => Json;
 
@@ -49,6 +50,11 @@ class UpstreamAuth implements PolicyInstance {
     this.#host = host;
     this.#credential = credential;
     this.requestFields = credential.fields;
+    if (credential.after !== undefined)
+      this.after = (exchange, reply) => {
+        credential.after!(exchange, reply);
+        return undefined;
+      };
     if (credential.published !== undefined) this.published = (value) => credential.published!(value);
     if (credential.stats !== undefined) this.stats = () => credential.stats!();
   }

@@ -176,7 +176,8 @@ test('secrets of a request that a server quotes are not in the cause', () => {
     const pair = Buffer.from(credential.slice(6), 'base64').toString();
     const quoted = `for orders:read got ${form.body} ${credential} ${pair} ${own.join(' ')} subject.of/someone`;
     for (const description of [quoted, ...own]) {
-      const fault = readTokenReply(reply(401, { error: 'invalid_client', error_description: description }), form).fault!;
+      const fault = readTokenReply(reply(401, { error: 'invalid_client', error_description: description }), form)
+        .fault!;
       assert.is(fault.error, 'invalid_client');
       assert.match(fault.cause, /^status 401, invalid_client, /);
       assert.match(fault.cause, '(not shown)');
