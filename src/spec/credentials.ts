@@ -89,6 +89,12 @@ export function passwordCost(data: Json | undefined): string | undefined {
   return hash === undefined || 'fault' in hash ? undefined : costOf(hash);
 }
 
+/** The algorithm of a key for HTTP signatures; undefined for other data. */
+export function signatureAlgorithm(data: Json | undefined): string | undefined {
+  const algorithm = typeof data === 'object' && data !== null && 'algorithm' in data ? data['algorithm'] : undefined;
+  return typeof algorithm === 'string' ? algorithm : undefined;
+}
+
 interface Unusable {
   readonly problem: { readonly message: string; readonly help?: string };
 }

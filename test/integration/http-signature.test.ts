@@ -56,6 +56,16 @@ targets = ["${target}"]
 key_id = "acme-2027"
 algorithm = "ecdsa-p256-sha256"
 public_key = """${pair.publicKey.export({ type: 'spki', format: 'pem' }).toString()}"""
+[[consumer.acme.credentials]]
+key_id = "acme-2026"
+algorithm = "hmac-sha256"
+secret = "\${env:SIGNATURE_TEST_SECRET}"
+disabled = true
+[[consumer.acme.credentials]]
+key_id = "acme-2025"
+algorithm = "hmac-sha256"
+secret = "\${env:SIGNATURE_TEST_SECRET}"
+expires = 2025-01-01T00:00:00Z
 [policy.signed]
 use = "http-signature"
 max_body = "8KiB"
@@ -80,6 +90,20 @@ async function start() {
   };
   return { target, url: `${url}/orders`, send, log };
 }
+
+test('a key that is disabled or has expired gets the answer of an unknown one, with the challenge', async () => {
+  const { url, send } = await start();
+  const key = crypto.createSecretKey(Buffer.alloc(40, 's'));
+  const answers = [];
+  for (const keyid of ['acme-2026', 'acme-2025', 'unknown']) {
+    const { status, headers, body } = await send({ url: `${url}/1` }, new Signer({ keyid, key }));
+    const { instance: _, request_id: __, ...problem } = JSON.parse(body) as { [name: string]: string };
+    answers.push([status, headers['www-authenticate'], headers['accept-signature'], problem]);
+  }
+  assert.is(answers[0]![1], 'Signature realm="api"');
+  assert.equal(answers[0], answers[2]);
+  assert.equal(answers[1], answers[2]);
+});
 
 const detail = ({ body }: Answer): string => (JSON.parse(body) as { detail: string }).detail;
 

@@ -5,6 +5,7 @@ import {
   isSignatureAlgorithm,
   openKey,
   type PublicKeyJwk,
+  SIGNATURE_ALGORITHMS,
   type SignatureAlgorithm,
   type SignatureKey,
 } from '../kits/http-signature/index.js';
@@ -28,15 +29,26 @@ export class Keys {
   readonly #prepared = new Map<string, SignatureKey>();
   #version: number | undefined;
   readonly #dummies = new Map<SignatureAlgorithm, SignatureKey>();
+  /** How many keys have an algorithm: those of the config, and those of consumers at compile time. */
+  readonly #algorithms: readonly (readonly [algorithm: SignatureAlgorithm, keys: number])[];
+  readonly #total: number;
+  /** The algorithm of unknown keys if no key is known: that of the consumer that was asked for last. */
+  #usual: SignatureAlgorithm = 'ed25519';
 
   /** Throws for a key that cannot be used; the message omits it. */
-  constructor({ consumers, keys }: HttpSignatureSettings, host: PolicyHost) {
+  constructor({ algorithms, consumers, keys }: HttpSignatureSettings, host: PolicyHost) {
     this.#host = host;
     this.#consumers = consumers;
     for (const { id, algorithm, key, consumer } of keys) {
       if (typeof key === 'object' && '$ref' in key) throw new TypeError('The secret is an unresolved reference.');
       this.#own.set(id, { key: openKey(algorithm, key as PublicKeyJwk | string), consumer });
     }
+    const own = [...this.#own.values()].map(({ key }) => key.algorithm);
+    this.#algorithms = SIGNATURE_ALGORITHMS.map((one) => {
+      const ofConsumers = Object.hasOwn(algorithms, one) ? algorithms[one]! : 0;
+      return [one, own.filter((algorithm) => algorithm === one).length + ofConsumers] as const;
+    }).filter(([, count]) => count > 0);
+    this.#total = this.#algorithms.reduce((sum, [, count]) => sum + count, 0);
   }
 
   /** The key of that id; undefined for none. Both places are looked at, so that an unknown id takes no longer than a known one. */
@@ -62,6 +74,7 @@ export class Keys {
     const key = this.#prepared.get(id) ?? this.#open(credential);
     if (key === undefined) return undefined;
     this.#prepared.set(id, key);
+    this.#usual = key.algorithm;
     return { key, consumer, credential };
   }
 
@@ -77,12 +90,27 @@ export class Keys {
     }
   }
 
-  /** A key that verifies nothing: an unknown key id takes as long as a wrong signature. */
-  dummy(alg: string | undefined): SignatureKey {
-    const algorithm = isSignatureAlgorithm(alg) ? alg : ([...this.#own.values()][0]?.key.algorithm ?? 'ed25519');
+  /** A key that verifies nothing: an unknown key id takes as long as a wrong signature. `alg`: what the signature says. */
+  dummy(id: string, alg: string | undefined): SignatureKey {
+    const algorithm = isSignatureAlgorithm(alg) ? alg : this.#algorithmFor(id);
     const known = this.#dummies.get(algorithm) ?? dummyOf(algorithm);
     this.#dummies.set(algorithm, known);
     return known;
+  }
+
+  /**
+   * The algorithm of a key that does not exist. They occur as often as those of real keys, and one id always gets the same: the time of
+   * an answer does not tell whether a key exists.
+   */
+  #algorithmFor(id: string): SignatureAlgorithm {
+    if (this.#algorithms.length < 2) return this.#algorithms[0]?.[0] ?? this.#usual;
+    const digest = crypto.hash('sha256', `${this.#host.identity} ${id}`, 'buffer');
+    let at = digest.readUIntBE(0, 6) % this.#total;
+    for (const [algorithm, count] of this.#algorithms) {
+      at -= count;
+      if (at < 0) return algorithm;
+    }
+    return this.#usual;
   }
 }
 

@@ -50,6 +50,8 @@ class HttpSignature implements PolicyInstance {
   readonly #host: PolicyHost;
   readonly #keys: Keys;
   readonly #required: readonly Component[];
+  /** What an unknown key and a wrong signature get: for requests without a body, and for those with one. */
+  readonly #wrong: { readonly bare: AuthProblem; readonly withBody: AuthProblem };
 
   constructor(settings: HttpSignatureSettings, host: PolicyHost) {
     this.requestFields = settings.forward ? [] : FIELDS;
@@ -58,6 +60,7 @@ class HttpSignature implements PolicyInstance {
     this.#host = host;
     this.#keys = new Keys(settings, host);
     this.#required = settings.components.map(componentOf);
+    this.#wrong = { bare: this.#problemOf(false, WRONG), withBody: this.#problemOf(true, WRONG) };
   }
 
   authenticate(exchange: Exchange, collect: CollectBody): Awaitable<Authentication> {
@@ -95,14 +98,15 @@ class HttpSignature implements PolicyInstance {
       return this.#invalid(exchange, `the request does not have the component ${base.missing.id}`);
     const known = this.#keys.find(input.keyid!);
     // Also for a known key: an unknown one takes no longer.
-    const dummy = this.#keys.dummy(input.alg);
+    const dummy = this.#keys.dummy(input.keyid!, input.alg);
     const fits = known !== undefined && (input.alg === undefined || input.alg === known.key.algorithm);
     const valid = verify(fits ? known.key : dummy, base, signature);
-    if (!fits || !valid) return this.#invalid(exchange, WRONG);
+    const wrong = exchange.hasBody ? this.#wrong.withBody : this.#wrong.bare;
+    if (!fits || !valid) return this.#refused(WRONG, wrong);
     const digest = request.values('content-digest').join(', ');
     const nonce = this.#settings.nonce === 'ignored' ? undefined : input.nonce;
-    if (!coversDigest(input.components) && nonce === undefined) return identity(known, input);
-    return this.#rest(exchange, known, input, digest, collect);
+    if (!coversDigest(input.components) && nonce === undefined) return identity(known, input, wrong);
+    return this.#rest(exchange, identity(known, input, wrong), input, digest, collect);
   }
 
   #timeFault({ created, expires, nonce, keyid }: SignatureInput): string | undefined {
@@ -130,7 +134,7 @@ class HttpSignature implements PolicyInstance {
 
   async #rest(
     exchange: Exchange,
-    known: KnownKey,
+    found: Identity,
     input: SignatureInput,
     digest: string,
     collect: CollectBody,
@@ -153,7 +157,7 @@ class HttpSignature implements PolicyInstance {
         return { outcome: 'unavailable', why: `replay window: ${error instanceof Error ? error.message : 'failed'}` };
       }
     }
-    return identity(known, input);
+    return found;
   }
 
   /** Milliseconds for which the signature would be accepted again, by the clock of any worker. */
@@ -167,13 +171,17 @@ class HttpSignature implements PolicyInstance {
   #absent(exchange: Exchange, why: string): Absent {
     const { optional } = this.#settings;
     const detail = 'Sign the request as Accept-Signature says.';
-    const problem = { ...PROBLEMS.missing, detail, ...this.#challenge(exchange) };
+    const problem = { ...PROBLEMS.missing, detail, ...this.#challenge(exchange.hasBody) };
     return { outcome: 'absent', pass: optional, why: optional ? `${why}; it is optional` : why, problem };
   }
 
   #invalid(exchange: Exchange, fault: string): Refused {
+    return this.#refused(fault, this.#problemOf(exchange.hasBody, fault));
+  }
+
+  #problemOf(hasBody: boolean, fault: string): AuthProblem {
     const detail = `${fault.charAt(0).toUpperCase()}${fault.slice(1)}.`;
-    return this.#refused(fault, { ...PROBLEMS.invalid, detail, ...this.#challenge(exchange) });
+    return { ...PROBLEMS.invalid, detail, ...this.#challenge(hasBody) };
   }
 
   /** The signature itself is valid, so the request is no attempt to guess a key. */
@@ -192,7 +200,7 @@ class HttpSignature implements PolicyInstance {
   }
 
   /** RFC 9421 section 5.1. A nonce cannot be asked for: there it would be one that gw chooses. */
-  #challenge({ hasBody }: Exchange): Pick<AuthProblem, 'challenge' | 'headers'> {
+  #challenge(hasBody: boolean): Pick<AuthProblem, 'challenge' | 'headers'> {
     const { components, label = 'sig1', tag, realm } = this.#settings;
     const wanted =
       hasBody && !components.includes('"content-digest"') ? [...components, '"content-digest"'] : components;
@@ -201,10 +209,15 @@ class HttpSignature implements PolicyInstance {
   }
 }
 
-function identity({ consumer, credential }: KnownKey, { keyid, tag, created }: SignatureInput): Identity {
+/** `refusal`: if the engine does not accept the credential, the client must not learn that the key is known. */
+function identity(
+  { consumer, credential }: KnownKey,
+  { keyid, tag, created }: SignatureInput,
+  refusal: AuthProblem,
+): Identity {
   const claims = { keyid: keyid!, created: created!, ...(tag === undefined ? {} : { tag }) };
   const why = consumer === undefined ? 'valid signature' : `signature of ${consumer.name}`;
-  return { outcome: 'identity', consumer, credential, claims, why };
+  return { outcome: 'identity', consumer, credential, claims, refusal, challenge: refusal.challenge, why };
 }
 
 /** Throws for text that lint() refuses. */

@@ -70,6 +70,9 @@ test('the refusal is that of an unknown credential, and says why in the log only
   const { refusal: _, ...general } = identity;
   const found = callers.admit(called(), general);
   assert.equal('problem' in found && found.problem, { code: 'auth/invalid', title: 'Credentials not accepted' });
+  const challenge = 'Bearer realm="api"';
+  const again = callers.admit(called(), { ...general, challenge });
+  assert.is('problem' in again && again.problem.challenge, challenge, 'a 401 has the challenge of the authenticator');
   change([consumerWith('a', ['k'], { disabled: true })]);
   const disabled = callers.admit(called(), identity);
   assert.is('problem' in disabled && disabled.problem.status, 403);

@@ -171,8 +171,8 @@ const INVALID: AuthProblem = { code: 'auth/invalid', title: 'Credentials not acc
 const DISABLED: AuthProblem = { code: 'auth/disabled', ...ERRORS['auth/disabled'] };
 
 /** A client whose credential is not accepted cannot tell why; one with a valid credential learns that the consumer is disabled. */
-const refused = ({ refusal = INVALID, why }: Identity, { cause, problem = refusal }: Fault): Refused => ({
-  outcome: 'refused',
-  why: `${why}, but ${cause}`,
-  problem,
-});
+function refused({ challenge, refusal, why }: Identity, { cause, problem }: Fault): Refused {
+  // RFC 9110 section 15.5.2: a 401 has a challenge.
+  const general = refusal ?? (challenge === undefined ? INVALID : { ...INVALID, challenge });
+  return { outcome: 'refused', why: `${why}, but ${cause}`, problem: problem ?? general };
+}
