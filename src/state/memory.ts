@@ -8,6 +8,7 @@ import type { After } from './timers.js';
 /** Plain data for a worker thread. */
 export interface StateMemory {
   readonly cache: SharedArrayBuffer;
+  readonly marks: SharedArrayBuffer;
   readonly holds: SharedArrayBuffer;
   readonly leases: SharedArrayBuffer;
 }
@@ -15,6 +16,7 @@ export interface StateMemory {
 /** The stores of one worker. */
 export interface State {
   readonly cache: CacheTable;
+  readonly marks: CacheTable;
   readonly holds: HoldTable;
   readonly flights: SingleFlight;
 }
@@ -23,6 +25,7 @@ export interface State {
 export function allocateState({ workers, small = false }: { workers: number; small?: boolean }): StateMemory {
   return {
     cache: CacheTable.allocate(small ? { bytes: 256 * 1024 } : {}),
+    marks: CacheTable.allocate(small ? { bytes: 256 * 1024 } : {}),
     holds: HoldTable.allocate({ workers, ...(small ? { slots: 256 } : {}) }),
     leases: LeaseTable.allocate(),
   };
@@ -35,10 +38,11 @@ export function openState(
   { monotonic, after }: { readonly monotonic: () => number; readonly after: After },
 ): State {
   const cache = new CacheTable(memory.cache, monotonic);
+  const marks = new CacheTable(memory.marks, monotonic);
   const holds = new HoldTable(memory.holds, worker);
   const leases = new LeaseTable(memory.leases, worker);
   const flights = new SingleFlight({ leases, cache, after, monotonic });
-  return { cache, holds, flights };
+  return { cache, marks, holds, flights };
 }
 
 /**

@@ -33,7 +33,7 @@ export class Attempts {
     const total = waitOf(this.#users.take(key, this.#rate, 0, now));
     if ((typeof total === 'number' ? total : await total) === 0) return 0;
     const own = `${key} ${network}`;
-    if ((await this.#host.cache.get(own)) !== undefined) return 0;
+    if ((await this.#host.marks.get(own)) !== undefined) return 0;
     return waitOf(this.#strangers.take(own, STRANGER, 1, now));
   }
 
@@ -42,7 +42,7 @@ export class Attempts {
   }
 
   succeeded(user: string, network: string): Awaitable<void> {
-    return this.#host.cache.set(`${this.#keyOf(user)} ${network}`, '1', REMEMBERED);
+    return this.#host.marks.set(`${this.#keyOf(user)} ${network}`, '1', REMEMBERED);
   }
 
   /** A digest: the text may be a password in the wrong place, and limits are shown. */

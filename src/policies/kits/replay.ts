@@ -6,11 +6,11 @@ import type { PolicyHost } from '../contract.js';
 const LEASE = 1000;
 
 /**
- * Notes that `parts` are used, for `ttlMs` milliseconds. Resolves with true for the first caller alone. The memory is the shared
- * cache, which is bounded: an entry beyond its size is forgotten early, the oldest first. Rejects if the store does not answer.
+ * Notes that `parts` are used, for `ttlMs` milliseconds. Resolves with true for the first caller alone. The memory is that
+ * of marks, which is bounded: an entry beyond its size is forgotten early, the oldest first. Rejects if the store does not answer.
  */
 export async function isFirstUse(
-  host: Pick<PolicyHost, 'cache' | 'once'>,
+  host: Pick<PolicyHost, 'marks' | 'once'>,
   parts: readonly string[],
   ttlMs: number,
 ): Promise<boolean> {
@@ -20,8 +20,8 @@ export async function isFirstUse(
   // Callers at the same time get the result of one of them.
   const first = await host.once(key, LEASE, async () => {
     mine = true;
-    if ((await host.cache.get(key)) !== undefined) return false;
-    await host.cache.set(key, '1', Math.max(1, Math.ceil(ttlMs)));
+    if ((await host.marks.get(key)) !== undefined) return false;
+    await host.marks.set(key, '1', Math.max(1, Math.ceil(ttlMs)));
     return true;
   });
   return first && mine;

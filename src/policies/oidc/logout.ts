@@ -96,13 +96,13 @@ export class Logout {
 
   /** Whether the token was used before: kept as long as it could be used again. */
   async #used({ jti }: Claims): Promise<string | undefined> {
-    const { cache, once } = this.#parts.host;
+    const { marks, once } = this.#parts.host;
     const key = `j ${crypto.hash('sha256', String(jti), 'base64url')}`;
     const mine = crypto.randomUUID();
     const first = await once(key, 2000, async () => {
-      const known = await cache.get(key);
+      const known = await marks.get(key);
       if (known !== undefined) return known;
-      await cache.set(key, mine, MAX_AGE + this.#parts.settings.leeway);
+      await marks.set(key, mine, MAX_AGE + this.#parts.settings.leeway);
       return mine;
     });
     return first === mine ? undefined : 'the logout token was used before';

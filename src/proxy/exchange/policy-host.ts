@@ -27,6 +27,7 @@ export interface PolicyWorld {
   readonly logger: Logger;
   readonly limits: LimitStore;
   readonly cache: CacheSpace;
+  readonly marks: CacheSpace;
   readonly holds: HoldSpace;
   readonly flights: SingleFlight;
   readonly after: After;
@@ -86,6 +87,7 @@ export function policyHost(
     plans,
     after: timers.after,
     cache: world.cache.store(stateIdentity),
+    marks: world.marks.store(stateIdentity),
     holds: world.holds.store(stateIdentity),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),

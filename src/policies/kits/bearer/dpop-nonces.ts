@@ -40,15 +40,15 @@ export class DpopNonces {
   }
 
   async #key(): Promise<Buffer> {
-    const { cache } = this.#host;
-    const known = await cache.get(KEY);
+    const { marks } = this.#host;
+    const known = await marks.get(KEY);
     const text =
       known ??
       (await this.#host.once(KEY, LEASE, async () => {
-        const other = await cache.get(KEY);
+        const other = await marks.get(KEY);
         if (other !== undefined) return other;
         const made = crypto.randomBytes(32).toString('base64url');
-        await cache.set(KEY, made, KEY_LIFE);
+        await marks.set(KEY, made, KEY_LIFE);
         return made;
       }));
     return Buffer.from(text, 'base64url');

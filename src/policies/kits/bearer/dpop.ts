@@ -146,9 +146,9 @@ export class DpopProofs {
     const key = `proof ${crypto.hash('sha256', `${jkt} ${jti}`, 'base64url')}`;
     const mine = crypto.randomUUID();
     const first = await this.#host.once(key, LEASE, async () => {
-      if ((await this.#host.cache.get(key)) !== undefined) return null;
+      if ((await this.#host.marks.get(key)) !== undefined) return null;
       const left = iat * 1000 + this.#settings.window - this.#host.clock.now();
-      await this.#host.cache.set(key, '1', Math.max(1, left) + LEASE);
+      await this.#host.marks.set(key, '1', Math.max(1, left) + LEASE);
       return mine;
     });
     return first === mine;
