@@ -166,24 +166,39 @@ export class VaultSession {
   #keep(token: VaultToken): VaultToken {
     this.#token = token;
     this.#renewing();
-    if (token.lease > 0 && !this.#ending.signal.aborted)
-      this.#renewing = this.#world.after(Math.max(LEAST_WAIT, token.lease * RENEW_AT), () => void this.#renew(token));
+    if (token.lease > 0) this.#renewIn(token.lease * RENEW_AT, token, this.#world.clock.monotonic() + token.lease);
     return token;
   }
 
-  /** Extends the token; if that is not possible, the next request logs in anew. */
-  async #renew(token: VaultToken): Promise<void> {
+  #renewIn(ms: number, token: VaultToken, until: number): void {
+    if (this.#ending.signal.aborted) return;
+    this.#renewing = this.#world.after(Math.max(LEAST_WAIT, ms), () => void this.#renew(token, until));
+  }
+
+  /** Extends a token that is valid until then (monotonic); if that is not possible, logs in anew. */
+  async #renew(token: VaultToken, until: number): Promise<void> {
     if (this.#token !== token || this.#ending.signal.aborted) return;
     try {
       if (!token.renewable) throw new Error('the token is not renewable');
       this.#keep(await this.#client.renew(token));
     } catch (error) {
+      if (this.#token !== token) return;
+      const left = until - this.#world.clock.monotonic();
+      // After an outage the token can still be extended; what gw logs in with may count only once.
+      if (token.renewable && isOutage(error) && left > LEAST_WAIT) {
+        this.#renewIn(Math.min(left * RENEW_AT, RETRY.maxMs), token, until);
+        return;
+      }
       this.#world.log.debug('vault token not renewed, logging in anew', { cause: reasonOf(error) });
       this.#token = undefined;
       await this.#current().catch((failure: unknown) => this.#note(failure));
     }
   }
 }
+
+/** Vault does not say that the token is not valid: it is down, sealed, or busy. */
+const isOutage = (error: unknown): boolean =>
+  !(error instanceof VaultRefusal) || error.status >= 500 || error.status === 429;
 
 const sameSecret = (one: VaultSecret | undefined, other: VaultSecret | undefined): boolean =>
   one === other || (one?.version === other?.version && JSON.stringify(one?.values) === JSON.stringify(other?.values));

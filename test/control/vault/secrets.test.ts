@@ -172,6 +172,39 @@ test('the token is renewed after two thirds of its lease; one that cannot be ren
   await until(() => vault.requests.filter((one) => one.endsWith('/login')).length === 2, 'another login');
 });
 
+test('a token that cannot be renewed during an outage is renewed after it, without another login', async () => {
+  vault.write('secret/a', { x: '1' });
+  vault.roles.add('role secret');
+  vault.lease = 90;
+  const login = { method: 'approle', mount: 'approle', roleId: 'role', secretId: 'secret' } as const;
+  (await secrets.prepare(entry({ login, refresh: 3_600_000 }), '/', ['secret/a#x'])).commit();
+  // A secret id that counts once.
+  vault.roles.clear();
+  const [token] = [...vault.tokens.keys()].filter((one) => one !== 'root');
+  const renewals = () => vault.requests.filter((one) => one.endsWith('/renew-self')).length;
+  vault.outage = (reply) => reply.writeHead(503).end('{"errors":["Vault is sealed"]}');
+  await time.pass(60_000);
+  await until(() => renewals() === 1 && time.timers === 2, 'the attempt during the outage');
+  vault.outage = undefined;
+  await time.pass(20_000);
+  await until(() => vault.tokens.get(token!)!.renewals === 1, 'the renewal');
+  assert.is(vault.requests.filter((one) => one.endsWith('/login')).length, 1);
+  await until(() => time.timers === 2, 'the next renewal is due');
+  // Without an answer until its end, the token is given up.
+  vault.outage = (reply) => reply.destroy();
+  await time.pass(60_000);
+  await until(() => renewals() === 3 && time.timers === 2, 'an attempt');
+  await time.pass(20_000);
+  await until(() => renewals() === 4 && time.timers === 2, 'another one');
+  await time.pass(7_000);
+  await until(() => renewals() === 5 && time.timers === 2, 'a further one');
+  vault.outage = undefined;
+  vault.roles.add('role secret');
+  vault.tokens.delete(token!);
+  await time.pass(3_000);
+  await until(() => vault.requests.filter((one) => one.endsWith('/login')).length === 2, 'another login');
+});
+
 test('a token that was revoked is replaced at the next request', async () => {
   vault.write('secret/a', { x: '1' });
   vault.roles.add('role secret');
