@@ -4,8 +4,8 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { request } from 'node:http';
-import { connect } from 'node:net';
+import { createServer, request } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { genSaltSync, hashSync } from 'bcryptjs';
 import { test } from 'uvu';
@@ -46,6 +46,12 @@ const SECRETS = {
   hmac: 'hmac-5ecret-0123456789-0123456789-01',
   admin: 'admin-token-5ecret-0123456789',
   code: 'code-5ecret-0123456789',
+  tokenSecret: 'token-endpoint-5ecret/0123456789+0123',
+  granted: 'granted-token-5ecret-0123456789',
+  awsSecret: 'aws-5ecret-0123456789-0123456789',
+  awsSession: 'aws-session-5ecret-0123456789',
+  signingSecret: 'signing-5ecret-0123456789-0123456789-012',
+  ofConsumer: 'of-consumer-5ecret-0123456789',
 } as const;
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -67,9 +73,49 @@ const env = {
   UPSTREAM_PASSWORD: SECRETS.upstreamPassword,
   HMAC: SECRETS.hmac,
   ADMIN: SECRETS.admin,
+  TOKEN_SECRET: SECRETS.tokenSecret,
+  AWS_SECRET: SECRETS.awsSecret,
+  AWS_SESSION: SECRETS.awsSession,
+  SIGNING: SECRETS.signingSecret,
+  OF_CONSUMER: SECRETS.ofConsumer,
 };
 
-const specOf = (target: string, vaultAddress: string): string => `spec = 1
+/** Policies of upstream-auth, by the routes that use them. `tokens`: URL of the token server. */
+const upstream = (tokens: string): { readonly [route: string]: string } => ({
+  'up-oauth': `oauth2 = { token_url = "${tokens}/good", client_id = "gw", client_secret = "\${env:TOKEN_SECRET}" }`,
+  'up-quoted': `oauth2 = { token_url = "${tokens}/bad", client_id = "gw", client_secret = "\${env:TOKEN_SECRET}" }`,
+  'up-posted': `oauth2 = { token_url = "${tokens}/bad", client_id = "gw", client_secret = "\${env:TOKEN_SECRET}", client_auth = "client_secret_post" }`,
+  'up-exchange': `token_exchange = { token_url = "${tokens}/bad", client_id = "gw", client_secret = "\${env:TOKEN_SECRET}" }`,
+  'up-jwt': 'jwt = { key = "${env:SIGNING}", algorithm = "HS256", audience = "it" }',
+  'up-signed': 'signature = { key_id = "gw", key = "${env:SIGNING}", algorithm = "hmac-sha256" }',
+  'up-aws':
+    'aws = { service = "s3", region = "eu", access_key_id = "AKID", secret_access_key = "${env:AWS_SECRET}", session_token = "${env:AWS_SESSION}" }',
+  'up-consumer': 'per_consumer = { acme = "${env:OF_CONSUMER}" }',
+});
+
+/** Grants a token, or refuses and quotes all that it got. */
+async function startTokenServer() {
+  const server = createServer((incoming, reply) => {
+    const parts: Buffer[] = [];
+    incoming.on('data', (part: Buffer) => parts.push(part));
+    incoming.on('end', () => {
+      const good = incoming.url === '/good';
+      const got = `${Buffer.concat(parts).toString()} ${incoming.headers.authorization}`;
+      const pair = Buffer.from(incoming.headers.authorization?.slice(6) ?? '', 'base64').toString();
+      const refusal = { error: 'invalid_grant', error_description: `${pair} ${decodeURIComponent(pair)} ${got}` };
+      reply.writeHead(good ? 200 : 400, { 'content-type': 'application/json' });
+      reply.end(JSON.stringify(good ? { access_token: SECRETS.granted, token_type: 'Bearer' } : refusal));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
+
+const specOf = (target: string, vaultAddress: string, tokens: string): string => `spec = 1
 [listener.main]
 address = "127.0.0.1:0"
 [admin]
@@ -131,6 +177,12 @@ basic = { username = "gw", password = "\${env:UPSTREAM_PASSWORD}" }
 ${['keys', 'people', 'hooks', 'tokens', 'login', 'opaque', 'signed']
   .map((name) => `[[route]]\nmatch = "/${name}"\nto = "it"\npolicies = ["${name}", "up"]\n`)
   .join('')}
+${Object.entries(upstream(tokens))
+  .map(
+    ([name, keys]) =>
+      `[policy.${name}]\nuse = "upstream-auth"\n${keys}\n[[route]]\nmatch = "/${name}"\nto = "it"\npolicies = ["keys", "${name}"]\n`,
+  )
+  .join('')}
 [[route]]
 match = "/dead"
 to = "dead"
@@ -154,9 +206,9 @@ test('no secret is in logs, records, decisions, metrics, bundles, explanations, 
   vault.issue(SECRETS.vaultToken);
   vault.write('secret/shop', { token: SECRETS.upstream });
   const origin = await startOrigin();
-  const spec = new SpecFile(
-    specOf('http://127.0.0.1:1', vaultAddress).replace('http://127.0.0.1:1"]', `${origin.url}"]`),
-  );
+  const tokens = await startTokenServer();
+  const text = specOf(origin.url, vaultAddress, tokens.url);
+  const spec = new SpecFile(text);
   const access = join(spec.folder, 'access.log');
   const { url, port, gateway, log } = await startGateway({
     spec: spec.path,
@@ -211,6 +263,9 @@ test('no secret is in logs, records, decisions, metrics, bundles, explanations, 
     signature: `s=:${Buffer.from(SECRETS.wrongKey).toString('base64')}:`,
     'signature-input': 's=();keyid="partner"',
   });
+  for (const name of Object.keys(upstream(tokens.url)))
+    await ask(`/${name}`, { 'x-api-key': SECRETS.apiKey, authorization: `Bearer ${SECRETS.opaque}` });
+  assert.equal(statuses.slice(-8), [200, 503, 503, 401, 200, 200, 200, 200]);
   await ask('/keys', { 'x-api-key': SECRETS.apiKey, referer: `http://x/?api_key=${SECRETS.apiKey}` });
   assert.ok(statuses.filter((status) => status === 200).length >= 6, statuses.join());
   assert.ok(statuses.filter((status) => status === 401).length >= 7, statuses.join());
@@ -226,16 +281,14 @@ test('no secret is in logs, records, decisions, metrics, bundles, explanations, 
     answers.push(await raw(port, text));
 
   // A reload that is rejected, with secrets near the place of an error, and a Vault that fails.
-  spec.write(
-    `${specOf(origin.url, vaultAddress)}\n[policy.bad]\nuse = "basic"\noops = 1 # password = "${SECRETS.password}"\n`,
-  );
+  spec.write(`${text}\n[policy.bad]\nuse = "basic"\noops = 1 # password = "${SECRETS.password}"\n`);
   assert.is((await gateway.reload())?.outcome, 'rejected');
   vault.outage = (reply) => reply.writeHead(500).end('no');
 
   const socketPath = gateway.adminSocket!;
   const outputs = new Map<string, string>();
   const explain: string[] = [];
-  spec.write(specOf(origin.url, vaultAddress));
+  spec.write(text);
   writeFileSync(join(spec.folder, 'body'), 'x');
   for (const [path, header] of [
     [`/keys?api_key=${SECRETS.apiKey}`, 'accept: */*'],
@@ -244,6 +297,7 @@ test('no secret is in logs, records, decisions, metrics, bundles, explanations, 
     ['/tokens', `authorization: Bearer ${expired}`],
     ['/opaque', `authorization: Bearer ${SECRETS.opaque}`],
     ['/dead', `x-api-key: ${SECRETS.apiKey}`],
+    ...Object.keys(upstream('')).map((name) => [`/${name}`, `x-api-key: ${SECRETS.apiKey}`] as const),
   ] as const) {
     const { out, err } = await gw(['explain', 'GET', path, spec.path, '-H', header, '--json'], {
       cwd: spec.folder,
@@ -265,6 +319,7 @@ test('no secret is in logs, records, decisions, metrics, bundles, explanations, 
   await until(() => events.join('').includes('/signed'), 'the records of all requests');
   await until(() => readFileSync(access, 'utf8').includes('/signed'));
   stream.destroy();
+  tokens.close();
   outputs.set('access log', readFileSync(access, 'utf8'));
   outputs.set('operational log', JSON.stringify(log.lines));
   outputs.set('events', events.join(''));
