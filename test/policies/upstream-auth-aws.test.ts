@@ -161,6 +161,8 @@ test('S3 signs the names of objects as they are, other services the path as it i
   const of = (target: string, service: string): string =>
     canonicalRequest({ method: 'GET', target, headers: [HOST], payload: '' }, service).text.split('\n')[1]!;
   assert.is(of('/a%20b//c/./d', 's3'), '/a%20b//c/./d');
+  for (const service of ['s3-outposts', 's3-object-lambda', 's3express'])
+    assert.is(of('/a%20b//c', service), '/a%20b//c', service);
   assert.is(of('/a%20b//c/./d/', 'execute-api'), '/a%2520b/c/d/');
   assert.is(of('', 's3'), '');
 });
@@ -343,6 +345,8 @@ test('containers: ECS by a relative URI, EKS by a full one and a token file, no 
       'another machine',
     );
     assert.is(asked.length, 2);
+    const noFile = { ...ecs, AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: '', AWS_CONTAINER_AUTHORIZATION_TOKEN: '' };
+    assert.equal(await findCredentials('auto', { ...common, fetch, environment: noFile }), FOUND);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -370,6 +374,13 @@ test('instance metadata, version 2: a session token, the role, its credentials',
     await rejection(findCredentials('instance', { ...common, fetch: off.fetch, environment: {} })),
     'instance metadata: status 403',
   );
+});
+
+test('the instance metadata is not asked where AWS_EC2_METADATA_DISABLED forbids it', async () => {
+  const environment = { AWS_EC2_METADATA_DISABLED: 'TRUE' };
+  const fetch = () => Promise.reject(new Error('asked'));
+  for (const source of ['auto', 'instance'] as const)
+    assert.match(await rejection(findCredentials(source, { ...common, fetch, environment })), 'forbids');
 });
 
 test('web identity: STS, in JSON and in XML', async () => {

@@ -64,9 +64,12 @@ export function canonicalRequest({ method, target, headers, payload }: AwsReques
   return { text, signed };
 }
 
+/** Services of S3, by the names that they sign with: the endpoint rules of the SDKs set `disableDoubleEncoding` for them. */
+const ENCODED_ONCE: ReadonlySet<string> = new Set(['s3', 's3-object-lambda', 's3-outposts', 's3express']);
+
 /** Encoded as it is sent, once more; S3 takes the names of objects as they are, encoded once. */
 function canonicalPath(path: string, service: string): string {
-  if (service === 's3') return path.split('/').map(recoded).join('/');
+  if (ENCODED_ONCE.has(service)) return path.split('/').map(recoded).join('/');
   const kept: string[] = [];
   for (const segment of path.split('/')) {
     if (segment === '..') kept.pop();

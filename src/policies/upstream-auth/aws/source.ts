@@ -86,9 +86,11 @@ async function ofContainer({ fetch, environment }: Asked): Promise<SourcedCreden
   const url = new URL(text);
   if (url.protocol !== 'https:' && !PLAIN_HOSTS.test(url.hostname))
     throw new Error('the container credentials are at another machine, over plain http');
-  const file = environment['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'];
+  const file = environment['AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE'] || undefined;
   const token =
-    file === undefined ? environment['AWS_CONTAINER_AUTHORIZATION_TOKEN'] : fileText(file, 'authorization token');
+    file === undefined
+      ? environment['AWS_CONTAINER_AUTHORIZATION_TOKEN'] || undefined
+      : fileText(file, 'authorization token');
   const headers = token === undefined ? {} : { authorization: token };
   return readCredentials(await ask(fetch, url.href, 'container credentials', { headers }));
 }
@@ -99,6 +101,8 @@ const IMDS = 'http://169.254.169.254';
 const ROLES = '/latest/meta-data/iam/security-credentials/';
 
 async function ofInstance({ fetch, environment }: Asked): Promise<SourcedCredentials> {
+  if (environment['AWS_EC2_METADATA_DISABLED']?.toLowerCase() === 'true')
+    throw new Error('AWS_EC2_METADATA_DISABLED forbids to ask the instance metadata');
   const base = (environment['AWS_EC2_METADATA_SERVICE_ENDPOINT'] || IMDS).replace(/\/$/, '');
   const session = await ask(fetch, `${base}/latest/api/token`, 'instance metadata', {
     method: 'PUT',
