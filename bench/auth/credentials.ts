@@ -1,7 +1,13 @@
-/** Keys, tokens, passwords and signatures for `bench auth`, and the scripts that send them. */
-import { createHash, createHmac, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+/** Keys, tokens, passwords and signatures for `bench auth`. */
+import {
+  createHash,
+  createHmac,
+  generateKeyPairSync,
+  type KeyPairKeyObjectResult,
+  randomBytes,
+  sign,
+} from 'node:crypto';
 import bcrypt from 'bcryptjs';
-import type { Setting } from '../proxy/setting.js';
 
 /** Distinct credentials of a cold run: more than any cache of gw keeps. */
 export const COLD = 20_000;
@@ -19,37 +25,47 @@ export const hs256: Signer = { alg: 'HS256', sign: (text) => createHmac('sha256'
 export interface Pair extends Signer {
   /** PEM. */
   readonly publicKey: string;
+  readonly jwk: object;
+  /** JWK. */
+  readonly privateKey: string;
 }
 
-/** Key pairs, made once for a run. */
-export function pairs(): { readonly rs256: Pair; readonly es256: Pair } {
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
-  const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const pem = (key: KeyObject): string => key.export({ type: 'spki', format: 'pem' }) as string;
+function pairOf(
+  alg: Pair['alg'],
+  { publicKey, privateKey }: KeyPairKeyObjectResult,
+  signature: (text: Buffer) => Buffer,
+): Pair {
   return {
-    rs256: {
-      alg: 'RS256',
-      sign: (text) => sign('sha256', Buffer.from(text), rsa.privateKey),
-      publicKey: pem(rsa.publicKey),
-    },
-    es256: {
-      alg: 'ES256',
-      sign: (text) => sign('sha256', Buffer.from(text), { key: ec.privateKey, dsaEncoding: 'ieee-p1363' }),
-      publicKey: pem(ec.publicKey),
-    },
+    alg,
+    sign: (text) => signature(Buffer.from(text)),
+    publicKey: publicKey.export({ type: 'spki', format: 'pem' }) as string,
+    jwk: publicKey.export({ format: 'jwk' }),
+    privateKey: JSON.stringify(privateKey.export({ format: 'jwk' })),
   };
 }
 
+export function rs256(): Pair {
+  const keys = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  return pairOf('RS256', keys, (text) => sign('sha256', text, keys.privateKey));
+}
+
+export function es256(): Pair {
+  const keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return pairOf('ES256', keys, (text) => sign('sha256', text, { key: keys.privateKey, dsaEncoding: 'ieee-p1363' }));
+}
+
 /** A token that is valid for a day. */
-export function token({ alg, sign: signature }: Signer, subject = 'bench'): string {
+export function token({ alg, sign: signature }: Signer, subject = 'bench', iss = 'bench'): string {
   const now = Math.floor(Date.now() / 1000);
-  const claims = { iss: 'bench', aud: 'bench', sub: subject, iat: now - 60, exp: now + 86_400 };
+  const claims = { iss, aud: 'bench', sub: subject, iat: now - 60, exp: now + 86_400 };
   const text = `${base64url(JSON.stringify({ alg, typ: 'JWT' }))}.${base64url(JSON.stringify(claims))}`;
   return `${text}.${base64url(signature(text))}`;
 }
 
-export const tokens = (signer: Signer): string[] =>
-  Array.from({ length: COLD }, (_, at) => token(signer, `subject-${at}`));
+export const tokens = (signer: Signer, iss = 'bench'): string[] =>
+  Array.from({ length: COLD }, (_, at) => token(signer, `subject-${at}`, iss));
+
+export const bearer = (value: string): { readonly authorization: string } => ({ authorization: `Bearer ${value}` });
 
 /** An htpasswd file whose users all have the password `bench`: one hash, since making it is what takes time. */
 export function htpasswd(users: number): string {
@@ -59,43 +75,34 @@ export function htpasswd(users: number): string {
 
 export const basicOf = (user: string): string => `Basic ${Buffer.from(`${user}:bench`).toString('base64')}`;
 
-/** A GET of /items/1 that is signed as in RFC 9421: the fields, and the public key as PEM. */
-export function signedRequest(authority: string): {
-  readonly headers: { [name: string]: string };
-  readonly pem: string;
-} {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
-  const created = Math.floor(Date.now() / 1000);
-  const parameters = `("@method" "@authority" "@path");created=${created};keyid="bench"`;
-  const base = [
-    '"@method": GET',
-    `"@authority": ${authority}`,
-    '"@path": /items/1',
-    `"@signature-params": ${parameters}`,
-  ].join('\n');
-  const signature = sign(null, Buffer.from(base), privateKey).toString('base64');
-  return {
-    headers: { Host: authority, 'signature-input': `s=${parameters}`, signature: `s=:${signature}:` },
-    pem: publicKey.export({ type: 'spki', format: 'pem' }) as string,
-  };
+/** Signs requests as in RFC 9421, with Ed25519. */
+export class RequestSigner {
+  readonly #keys = generateKeyPairSync('ed25519');
+  /** PEM. */
+  readonly publicKey = this.#keys.publicKey.export({ type: 'spki', format: 'pem' }) as string;
+  readonly #authority = 'bench.example';
+
+  /** The fields of a request. `body`: covered by a digest. */
+  sign(method: string, path: string, { nonce, body }: { nonce?: string; body?: string } = {}): Fields {
+    const digest = body === undefined ? undefined : `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
+    const components = `("@method" "@authority" "@path"${digest === undefined ? '' : ' "content-digest"'})`;
+    const once = nonce === undefined ? '' : `;nonce="${nonce}"`;
+    const parameters = `${components};created=${Math.floor(Date.now() / 1000)}${once};keyid="bench"`;
+    const base = [
+      `"@method": ${method}`,
+      `"@authority": ${this.#authority}`,
+      `"@path": ${path}`,
+      ...(digest === undefined ? [] : [`"content-digest": ${digest}`]),
+      `"@signature-params": ${parameters}`,
+    ].join('\n');
+    const signature = sign(null, Buffer.from(base), this.#keys.privateKey).toString('base64');
+    return {
+      Host: this.#authority,
+      ...(digest === undefined ? {} : { 'content-digest': digest }),
+      'signature-input': `s=${parameters}`,
+      signature: `s=:${signature}:`,
+    };
+  }
 }
 
-/** A Lua script for wrk that sends one of these values in turn in a field. */
-export function scriptOfValues(setting: Setting, name: string, field: string, values: readonly string[]): string {
-  const list = setting.write(`${name}.txt`, `${values.join('\n')}\n`);
-  return setting.write(
-    `${name}.lua`,
-    `local requests = {}
-local at = 0
-function init(args)
-  for value in io.lines("${list}") do
-    requests[#requests + 1] = wrk.format("GET", "/items/1", { ["${field}"] = value })
-  end
-end
-function request()
-  at = at % #requests + 1
-  return requests[at]
-end
-`,
-  );
-}
+export type Fields = { readonly [name: string]: string };

@@ -54,15 +54,17 @@ export function haproxyJwt(
   );
 }
 
-/** An introspection server: nginx answers that every token is valid. */
-export const introspectionServer = (setting: Setting): Contestant[] =>
-  peer('introspection server', 'nginx', {}, (port) =>
-    nginxCommand(
-      setting,
-      'introspection',
-      port,
-      setting.origins.files,
-      `location /introspect { default_type application/json; return 200 '{"active":true,"sub":"bench","exp":4102444800}'; }
-       location / { return 200 "ok"; }`,
-    ),
+/** nginx with a subrequest to the decision server for each request. */
+export function nginxAuthRequest(setting: Setting, port: number): Contestant[] {
+  const keepAlive = 'proxy_http_version 1.1; proxy_set_header Connection "";';
+  const check = `location = /decide { internal; proxy_pass http://decider/check; ${keepAlive}
+    proxy_pass_request_body off; proxy_set_header Content-Length ""; proxy_set_header X-Original-URI $request_uri; }`;
+  const location = nginxProxy(
+    '/',
+    'auth_request /decide; auth_request_set $user $upstream_http_x_user; proxy_set_header X-User $user;',
   );
+  const http = `upstream decider { server 127.0.0.1:${port}; keepalive 256; keepalive_requests 1000000000; }`;
+  return peer(`${NGINX} auth_request`, 'nginx', credentials.bearer('opaque-token'), (own) =>
+    nginxCommand(setting, 'nginx-auth-request', own, setting.origins.files, `${location} ${check}`, http),
+  );
+}

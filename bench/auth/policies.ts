@@ -1,6 +1,10 @@
-/** The policies of `bench auth`, as TOML, with what clients send. */
+/** The policies of `bench auth` that need no other server, as TOML, with what clients send. */
+import { randomUUID } from 'node:crypto';
+import type { ClientTls } from '../proxy/processes.js';
 import type { Setting } from '../proxy/setting.js';
 import * as credentials from './credentials.js';
+import { bearer } from './credentials.js';
+import { enoughFor, scriptOf, scriptOfValues } from './scripts.js';
 
 /** One line of a table. */
 export interface Entry {
@@ -8,17 +12,32 @@ export interface Entry {
   readonly toml: string;
   readonly policies: readonly string[];
   readonly headers: { readonly [name: string]: string };
-  /** A Lua script with other credentials in each request; `headers` are then those of the first one. */
-  readonly script?: string;
+  /**
+   * A Lua script with other credentials in each request; `headers` are then those of the first one. A function: the
+   * credentials are used up with a round.
+   */
+  readonly script?: string | (() => string);
   readonly env?: { readonly [name: string]: string };
+  /** A request that the policies refuse. Default: the one that is measured, without its credentials if it has any. */
+  readonly refused?: Refused;
+  /** Further lines of the listener. */
+  readonly listener?: string;
+  /** The certificate of clients, if the listener has TLS. */
+  readonly tls?: ClientTls;
+  /** Calls that a request needs to the server that gateways ask; default: 0. */
+  readonly calls?: number;
+}
+
+export interface Refused {
+  readonly method?: string;
+  readonly path?: string;
+  readonly headers: { readonly [name: string]: string };
 }
 
 const JWT = 'issuer = "bench"\naudience = "bench"\n';
-const KEYS = '[policy.keys]\nuse = "api-key"\n';
+export const KEYS = '[policy.keys]\nuse = "api-key"\n';
 
-const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
-
-const consumer = (name: string, key: string, more = ''): string =>
+export const consumer = (name: string, key: string, more = ''): string =>
   `[consumer.${name}]\napi_keys = ["sha256:${credentials.sha256(key)}"]\n${more}`;
 
 export const NOTHING: Entry = { name: 'no policy', toml: '', policies: [], headers: {} };
@@ -35,7 +54,7 @@ export function apiKeys(setting: Setting): Entry {
     toml: KEYS + keys.map((key, at) => consumer(`bench-${at}`, key)).join(''),
     policies: ['keys'],
     headers: { 'x-api-key': keys[0]! },
-    script: credentials.scriptOfValues(setting, 'api-keys', 'x-api-key', keys),
+    script: scriptOfValues(setting, 'api-keys', 'x-api-key', keys),
   };
 }
 
@@ -63,6 +82,7 @@ methods = ["GET"]
     toml: KEYS + rules + consumer('bench', key, 'groups = ["partners"]\n'),
     policies: ['keys', 'access'],
     headers: { 'x-api-key': key },
+    refused: { method: 'POST', path: '/upload', headers: { 'x-api-key': key } },
   };
 }
 
@@ -92,7 +112,7 @@ export function jwtCold(setting: Setting, signer: credentials.Signer | credentia
         : `[policy.tokens]\nuse = "jwt"\nkeys = ["${key}"]\nalgorithms = ["${signer.alg}"]\n${JWT}`,
     policies: ['tokens'],
     headers: { authorization: values[0]! },
-    script: credentials.scriptOfValues(setting, file, 'authorization', values),
+    script: scriptOfValues(setting, file, 'authorization', values),
     env,
   };
 }
@@ -115,24 +135,47 @@ export function basicCold(setting: Setting): Entry {
     toml: basic(setting, credentials.COLD),
     policies: ['people'],
     headers: { authorization: users[0]! },
-    script: credentials.scriptOfValues(setting, 'basic', 'authorization', users),
+    script: scriptOfValues(setting, 'basic', 'authorization', users),
   };
 }
 
-/** The same signed request in all of them; it is verified each time. */
-export function signed(setting: Setting): Entry {
-  const { headers, pem } = credentials.signedRequest('bench.example');
-  return {
-    name: 'http-signature, Ed25519',
-    toml: `[policy.signed]
+const signatures = (
+  setting: Setting,
+  { publicKey }: credentials.RequestSigner,
+  nonce: string,
+): string => `[policy.signed]
 use = "http-signature"
 components = ["@method", "@authority", "@path"]
-nonce = "ignored"
+nonce = "${nonce}"
 max_age = "1h"
-keys = [{ id = "bench", public_key = "${setting.write('signature.pem', pem)}" }]
-`,
+keys = [{ id = "bench", public_key = "${setting.write(`signature-${nonce}.pem`, publicKey)}" }]
+`;
+
+/** The same signed request in all of them; it is verified each time. */
+export function signed(setting: Setting): Entry {
+  const signer = new credentials.RequestSigner();
+  return {
+    name: 'http-signature, Ed25519',
+    toml: signatures(setting, signer, 'ignored'),
     policies: ['signed'],
-    headers,
+    headers: signer.sign('GET', '/items/1'),
+  };
+}
+
+/** Each request has a signature of its own, whose nonce is accepted once. */
+export function signedOnce(setting: Setting): Entry {
+  const signer = new credentials.RequestSigner();
+  const next = (): credentials.Fields => signer.sign('GET', '/items/1', { nonce: randomUUID() });
+  const script = (): string => {
+    const rows = Array.from({ length: enoughFor(setting) / 2 }, () => Object.values(next()));
+    return scriptOf(setting, 'signed-once', { fields: Object.keys(next()), rows });
+  };
+  return {
+    name: 'http-signature, Ed25519, with a nonce',
+    toml: signatures(setting, signer, 'required'),
+    policies: ['signed'],
+    headers: next(),
+    script,
   };
 }
 
@@ -144,6 +187,8 @@ export function blocked(setting: Setting): Entry {
     toml: `[policy.bad]\nuse = "block"\n[[policy.bad.lists]]\nname = "bad"\nfile = "${setting.write('blocks.txt', blocks.join('\n'))}"\n`,
     policies: ['bad'],
     headers: {},
+    listener: 'trusted_proxies = ["127.0.0.1"]',
+    refused: { headers: { 'x-forwarded-for': '10.0.5.1' } },
   };
 }
 
@@ -152,25 +197,26 @@ export const GUARDED: Entry = {
   toml: '[policy.own]\nuse = "csrf"\n[policy.safe]\nuse = "security-headers"\n',
   policies: ['own', 'safe'],
   headers: {},
+  refused: { method: 'POST', path: '/upload', headers: { 'sec-fetch-site': 'cross-site' } },
 };
 
-const introspection = (port: number): string =>
-  `[policy.known]\nuse = "introspect"\nurl = "http://127.0.0.1:${port}/introspect"\n`;
+const ANY_OF = `${shared}${KEYS}[policy.callers]
+use = "any-of"
+policies = ["tokens", "keys"]
+`;
 
-export const introspectCached = (port: number): Entry => ({
-  name: 'introspect, one token',
-  toml: introspection(port),
-  policies: ['known'],
-  headers: bearer('opaque-token'),
+/** A key, where a token is looked for first. */
+export const anyOf = ({ key }: Setting): Entry => ({
+  name: 'any-of: jwt, api-key',
+  toml: ANY_OF + consumer('bench', key),
+  policies: ['callers'],
+  headers: { 'x-api-key': key },
+  env,
 });
 
-export function introspectCold(setting: Setting, port: number): Entry {
-  const values = Array.from({ length: credentials.COLD }, (_, at) => `Bearer opaque-token-${at}-${setting.key}`);
-  return {
-    name: 'introspect, with its request',
-    toml: introspection(port),
-    policies: ['known'],
-    headers: { authorization: values[0]! },
-    script: credentials.scriptOfValues(setting, 'introspect', 'authorization', values),
-  };
+/** Another key in each request, where a token is looked for first. */
+export function anyOfKeys(setting: Setting): Entry {
+  const { toml, headers, script } = apiKeys(setting);
+  const keys = toml.slice(KEYS.length);
+  return { name: 'any-of: jwt, api-key', toml: ANY_OF + keys, policies: ['callers'], headers, script: script!, env };
 }

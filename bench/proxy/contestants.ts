@@ -39,6 +39,7 @@ export function gw(setting: Setting, name = GW, options: Partial<GwOptions> = {}
         workers: 1,
         full: false,
         extra: '',
+        listener: '',
         policies: [],
         origin: setting.origins.files,
         node: process.execPath,

@@ -14,6 +14,8 @@ export interface GwOptions {
   /** Further lines of the spec, and the policies of its items, bytes and uploads. */
   readonly extra: string;
   readonly policies: readonly string[];
+  /** Further lines of the listener. */
+  readonly listener: string;
   /** Port of the origin. */
   readonly origin: number;
   /** Path of the Node binary that runs it. */
@@ -32,6 +34,7 @@ ${options.workers > 1 ? `workers = ${options.workers}` : ''}
 [listener.main]
 address = "127.0.0.1:${port}"
 max_requests_per_connection = 1000000000
+${options.listener}
 
 [service.origin]
 targets = ["http://127.0.0.1:${options.origin}"]

@@ -2,7 +2,8 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { get } from 'node:http';
+import { request } from 'node:http';
+import { request as requestTls } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -16,6 +17,14 @@ export interface Startable {
   /** The command and its arguments, for this port. */
   command(port: number): readonly string[];
   readonly env?: { readonly [name: string]: string };
+  /** The certificate that a client shows to a server with TLS. */
+  readonly tls?: ClientTls;
+}
+
+/** PEM texts. */
+export interface ClientTls {
+  readonly cert: string;
+  readonly key: string;
 }
 
 /** A running server. */
@@ -24,17 +33,19 @@ export class Running {
   readonly port: number;
   readonly #child: ChildProcess;
   readonly #logPath: string;
+  readonly #scheme: string;
 
-  constructor(child: ChildProcess, port: number, logPath: string) {
+  constructor(child: ChildProcess, port: number, logPath: string, scheme = 'http') {
     if (child.pid === undefined) throw new Error(`Could not start ${child.spawnargs.join(' ')}`);
     this.pid = child.pid;
     this.port = port;
     this.#child = child;
     this.#logPath = logPath;
+    this.#scheme = scheme;
   }
 
   url(path: string): string {
-    return `http://127.0.0.1:${this.port}${path}`;
+    return `${this.#scheme}://127.0.0.1:${this.port}${path}`;
   }
 
   /** The end of its output. */
@@ -111,7 +122,7 @@ export async function start(
   const child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...what.env } });
   closeSync(log);
   child.on('error', () => {});
-  const running = new Running(child, at.port, logPath);
+  const running = new Running(child, at.port, logPath, what.tls === undefined ? 'http' : 'https');
   onSpawn(running);
   await ready(running, what, at.path);
   return running;
@@ -121,21 +132,30 @@ async function ready(running: Running, what: Startable, path: string): Promise<v
   const deadline = Date.now() + READY_WITHIN;
   let last = 'no answer';
   while (Date.now() < deadline && !running.ended) {
-    last = await statusOf(running.url(path), what.headers);
+    last = await statusOf(running.url(path), what);
     if (last === '200') return;
     await delay(50);
   }
   throw new Error(`${what.name} is not ready (${last}):\n${running.log()}`);
 }
 
-function statusOf(url: string, headers: { readonly [name: string]: string }): Promise<string> {
+/** The status of a reply, or why there is none. */
+export function statusOf(
+  url: string,
+  { headers, method = 'GET', tls }: Pick<Startable, 'headers' | 'tls'> & { readonly method?: string },
+): Promise<string> {
   return new Promise((resolve) => {
-    const request = get(url, { headers, agent: false, timeout: 2000 }, (response) => {
+    const options = { method, headers, agent: false, timeout: 2000 };
+    const sent = url.startsWith('https:')
+      ? requestTls(url, { ...options, ...tls, rejectUnauthorized: false })
+      : request(url, options);
+    sent.on('response', (response) => {
       response.resume();
       response.on('close', () => resolve(String(response.statusCode)));
     });
-    request.on('timeout', () => request.destroy(new Error('timeout')));
-    request.on('error', (error) => resolve(error.message));
+    sent.on('timeout', () => sent.destroy(new Error('timeout')));
+    sent.on('error', (error) => resolve(error.message));
+    sent.end();
   });
 }
 

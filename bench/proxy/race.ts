@@ -11,7 +11,11 @@ export interface Race {
   /** Bytes of one body, if CPU per MiB is reported. */
   readonly bytes?: number;
   /** A Lua script that creates the requests, unless all of them are for `path`. */
-  script?(name: string): string;
+  script?(name: string): string | undefined;
+  /** Where the load goes, unless to the contestant itself. */
+  url?(name: string): string | undefined;
+  /** Calls so far that contestants made to a further server: reported per request. */
+  calls?(): Promise<number>;
   readonly loadCores?: string;
   /** Rounds that count; default: as in the setting. */
   readonly rounds?: number;
@@ -24,6 +28,8 @@ export const RACE_COLUMNS: readonly Column[] = [
   { title: 'requests/s', figure: 'rate', digits: 0 },
   { title: 'p99 ms', figure: 'p99', digits: 2 },
 ];
+
+export const CALLS_COLUMN: Column = { title: 'calls/request', figure: 'calls', digits: 2 };
 
 export const BODY_COLUMNS: readonly Column[] = [
   ...RACE_COLUMNS,
@@ -61,11 +67,12 @@ async function lap(
   headers: { readonly [name: string]: string },
 ): Promise<{ readonly bad: string; readonly figures: { readonly [figure: string]: number } }> {
   const script = what.script?.(name);
+  const callsBefore = await what.calls?.();
   const before = cpuSeconds(running.pid);
   try {
     const seconds = setting.pace.seconds * (what.longer ?? 1);
     const { requests, rate, p99, bad } = await load({
-      url: running.url(what.path),
+      url: what.url?.(name) ?? running.url(what.path),
       headers,
       connections: what.connections,
       seconds,
@@ -74,7 +81,9 @@ async function lap(
     });
     const cpu = ((cpuSeconds(running.pid) - before) * 1e6) / requests;
     const ofBytes = what.bytes ? { cpuPerMib: (cpu * MIB) / what.bytes, mib: (rate * what.bytes) / MIB } : {};
-    return { bad: running.ended ? 'the process ended under load' : bad, figures: { cpu, rate, p99, ...ofBytes } };
+    const ofCalls = callsBefore === undefined ? {} : { calls: ((await what.calls!()) - callsBefore) / requests };
+    const figures = { cpu, rate, p99, ...ofBytes, ...ofCalls };
+    return { bad: running.ended ? 'the process ended under load' : bad, figures };
   } catch (error) {
     setting.progress(`  ${name}: ${error instanceof Error ? error.message : String(error)}\n${running.log()}`);
     return { bad: 'the load generator failed', figures: {} };
