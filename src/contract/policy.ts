@@ -50,6 +50,12 @@ export interface PolicyInstance {
   readonly identityFields?: readonly string[];
   /** Request fields of clients that it passes on by intention: its routes keep them, although other policies set such a field. */
   readonly passedFields?: readonly string[];
+  /**
+   * Whether a cookie of this name holds a session or a login of this policy. The chain removes such cookies from the requests of
+   * routes without the policy, which lead to other services: those could use the session of a person. strip() removes them on its own
+   * routes.
+   */
+  ownsCookie?(name: string): boolean;
   /** Query parameters with credentials: records of all exchanges omit them, also those of other routes. */
   readonly secretParams?: readonly string[];
 

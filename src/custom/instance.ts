@@ -21,7 +21,7 @@ const HOOKS = [
   'answer',
   'finished',
 ] as const satisfies readonly (keyof PolicyInstance)[];
-const OTHER_HOOKS = ['published', 'stats', 'close'] as const satisfies readonly (keyof PolicyInstance)[];
+const OTHER_HOOKS = ['ownsCookie', 'published', 'stats', 'close'] as const satisfies readonly (keyof PolicyInstance)[];
 const NAMES = [
   'requestFields',
   'clientFields',

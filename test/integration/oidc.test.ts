@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Jar, signIn, type Visit, visit } from '../support/browser-jar.js';
 import { call, removeFolders, temporaryFolder, until } from './control-kit.js';
-import { SECRET, startSite, stopSite } from './oidc-kit.js';
+import { SECRET, startSite, startTarget, stopSite } from './oidc-kit.js';
 
 test.after.each(stopSite);
 test.after(removeFolders);
@@ -38,6 +38,25 @@ test('a person signs in at the issuer, returns to the page, and the target gets 
   const again = await visit(jar, `${url}/cart`, { headers: { 'x-user': 'eve' } });
   assert.equal([again.path.length, seen(again).headers['x-user']], [1, 'ann']);
   assert.is(issuer.count('/token'), 1);
+});
+
+test('the session reaches no target of a route without the policy either', async () => {
+  const rest = ['partner', 'either'].map((name) => {
+    const policies = name === 'either' ? '\npolicies = ["either"]' : '';
+    return `[[route]]\nname = "${name}"\nmatch = "/${name}/{rest...}"\nto = "${name}"${policies}\n[service.${name}]\ntargets = ["TARGET"]`;
+  });
+  const other = await startTarget();
+  const members = '[policy.key]\nuse = "api-key"\n[policy.either]\nuse = "any-of"\npolicies = ["key", "login"]';
+  const { url } = await startSite({ rest: [members, ...rest].join('\n').replaceAll('TARGET', other) });
+  const jar = new Jar();
+  jar.of(new URL(url).host).set('theme', 'dark');
+  await visit(jar, `${url}/a`);
+  await signIn(jar, await visit(jar, `${url}/b`));
+  assert.equal(jar.names(url).filter((name) => name.startsWith('gw-login.')).length, 3, 'a session, a login, a mark');
+  for (const path of ['/partner/x', '/either/x', '/x']) {
+    const { status, body } = await visit(jar.copy(), `${url}${path}`);
+    assert.equal([status, seen({ body } as Visit).headers['cookie']], [200, 'theme=dark'], path);
+  }
 });
 
 test('programs and scripts get 401 in place of a redirect', async () => {

@@ -32,6 +32,7 @@ class AnyOfPolicy implements PolicyInstance {
   /** Only if a member has the hook: a chain without reply hooks is faster. */
   readonly after?: NonNullable<PolicyInstance['after']>;
   readonly finished?: NonNullable<PolicyInstance['finished']>;
+  readonly ownsCookie?: NonNullable<PolicyInstance['ownsCookie']>;
 
   constructor({ members, anonymous }: AnyOfSettings, host: PolicyHost) {
     this.#host = host;
@@ -47,6 +48,8 @@ class AnyOfPolicy implements PolicyInstance {
       this.finished = (exchange, end) => {
         for (const instance of instances) instance.finished?.(exchange, end);
       };
+    if (instances.some(({ ownsCookie }) => ownsCookie !== undefined))
+      this.ownsCookie = (name) => instances.some((instance) => instance.ownsCookie?.(name) === true);
     this.secretParams = this.#members.flatMap(({ secretParams = [] }) => secretParams);
   }
 

@@ -28,6 +28,24 @@ export const withoutCookie = (field: string, name: string): string =>
     .map((pair) => pair.trim())
     .join('; ');
 
+/**
+ * Removes the cookies whose names the test finds from a request; the others stay. A pair without `=` counts as a name. Returns whether
+ * there were any.
+ */
+export function removeCookies(headers: HeaderFields, test: (name: string) => boolean): boolean {
+  const field = cookieField(headers);
+  if (field === undefined) return false;
+  const all = pairs(field);
+  const kept = all.filter((pair) => {
+    const equals = pair.indexOf('=');
+    return !test((equals < 0 ? pair : pair.slice(0, equals)).trim());
+  });
+  if (kept.length === all.length) return false;
+  if (kept.length === 0) headers.remove('cookie');
+  else headers.set('cookie', kept.map((pair) => pair.trim()).join('; '));
+  return true;
+}
+
 const pairs = (field: string | undefined): string[] =>
   field === undefined ? [] : field.split(';').filter((pair) => pair.trim() !== '');
 

@@ -9,7 +9,7 @@
  * other path can plant or read them.
  */
 import type { Exchange, HeaderFields } from '../contract.js';
-import { cookieField } from '../kits/cookies.js';
+import { cookieField, removeCookies } from '../kits/cookies.js';
 
 /** Characters of a part. Browsers accept 4096 for name, value and attributes together. */
 const PART = 3800;
@@ -49,20 +49,13 @@ export class PolicyCookies {
     return found;
   }
 
+  owns(name: string): boolean {
+    return this.#own.test(name);
+  }
+
   /** Removes those of this policy from the request; the cookies of others stay. */
   strip({ headers }: Exchange): void {
-    const field = cookieField(headers);
-    if (field === undefined || !field.includes(this.name)) return;
-    const kept = field.split(';').filter((pair) => {
-      const equals = pair.indexOf('=');
-      return !this.#own.test((equals < 0 ? pair : pair.slice(0, equals)).trim());
-    });
-    const rest = kept
-      .map((pair) => pair.trim())
-      .filter((pair) => pair !== '')
-      .join('; ');
-    if (rest === '') headers.remove('cookie');
-    else headers.set('cookie', rest);
+    removeCookies(headers, (name) => this.#own.test(name));
   }
 
   // ---------------------------------------------------------------- the session

@@ -103,6 +103,10 @@ class OidcPolicy implements PolicyInstance {
     for (const field of this.requestFields) exchange.headers.remove(field);
   }
 
+  ownsCookie(name: string): boolean {
+    return this.#cookies.owns(name);
+  }
+
   after(exchange: Exchange, reply: Reply): undefined {
     const noted = exchange.noted(this) as Noted | undefined;
     if (noted === undefined || noted.cookies.length === 0) return;

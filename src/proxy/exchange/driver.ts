@@ -52,7 +52,7 @@ export class Driver {
       this.#exit(exchange, reply);
       return;
     }
-    removeIdentity(exchange, exchange.compiled!.identityFields);
+    removeIdentity(exchange, exchange.compiled!.identityGuard);
     this.#enter(exchange);
   }
 

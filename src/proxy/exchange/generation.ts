@@ -30,7 +30,7 @@ import type { ChainPolicy } from './chain/step.js';
 import { CLIENT_CERT_FIELDS } from './client-certificate.js';
 import { CustomCode } from './custom-code.js';
 import type { GenerationInput } from './generation-input.js';
-import { identityFieldsOf } from './identity-fields.js';
+import { type IdentityGuard, identityGuardsOf } from './identity-fields.js';
 import { type PolicySurroundings, type PolicyWorld, policyHost } from './policy-host.js';
 import { PolicyTimers } from './policy-timers.js';
 
@@ -39,8 +39,8 @@ export interface CompiledRoute {
   readonly chain: Chain;
   readonly service: Service | undefined;
   readonly action: ActionInstance;
-  /** Fields of clients to remove before its chain; undefined for none. */
-  readonly identityFields: readonly string[] | undefined;
+  /** What is removed of requests before its chain; undefined for nothing. */
+  readonly identityGuard: IdentityGuard | undefined;
   /** Its counter slot. */
   readonly slot: number;
 }
@@ -329,7 +329,7 @@ export class Generation {
     const { consumers } = this.#instances.callers;
     consumers.use(this.#consumers ?? { ...this.#own!.memory, version: consumers.version + 1 });
     this.#services = new Map(services.map((service) => [service.entry.name, service]));
-    const identityFields = identityFieldsOf(
+    const guards = identityGuardsOf(
       this.program.routes.map(({ service, policies }) => ({
         service,
         instances: policies.map((index) => this.#steps[index]!.instance),
@@ -340,7 +340,7 @@ export class Generation {
       chain: this.#chainOf(entry),
       service: services[entry.service],
       action: this.#actions.byRoute[index]!,
-      identityFields: identityFields[index],
+      identityGuard: guards[index],
       slot: this.#slots[index] ?? this.unmatched,
     }));
     this.answersPreflights = this.routes.some(({ chain }) => chain.answersPreflight);

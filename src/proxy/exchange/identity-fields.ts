@@ -1,8 +1,12 @@
 /**
  * Request fields by which policies tell a service who calls. A client that could send one would choose its own identity, so they
  * are removed from requests on every route of the service, also on those without such a policy, and if a `when` does not hold.
+ *
+ * Cookies with the session of a person are removed on every route without the policy whose they are: the services of these routes
+ * could otherwise sign in as that person.
  */
 import type { Exchange, PolicyInstance } from '../../policies/contract.js';
+import { removeCookies } from '../../policies/kits/cookies.js';
 
 /** A route: where it leads, and the policies of its chain. */
 export interface GuardedRoute {
@@ -11,11 +15,18 @@ export interface GuardedRoute {
   readonly instances: readonly PolicyInstance[];
 }
 
+/** What is removed before the chain of a route. */
+export interface IdentityGuard {
+  readonly fields: readonly string[];
+  /** Whether a cookie is one of a policy that the route does not have; undefined: there is no such policy. */
+  readonly isForeign: ((name: string) => boolean) | undefined;
+}
+
 /** With a credential of the client: policies read and remove it themselves. */
 const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'proxy-authorization']);
 
-/** By route: the fields to remove before its chain. Undefined: none. */
-export function identityFieldsOf(routes: readonly GuardedRoute[]): readonly (readonly string[] | undefined)[] {
+/** By route. Undefined: nothing is removed. */
+export function identityGuardsOf(routes: readonly GuardedRoute[]): readonly (IdentityGuard | undefined)[] {
   const byService = new Map<number, Set<string>>();
   for (const { service, instances } of routes) {
     const fields = byService.get(service) ?? new Set();
@@ -23,22 +34,42 @@ export function identityFieldsOf(routes: readonly GuardedRoute[]): readonly (rea
       for (const name of identityFields) if (!CREDENTIALS.has(name.toLowerCase())) fields.add(name.toLowerCase());
     byService.set(service, fields);
   }
+  const owners = [...new Set(routes.flatMap(({ instances }) => instances))].filter(
+    ({ ownsCookie }) => ownsCookie !== undefined,
+  );
   return routes.map(({ service, instances }) => {
     const kept = new Set(instances.flatMap(keptBy).map((name) => name.toLowerCase()));
     const fields = [...byService.get(service)!].filter((name) => !kept.has(name));
-    return fields.length === 0 ? undefined : fields;
+    const isForeign = service < 0 ? undefined : foreignTo(instances, owners);
+    return fields.length === 0 && isForeign === undefined ? undefined : { fields, isForeign };
   });
 }
 
+/** The test for cookies of policies that a route does not have. One that both have is removed by the route's own policy. */
+function foreignTo(
+  own: readonly PolicyInstance[],
+  owners: readonly PolicyInstance[],
+): ((name: string) => boolean) | undefined {
+  const others = owners.filter((owner) => !own.includes(owner));
+  if (others.length === 0) return undefined;
+  const owns = (all: readonly PolicyInstance[], name: string): boolean =>
+    all.some((instance) => instance.ownsCookie?.(name) === true);
+  return (name) => owns(others, name) && !owns(own, name);
+}
+
 /** Removes them from a request that has a route. */
-export function removeIdentity({ decisions, headers }: Exchange, fields: readonly string[] | undefined): void {
-  if (fields === undefined) return;
+export function removeIdentity({ decisions, headers }: Exchange, guard: IdentityGuard | undefined): void {
+  if (guard === undefined) return;
+  const { fields, isForeign } = guard;
   for (const name of fields) {
     if (headers.get(name) === undefined) continue;
     headers.remove(name);
     const why = `removed ${name} of the client: policies of the service set it`;
     decisions?.push({ step: 'identity fields', use: 'identity', outcome: 'edit', why });
   }
+  if (isForeign === undefined || !removeCookies(headers, isForeign)) return;
+  const why = 'removed cookies with a session of a policy that the route does not have';
+  decisions?.push({ step: 'session cookies', use: 'identity', outcome: 'edit', why });
 }
 
 /** Authenticators read requests as received, and remove their fields themselves, with their credentials. */

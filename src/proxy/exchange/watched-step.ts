@@ -168,6 +168,7 @@ export function watchedPolicy(instance: PolicyInstance, watch: Watch): PolicyIns
     identityFields: instance.identityFields,
     passedFields: instance.passedFields,
     secretParams: instance.secretParams,
+    ownsCookie: watch.hook1(instance, instance.ownsCookie),
     permits: watch.hook1(instance, instance.permits),
     authenticate: watch.hook2(instance, checking(instance)),
     strip: watch.hook1(instance, instance.strip),
