@@ -37,13 +37,14 @@ class MtlsPolicy implements PolicyInstance {
   readonly #known = new WeakMap<ClientCertificate, { readonly version: number; readonly result: Authentication }>();
 
   constructor(settings: MtlsSettings, host: PolicyHost) {
-    const { optional, realm, issuers, ca, crl, fields } = settings;
+    const { optional, realm, issuers, ca, crl, fields, clientCert, chain } = settings;
     this.#settings = settings;
     this.#host = host;
     this.#issuers = issuers === undefined ? undefined : new Set(issuers);
     this.#forwarded = new ForwardedCertificates(ca === undefined ? undefined : ClientTrust.read(ca, crl), host.clock);
     this.requestFields = [CLIENT_CERT, CLIENT_CERT_CHAIN, ...Object.keys(fields)];
-    this.identityFields = Object.keys(fields);
+    const forwarded = [...(clientCert ? [CLIENT_CERT] : []), ...(chain ? [CLIENT_CERT_CHAIN] : [])];
+    this.identityFields = [...Object.keys(fields), ...forwarded];
     const challenge = `ClientCertificate realm="${realm}"`;
     this.#invalid = { ...PROBLEMS.invalid, challenge };
     this.#absent = {

@@ -7,6 +7,7 @@
  */
 import type { Exchange, PolicyInstance } from '../../policies/contract.js';
 import { removeCookies } from '../../policies/kits/cookies.js';
+import { CLIENT_CERT_FIELDS } from './client-certificate.js';
 
 /** A route: where it leads, and the policies of its chain. */
 export interface GuardedRoute {
@@ -58,11 +59,13 @@ function foreignTo(
 }
 
 /** Removes them from a request that has a route. */
-export function removeIdentity({ decisions, headers }: Exchange, guard: IdentityGuard | undefined): void {
+export function removeIdentity({ connection, decisions, headers }: Exchange, guard: IdentityGuard | undefined): void {
   if (guard === undefined) return;
   const { fields, isForeign } = guard;
   for (const name of fields) {
     if (headers.get(name) === undefined) continue;
+    // A proxy that the listener trusts says which certificate its client has, RFC 9440 section 4.
+    if (connection.trusted && CLIENT_CERT_FIELDS.includes(name)) continue;
     headers.remove(name);
     const why = `removed ${name} of the client: policies of the service set it`;
     decisions?.push({ step: 'identity fields', use: 'identity', outcome: 'edit', why });

@@ -264,6 +264,27 @@ test('targets get what the policy forwards, and nothing of it that a client wrot
   assert.is(target.arrived.length, 2);
 });
 
+test('a service that gets Client-Cert of gw gets none of a client by another route or listener', async (context) => {
+  const { plane, target } = context;
+  const secure = `[listener.secure]\naddress = "127.0.0.1:0"\ntls = { cert = "${CERT}", key = "${KEY}", client_ca = ${JSON.stringify(root.cert)} }`;
+  const policy =
+    '[policy.certificates]\nuse = "mtls"\nconsumer = "none"\nforward = { client_cert = true, chain = true }';
+  const route = '[[route]]\nmatch = "/secure"\nto = "it"\npolicies = ["certificates"]\nlisteners = ["secure"]';
+  const other = `[service.other]\ntargets = ["${target.url}"]\n[[route]]\nmatch = "/other"\nto = "other"`;
+  await plane.load(specOf(target.url, { more: [secure, policy, route, other].join('\n') }));
+  for (const [path, expected] of [
+    ['/', undefined],
+    ['/other', ':AA==:'],
+  ] as const) {
+    const raw = plane.client();
+    raw.send(`GET ${path} HTTP/1.1\r\nHost: a.example\r\nClient-Cert: :AA==:\r\nClient-Cert-Chain: :AA==:\r\n\r\n`);
+    assert.is((await raw.reply()).status, 200);
+    const arrived = target.arrived.at(-1)!;
+    assert.equal([arrived.header('client-cert'), arrived.header('client-cert-chain')], [expected, expected], path);
+    raw.destroy();
+  }
+});
+
 test('Client-Cert of a trusted proxy authenticates, that of a stranger does not', async (context) => {
   const { plane, target } = context;
   const fields = `Client-Cert: ${field(acme)}\r\n`;
