@@ -25,10 +25,18 @@ export class ArraySchema<T> extends Schema<T[]> {
       if (value === INVALID) valid = false;
       else values.push(value);
     });
-    if (node.items.length < (this.options.min ?? 0)) {
-      decoder.error('schema/empty', node.span, `Expected at least ${this.options.min} item, found none.`, {
-        help: `Add ${this.item.expected}, or remove the key.`,
-      });
+    const { min = 0 } = this.options;
+    const { length } = node.items;
+    if (length < min) {
+      const found = length === 0 ? 'none' : String(length);
+      decoder.error(
+        'schema/empty',
+        node.span,
+        `Expected at least ${min} ${min === 1 ? 'item' : 'items'}, found ${found}.`,
+        {
+          help: `Add ${this.item.expected}, or remove the key.`,
+        },
+      );
       return INVALID;
     }
     return valid ? values : INVALID;

@@ -72,6 +72,13 @@ test('an invalid secret is marked and not repeated in the message', () => {
   assert.not.match(decoder.diagnostics[0]?.message ?? '', /hunter2/);
 });
 
+test('a list that is too short is told what it has', () => {
+  const message = (min: number, value: number[]) =>
+    decode(s.array(s.integer(), { min }), value).decoder.diagnostics[0]?.message;
+  assert.is(message(1, []), 'Expected at least 1 item, found none.');
+  assert.is(message(2, [1]), 'Expected at least 2 items, found 1.');
+});
+
 test('every error in a table is reported', () => {
   const shape = s.object({ a: s.integer(), b: s.string(), c: s.object({ d: s.boolean() }) });
   const { codes } = decode(shape, { a: 'x', c: { d: 1, e: 2 }, zz: 1 });
