@@ -1,5 +1,5 @@
 /** Credentials for services over sockets: a real token server, rotation, outage, a 401 and its repeat, AWS by instance metadata. */
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, generateKeyPairSync } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
@@ -260,6 +260,19 @@ test('what is signed is what the target gets: bodies with a content coding, fiel
   ].join('\n');
   assert.is(fields['signature'], `sig1=:${createHmac('sha256', 'h'.repeat(40)).update(base).digest('base64')}:`);
   assert.is(fields['content-digest'], digest);
+});
+
+test('a private key of several lines is loaded: PEM, and a JWK', async () => {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const jwk = JSON.stringify(privateKey.export({ format: 'jwk' }), undefined, 2);
+  const target = await startServer((_got, response) => response.end('ok'));
+  for (const text of [pem, jwk]) {
+    process.env['UPSTREAM_TEST_KEY'] = text;
+    const { get } = await start(target.url, 'jwt = { key = "${env:UPSTREAM_TEST_KEY}", audience = "orders" }');
+    assert.is((await get()).status, 200);
+    assert.match(tokenOf(target.got.at(-1)!), /^Bearer ey/);
+  }
 });
 
 test('explain says that a credential is added, without its value', async () => {

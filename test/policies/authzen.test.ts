@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { verdictOf } from '../../src/policies/authzen/decision.js';
+import { resolved } from '../../src/policies/authzen/endpoints.js';
 import type { Exchange, Json, PolicyInstance, Reply } from '../../src/policies/contract.js';
 import type { OfflineCall, OfflineReply } from '../../src/proxy/offline/mocks.js';
 import { compile, create, decode, exchange, type Given, lint, type World, world } from './support.js';
@@ -56,6 +57,11 @@ test('the service is asked about consumer, method and path', async () => {
   });
   const fields = new Map(call!.headers);
   assert.is(fields.get('content-type'), 'application/json');
+});
+
+test('a field of the requests to the service has one line', () => {
+  assert.equal(resolved([['key', 'a b']]), [['key', 'a b']]);
+  assert.throws(() => resolved([['key', 'a\r\nx-evil: 1']]));
 });
 
 test('templates, types and properties', async () => {

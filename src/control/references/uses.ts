@@ -120,7 +120,7 @@ function* usesOfPolicy(before: PolicyEntry, after: PolicyEntry | undefined): Ite
         at: `policy.${before.name}`,
         what: `\`${path.join('.')}\` of policy \`${before.name}\``,
         ref,
-        problem: () => (typeof to === 'string' ? checkField(to) : undefined),
+        problem: () => (typeof to === 'string' && !isPrivateKey(path, to) ? checkField(to) : undefined),
         ...(source === undefined ? {} : { source }),
       };
       return;
@@ -208,6 +208,21 @@ const checkVariable: Check = (value) =>
   value.includes('\0')
     ? { message: 'contains a NUL byte', help: 'Environment variables cannot contain NUL bytes.' }
     : undefined;
+
+/** Whether the value is a private key, which may have several lines, for a key of the config that is for one: `key`, `client_key`. */
+function isPrivateKey(path: readonly string[], value: string): boolean {
+  if (!/^(?:\w+_)?key$/.test(path.at(-1) ?? '')) return false;
+  return /^\s*-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\r\n]/.test(value) || isJwk(value);
+}
+
+function isJwk(text: string): boolean {
+  if (!/^\s*\{/.test(text)) return false;
+  try {
+    return typeof (JSON.parse(text) as { readonly kty?: unknown }).kty === 'string';
+  } catch {
+    return false;
+  }
+}
 
 function checkField(value: string): Misfit | undefined {
   if (/^[\t\x20-\x7e]*$/.test(value)) return undefined;

@@ -1,6 +1,7 @@
 /** Where the API is: as the spec says, or as the metadata of the policy decision point say. */
 import type { PolicyHost } from '../contract.js';
 import { readJson } from '../kits/json.js';
+import { assertField } from '../run-kit.js';
 import type { AuthzenSettings } from './schema.js';
 
 /** Milliseconds for which metadata are used, and until they are asked for again after a failure. */
@@ -92,5 +93,6 @@ function read(
 export const resolved = (headers: AuthzenSettings['headers']): readonly (readonly [string, string])[] =>
   headers.map(([name, value]) => {
     if (typeof value !== 'string') throw new TypeError(`The value of ${name} is an unresolved reference.`);
+    assertField(name, value);
     return [name, value] as const;
   });

@@ -132,6 +132,30 @@ test('a resolved value must be valid in its place; the error does not contain th
   assert.not.match(JSON.stringify(diagnostics), secret);
 });
 
+test('only a private key may have several lines, in a key of the config that is for one', () => {
+  const misfit = (name: string, value: string): string | undefined => {
+    const config = { jwt: { [name]: { $ref: '${env:VALUE}' } } };
+    const { diagnostics } = resolve(programWith({ policies: [{ ...policy(config), config }] }), { VALUE: value });
+    return diagnostics[0]?.message;
+  };
+  const jwk = JSON.stringify({ kty: 'EC', d: 'x' }, undefined, 2);
+  for (const [name, value] of [
+    ['key', KEY],
+    ['client_key', KEY],
+    ['key', jwk],
+  ] as const)
+    assert.is(misfit(name, value), undefined);
+  for (const [name, value] of [
+    ['key', 'one\r\nx-evil: 1'],
+    ['key', '{\n}'],
+    ['key', '{\nx-evil: 1'],
+    ['authorization', KEY],
+    ['x-key', KEY],
+    ['client_secret', jwk],
+  ] as const)
+    assert.match(misfit(name, value) ?? '', 'contains a line break');
+});
+
 test('certificates given by path are read', () => {
   const main = (cert: string) =>
     programWith({ listeners: [listenerPlan('main', { address: ':1', tls: { cert, key: KEY } })] });
