@@ -1,7 +1,7 @@
 /** Everything that a policy or an action may use, so that a chain can run offline, on a virtual clock. */
 import type { ExpressionEntry, Json, PlanEntry } from '../bundle/types.js';
 import type { Clock } from '../state/clock.js';
-import type { CacheStore, ConsumerLookup, HoldStore, LimitStore } from '../state/types.js';
+import type { CacheStore, ConsumerLookup, HoldStore, LimitStore, ReplayStore } from '../state/types.js';
 import type { CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
 import type { Exchange, Reply } from './exchange.js';
 import type { PolicyInstance } from './policy.js';
@@ -43,6 +43,8 @@ export interface PolicyHost {
    */
   readonly marks: CacheStore;
   readonly holds: HoldStore;
+  /** Values that may be used once, by the name of the policy: an edit of its config forgets none. */
+  readonly replays: ReplayStore;
   readonly consumers: ConsumerLookup;
   readonly plans: readonly PlanEntry[];
 

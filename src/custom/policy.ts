@@ -41,6 +41,8 @@ export type {
   Limiter,
   LimitRate,
   LimitStore,
+  ReplayStore,
+  Use,
 } from '../state/types.js';
 export { defineAction, definePolicy } from './define.js';
 export type {

@@ -35,4 +35,6 @@ export type {
   Limiter,
   LimitRate,
   LimitStore,
+  ReplayStore,
+  Use,
 } from '../state/types.js';

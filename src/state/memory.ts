@@ -2,6 +2,7 @@
 import { CacheTable } from './cache-table.js';
 import { HoldTable } from './hold-table.js';
 import { LeaseTable } from './lease-table.js';
+import { ReplayTable } from './replay-table.js';
 import { SingleFlight } from './single-flight.js';
 import type { After } from './timers.js';
 
@@ -11,6 +12,7 @@ export interface StateMemory {
   readonly marks: SharedArrayBuffer;
   readonly holds: SharedArrayBuffer;
   readonly leases: SharedArrayBuffer;
+  readonly replays: SharedArrayBuffer;
 }
 
 /** The stores of one worker. */
@@ -18,6 +20,7 @@ export interface State {
   readonly cache: CacheTable;
   readonly marks: CacheTable;
   readonly holds: HoldTable;
+  readonly replays: ReplayTable;
   readonly flights: SingleFlight;
 }
 
@@ -28,6 +31,7 @@ export function allocateState({ workers, small = false }: { workers: number; sma
     marks: CacheTable.allocate(small ? { bytes: 256 * 1024 } : {}),
     holds: HoldTable.allocate({ workers, ...(small ? { slots: 256 } : {}) }),
     leases: LeaseTable.allocate(),
+    replays: ReplayTable.allocate(small ? { slots: 4096 } : {}),
   };
 }
 
@@ -41,8 +45,9 @@ export function openState(
   const marks = new CacheTable(memory.marks, monotonic);
   const holds = new HoldTable(memory.holds, worker);
   const leases = new LeaseTable(memory.leases, worker);
+  const replays = new ReplayTable(memory.replays, monotonic);
   const flights = new SingleFlight({ leases, cache, after, monotonic });
-  return { cache, marks, holds, flights };
+  return { cache, marks, holds, replays, flights };
 }
 
 /**

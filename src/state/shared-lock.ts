@@ -46,12 +46,14 @@ export class SharedLocks {
     return this.#acquireSlowly(index, word);
   }
 
-  /** Does nothing if another thread took the lock over meanwhile. */
-  release(index: number): void {
+  /** False, and no effect, if another thread took the lock over meanwhile. */
+  release(index: number): boolean {
     const word = this.#held;
-    if (Atomics.compareExchange(this.#words, index, word, FREE) === word) return;
+    if (Atomics.compareExchange(this.#words, index, word, FREE) === word) return true;
     const awaited = word | WAITERS;
-    if (Atomics.compareExchange(this.#words, index, awaited, FREE) === awaited) Atomics.notify(this.#words, index, 1);
+    if (Atomics.compareExchange(this.#words, index, awaited, FREE) !== awaited) return false;
+    Atomics.notify(this.#words, index, 1);
+    return true;
   }
 
   #acquireSlowly(index: number, word: number): boolean {

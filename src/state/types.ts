@@ -59,6 +59,28 @@ export interface CacheStore {
   delete(key: string): void | Promise<void>;
 }
 
+/** `first`: the value is noted now. `used`: it was noted before. `full`: there is no room to note it, so it must not be accepted. */
+export type Use = 'first' | 'used' | 'full';
+
+/**
+ * Values that may be used once within a time, exact across workers and bounded. None is forgotten before its time to make room.
+ * A store over a network answers with promises; the one in memory does not.
+ */
+export interface ReplayStore {
+  /**
+   * Notes `value` for `ttlMs` milliseconds, of any length. `by`: the caller; one caller cannot take the room of all others. Throws
+   * or rejects if it cannot be known whether the value was used.
+   */
+  note(value: string, ttlMs: number, by?: string): Use | Promise<Use>;
+  /** The value may be used again. */
+  forget(value: string): void | Promise<void>;
+}
+
+/** All used values of a gateway, across workers and generations: an identity keeps its values. */
+export interface ReplaySpace {
+  store(identity: string): ReplayStore;
+}
+
 /** Counts of what is in progress, exact across workers. Those of a worker that dies are released. */
 export interface HoldStore {
   /** Takes one of `capacity` places of `key`. Undefined: all are taken. */

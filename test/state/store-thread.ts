@@ -2,14 +2,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock } from '../../src/state/clock.js';
 import { openState, type StateMemory } from '../../src/state/memory.js';
+import { ReplayTable } from '../../src/state/replay-table.js';
 import { systemAfter } from '../../src/state/timers.js';
 
 export interface StoreTask {
   readonly memory: StateMemory;
   readonly worker: number;
-  readonly does: 'write' | 'hold' | 'lead';
+  readonly does: 'write' | 'hold' | 'lead' | 'note';
   /** Times, or milliseconds of work. */
   readonly count: number;
+  /** Threads of `note`, and a word for each of its steps: how many of them have reached it. */
+  readonly meeting?: { readonly threads: number; readonly arrived: SharedArrayBuffer };
 }
 
 const task = workerData as StoreTask;
@@ -44,6 +47,24 @@ function hold(): unknown {
   return { got, most };
 }
 
+/** Notes values at the same time as other threads, in the same order; reports the answers. */
+function note(): unknown {
+  const { threads, arrived } = task.meeting!;
+  const words = new Int32Array(arrived);
+  // Read between test and note: without the lock, threads would be in between at the same time.
+  const monotonic = (): number => {
+    for (const until = performance.now() + 0.02; performance.now() < until; );
+    return systemClock.monotonic();
+  };
+  const store = new ReplayTable(task.memory.replays, monotonic).store('shared');
+  return Array.from({ length: task.count }, (_, at) => {
+    Atomics.add(words, at, 1);
+    for (let spins = 0; Atomics.load(words, at) < threads; spins++)
+      if (spins > 10_000) Atomics.wait(words, at, Atomics.load(words, at), 1);
+    return store.note(`value ${at}`, 60_000, `caller ${at % 100}`);
+  });
+}
+
 async function lead(): Promise<unknown> {
   const sleep = (): Promise<void> => new Promise((resolve) => void setTimeout(resolve, task.count));
   let worked = 0;
@@ -57,6 +78,6 @@ async function lead(): Promise<unknown> {
 
 // Timers of policies do not keep a thread alive.
 const alive = setInterval(() => {}, 1000);
-const result = task.does === 'write' ? write() : task.does === 'hold' ? hold() : await lead();
+const result = await { write, hold, lead, note }[task.does]();
 parentPort?.postMessage(result);
 clearInterval(alive);

@@ -15,7 +15,7 @@ import type {
 import type { SingleFlight } from '../../state/single-flight.js';
 import type { StepCell } from '../../state/step-cell.js';
 import type { After } from '../../state/timers.js';
-import type { CacheSpace, HoldSpace } from '../../state/types.js';
+import type { CacheSpace, HoldSpace, ReplaySpace } from '../../state/types.js';
 import type { Caller, CallWorld } from '../upstream/call/calls.js';
 import { PolicyTimers } from './policy-timers.js';
 import { Questions } from './questions.js';
@@ -29,6 +29,7 @@ export interface PolicyWorld {
   readonly cache: CacheSpace;
   readonly marks: CacheSpace;
   readonly holds: HoldSpace;
+  readonly replays: ReplaySpace;
   readonly flights: SingleFlight;
   readonly after: After;
   readonly calls: CallWorld;
@@ -89,6 +90,7 @@ export function policyHost(
     cache: world.cache.store(stateIdentity),
     marks: world.marks.store(stateIdentity),
     holds: world.holds.store(stateIdentity),
+    replays: world.replays.store(name),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),
     ask: (question) => questions.ask(question),
