@@ -38,8 +38,8 @@ export interface PolicyHost {
   readonly limits: LimitStore;
   readonly cache: CacheStore;
   /**
-   * The same, in a memory of its own, for what a check depends on: proofs and nonces that were used, sessions that are valid. To be
-   * written only for callers whose credential is valid: what strangers cause is in `cache`, and cannot push out what is here.
+   * The same, in a memory of its own, for what a check depends on: sessions that are valid. To be written only for callers whose
+   * credential is valid: what strangers cause is in `cache`, and cannot push out what is here.
    */
   readonly marks: CacheStore;
   readonly holds: HoldStore;

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/compiler/index.js';
@@ -10,6 +11,7 @@ import {
   UnexplainableError,
 } from '../../src/control/explain.js';
 import { checkSpec } from '../../src/lint/index.js';
+import { Signer } from '../support/signer.js';
 import { virtualClock } from '../support/virtual-clock.js';
 
 const KEY = 'sha256:2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683'; // of `key`
@@ -302,6 +304,26 @@ test('a caller that cannot make the request is an error with the reason', async 
   assert.is(await rejected('/', { as: 'acne' }), 'There is no consumer `acne`. Consumers: acme.');
   assert.is(await rejected('/', { key: 'key' }), 'No policy of the route `home` takes an API key.');
   assert.is(await rejected('/orders/7', { token: 'x' }), 'No policy of the route `get-order` takes a token.');
+});
+
+test('a signed request can be explained again: no explanation uses up its nonce', async () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const pem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
+  const signing = bundleOf(`${SPEC.replace('policies = ["keys", "polite"]', 'policies = ["signed"]')}
+[policy.signed]
+use = "http-signature"
+keys = [{ id = "k1", public_key = """${pem}""" }]
+`);
+  const url = 'http://shop.example.com/orders/x';
+  const { headers } = new Signer({ keyid: 'k1', key: privateKey }).request({
+    url,
+    created: Math.floor(Date.now() / 1000),
+  });
+  for (let at = 0; at < 2; at++) {
+    const { outcome, decisions } = await explain(signing, { method: 'GET', url, headers }, { env });
+    assert.is(decisions.find(({ step }) => step === 'signed')?.why, 'valid signature');
+    assert.is(outcome, 'target');
+  }
 });
 
 test.run();

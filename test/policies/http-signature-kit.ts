@@ -18,10 +18,10 @@ export interface Bed {
 }
 
 /** A policy with the key of `signer`, and these keys of its config. */
-export function bed(keys = ''): Bed {
-  const around = Object.assign(world(), { wall: NOW * 1000 });
-  const own = /^(keys|jwks)/m.test(keys) ? '' : `keys = [{ id = "k1", public_key = """${PUBLIC}""" }]\n`;
-  return { policy: create('http-signature', `${own}${keys}`, around), around };
+export function bed(keys = '', own = world()): Bed {
+  const around = Object.assign(own, { wall: NOW * 1000 });
+  const known = /^(keys|jwks)/m.test(keys) ? '' : `keys = [{ id = "k1", public_key = """${PUBLIC}""" }]\n`;
+  return { policy: create('http-signature', `${known}${keys}`, around), around };
 }
 
 /** The URL that requests are signed for, unless a test says otherwise. */

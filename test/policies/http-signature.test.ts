@@ -4,8 +4,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Absent, Identity, Refused } from '../../src/policies/contract.js';
 import { Signer } from '../support/signer.js';
+import { laterReplays, replaysThat } from '../support/stores.js';
 import { bed, exchangeOf, NOW, PUBLIC, SECRET, said, send, signer, URL_OF } from './http-signature-kit.js';
-import { compile, create, exchange, lint, noBody } from './support.js';
+import { compile, create, exchange, lint, noBody, world } from './support.js';
 
 test('a signed request passes, with the facts of its signature', async () => {
   const b = bed();
@@ -160,17 +161,31 @@ test('a nonce is remembered as long as its signature would be accepted', async (
 });
 
 test('an outage of the replay window refuses', async () => {
-  const b = bed();
-  const { policy } = b;
-  const signed = exchangeOf({});
-  const store = b.around.stores.flights.run;
-  b.around.stores.flights.run = () => Promise.reject(new Error('down'));
-  try {
-    const found = await policy.authenticate!(signed, noBody);
-    assert.equal([found.outcome, found.why], ['unavailable', 'replay window: down']);
-  } finally {
-    b.around.stores.flights.run = store;
-  }
+  const found = await send(bed('', world({ replays: replaysThat(new Error('down')) })));
+  assert.equal([found.outcome, found.why], ['unavailable', 'replay window: down']);
+});
+
+test('a full replay window refuses with 503, and not for a wrong signature', async () => {
+  const b = bed('', world({ replays: replaysThat('full') }));
+  const found = (await send(b)) as Refused;
+  const { code, status, headers } = found.problem;
+  assert.equal([code, status, headers], ['auth/replay-window', 503, { 'retry-after': '5' }]);
+  assert.equal([found.why, found.counts], ['the replay window is full', false]);
+  assert.is(said(await send(b, { received: { method: 'DELETE' } })), 'The signature is not valid.');
+});
+
+test('a replay window over a network: of two requests with one nonce, one passes', async () => {
+  const b = bed('', world({ replays: laterReplays() }));
+  const both = await Promise.all([send(b, { nonce: 'n1' }), send(b, { nonce: 'n1' })]);
+  assert.equal(both.map(({ outcome }) => outcome).sort(), ['identity', 'refused']);
+  assert.match(said(await send(b, { nonce: 'n1' })), /used before/);
+  assert.is(said(await send(b, { nonce: 'n2' })), 'identity');
+});
+
+test('an edit of the keys forgets no nonce', async () => {
+  const around = world();
+  assert.is(said(await send(bed('', around), { nonce: 'n1' })), 'identity');
+  assert.match(said(await send(bed('leeway = "20s"\nrealm = "other"', around), { nonce: 'n1' })), /used before/);
 });
 
 test('several signatures: label and tag choose', async () => {

@@ -6,9 +6,11 @@ import type { Absent, Authentication, Exchange, Identity, Refused } from '../../
 import { comparable, thumbprint } from '../../src/policies/kits/bearer/dpop.js';
 import { publicKey } from '../../src/policies/kits/jose/keys.js';
 import { BytesReply } from '../../src/policies/run-kit.js';
+import type { Use } from '../../src/state/types.js';
 import { DpopClient, type Proof } from '../support/dpop.js';
+import { floodCaches, laterReplays, replaysThat } from '../support/stores.js';
 import { CLAIMS, jwt, NOW, said, sign, signer } from './jwt-kit.js';
-import { exchange, noBody } from './support.js';
+import { exchange, noBody, world } from './support.js';
 
 const key = await signer();
 const client = await DpopClient.create();
@@ -47,6 +49,65 @@ test('a bound token with a proof passes, also when it was verified before; each 
     'The DPoP proof was used before.',
     'identity',
   ]);
+});
+
+test('a proof that was used is refused after a flood of the cache, and after an edit of the policy', async () => {
+  const { policy, around } = policyOf();
+  const proof = await proofOf();
+  assert.is(said(await policy.authenticate!(withProof(bound, proof), noBody)), 'identity');
+  floodCaches(around.stores);
+  assert.is(said(await policy.authenticate!(withProof(bound, proof), noBody)), 'The DPoP proof was used before.');
+  const edited = jwt(`${CONFIG}\nrealm = "other"`, { keys: [key.jwk], around });
+  assert.is(
+    said(await edited.policy.authenticate!(withProof(bound, proof), noBody)),
+    'The DPoP proof was used before.',
+  );
+});
+
+test('a full replay window refuses proofs with 503, and so does an outage of it', async () => {
+  const ask = async (answer: Use | Error): Promise<Authentication> => {
+    const { policy } = jwt(CONFIG, { keys: [key.jwk], around: world({ replays: replaysThat(answer) }) });
+    return policy.authenticate!(withProof(bound, await proofOf()), noBody);
+  };
+  const full = await ask('full');
+  assert.ok(full.outcome === 'refused');
+  assert.equal([full.problem.status, full.problem.code, full.counts], [503, 'auth/replay-window', false]);
+  const down = await ask(new Error('down'));
+  assert.equal([down.outcome, down.why], ['unavailable', 'replay window: down']);
+});
+
+test('a replay window over a network: each proof once', async () => {
+  const { policy } = jwt(CONFIG, { keys: [key.jwk], around: world({ replays: laterReplays() }) });
+  const proof = await proofOf();
+  const all = await Promise.all([1, 2, 3].map(async () => policy.authenticate!(withProof(bound, proof), noBody)));
+  assert.equal(all.map(({ outcome }) => outcome).sort(), ['identity', 'refused', 'refused']);
+});
+
+test('the room of the replay window is shared by holders of tokens, not by their keys', async () => {
+  const seen: (string | undefined)[] = [];
+  const around = world({
+    replays: {
+      store: () => ({
+        note: (_value, _ttlMs, by) => {
+          seen.push(by);
+          return 'first';
+        },
+        forget() {},
+      }),
+    },
+  });
+  const { policy } = jwt(CONFIG, { keys: [key.jwk], around });
+  const send = async (claims: object, by: DpopClient): Promise<void> => {
+    const token = await sign(key, { ...CLAIMS, cnf: by.cnf, ...claims });
+    const proof = await by.proof({ url: URL_, token, at: NOW });
+    assert.is(said(await policy.authenticate!(withProof(token, proof), noBody)), 'identity');
+  };
+  await send({}, client);
+  await send({}, other);
+  await send({ sub: 'bob' }, client);
+  await send({ sub: undefined }, client);
+  const [iss, jkt] = [CLAIMS.iss, client.cnf.jkt];
+  assert.equal(seen, [`${iss} ann`, `${iss} ann`, `${iss} bob`, `${iss} ${jkt}`]);
 });
 
 test('what is wrong with a proof', async () => {

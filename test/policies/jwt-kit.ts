@@ -64,9 +64,10 @@ export function jwt(
     file?: string;
     ask?: (question: Json) => Promise<Json>;
     consumers?: string[];
+    around?: World;
   } = {},
 ): TestPolicy {
-  const around = Object.assign(world(), { wall: NOW * 1000 });
+  const around = Object.assign(options.around ?? world(), { wall: NOW * 1000 });
   around.consumers.push(...(options.consumers ?? []).map((name) => ({ name, groups: [], credentials: [], tags: {} })));
   const readFile = (): { text: string } => ({ text: options.file ?? JSON.stringify({ keys: options.keys ?? [] }) });
   const whole = /^(jwks|secret|keys) /m.test(text) ? text : `keys = ["keys.json"]\n${text}`;

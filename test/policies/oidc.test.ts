@@ -3,8 +3,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { PolicyCookies } from '../../src/policies/oidc/cookies.js';
 import { Sealer } from '../../src/policies/oidc/sealed.js';
-import { Browser, ISSUER, LoginPolicy, locationOf, SECRET, SITE, setCookies } from './oidc-kit.js';
-import { compile, exchange, lint } from './support.js';
+import { laterReplays, replaysThat } from '../support/stores.js';
+import { Browser, ISSUER, LoginPolicy, locationOf, NOW, SECRET, SITE, setCookies } from './oidc-kit.js';
+import { compile, exchange, lint, world } from './support.js';
 
 const session = (browser: Browser): string | undefined => browser.cookies.get('__Host-gw-login.0');
 
@@ -313,6 +314,27 @@ test('claims of the session can be chosen', async () => {
   const browser = new Browser();
   await login.login(browser);
   assert.equal(Object.keys((await login.identity(browser))?.claims ?? {}).sort(), ['email', 'iss', 'sid', 'sub']);
+});
+
+test('a logout token is used once; without room to note it, or without the store, it ends nothing', async () => {
+  const text = 'session = "stored"\nback_channel_logout = "/oauth2/bye"';
+  const events = { 'http://schemas.openid.net/event/backchannel-logout': {} };
+  const ask = async (login: LoginPolicy): Promise<readonly [number, string | undefined]> => {
+    const token = await login.idToken({ jti: 'j1', events });
+    const headers = [['content-type', 'application/x-www-form-urlencoded']] as const;
+    const body = Buffer.from(`logout_token=${token}`);
+    const reply = await login.policy.answer!(exchange({ method: 'POST', headers }), 'back-channel-logout', body);
+    return [reply.status, reply.code];
+  };
+  for (const [replays, ...expected] of [
+    [laterReplays(), [200, undefined], [400, 'oidc/logout-token']],
+    [replaysThat('full'), [503, 'auth/replay-window'], [503, 'auth/replay-window']],
+    [replaysThat(new Error('down')), [503, 'auth/replay-window'], [503, 'auth/replay-window']],
+  ] as const) {
+    const around = Object.assign(world({ replays }), { wall: NOW * 1000 });
+    const login = await LoginPolicy.create(text, { around });
+    assert.equal([await ask(login), await ask(login)], expected);
+  }
 });
 
 test('the compiled settings', () => {

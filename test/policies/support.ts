@@ -31,6 +31,7 @@ import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
 import { LiveConsumers } from '../../src/state/consumers/live.js';
 import { ConsumerSet } from '../../src/state/consumers/set.js';
 import { LimitTable } from '../../src/state/limits/table.js';
+import type { ReplaySpace } from '../../src/state/types.js';
 import { noExchanges } from '../support/calls.js';
 import { stores } from '../support/stores.js';
 
@@ -110,10 +111,11 @@ export interface World {
   /** What services answer to calls. */
   mocks: OfflineMocks;
   /** Of all policies; their timers come due when a test calls `stores.time.step()`. */
-  stores: ReturnType<typeof stores>;
+  stores: Omit<ReturnType<typeof stores>, 'replays'> & { replays: ReplaySpace };
 }
 
-export const world = (): World => {
+/** `replays`: in place of those in memory. */
+export const world = ({ replays }: { replays?: ReplaySpace } = {}): World => {
   const around: World = {
     now: 1_000_000,
     consumers: [],
@@ -122,6 +124,7 @@ export const world = (): World => {
     mocks: {},
     stores: stores({ now: () => around.wall ?? around.now, monotonic: () => around.now }),
   };
+  if (replays !== undefined) around.stores = { ...around.stores, replays };
   return around;
 };
 

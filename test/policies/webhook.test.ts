@@ -6,6 +6,7 @@ import { create as createAnyOf } from '../../src/policies/any-of/run.js';
 import type { Authentication, Exchange, Json, PolicyInstance } from '../../src/policies/contract.js';
 import { BytesReply } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
+import { floodCaches, laterReplays, replaysThat } from '../support/stores.js';
 import { context, declaration, decode, exchange, host, lint, type World, world } from './support.js';
 
 /** Creates a policy; references of the config are replaced by `secrets`, in order. */
@@ -292,6 +293,38 @@ test('a body that is held back until the time of its signature has passed is ref
     return Buffer.from('x');
   });
   assert.equal([found.outcome, found.why], ['refused', 'the time of the signature is too far from now']);
+});
+
+test('a copy is refused after a flood of the cache, and after an edit of the secrets', async () => {
+  const around = world();
+  const [, on] = await ask(create('format = "github"', ['a long secret'], around), signed('x'));
+  end(create('format = "github"', ['a long secret'], around), on, 200);
+  floodCaches(around.stores);
+  const edited = create('format = "github"', ['another secret', 'a long secret'], around);
+  assert.is(await why(edited, signed('x')), 'the request was sent before');
+});
+
+test('a full memory refuses with 503, and so does an outage of it', async () => {
+  const full = create('format = "github"', ['a long secret'], world({ replays: replaysThat('full') }));
+  const [found, on] = await ask(full, signed('x'));
+  assert.ok(found.outcome === 'refused');
+  assert.equal([found.problem.status, found.problem.code], [503, 'auth/replay-window']);
+  end(full, on, 503);
+  const down = create('format = "github"', ['a long secret'], world({ replays: replaysThat(new Error('down')) }));
+  const [none] = await ask(down, signed('x'));
+  assert.equal([none.outcome, none.why], ['unavailable', 'replay window: down']);
+});
+
+test('a memory over a network: one of two copies passes, and a request without success may be sent again', async () => {
+  const policy = create('format = "github"', ['a long secret'], world({ replays: laterReplays() }));
+  const both = await Promise.all([ask(policy, signed('x')), ask(policy, signed('x'))]);
+  const outcomes = both.map(([{ outcome }]) => outcome);
+  assert.equal([...outcomes].sort(), ['identity', 'refused']);
+  end(policy, both[outcomes.indexOf('refused')]![1], 401);
+  end(policy, both[outcomes.indexOf('identity')]![1], 500);
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+  assert.is(await why(policy, signed('x')), 'signature of p');
+  assert.is(await why(policy, signed('x')), 'the request was sent before');
 });
 
 test.run();

@@ -48,12 +48,14 @@ policies = [${policies}]
 
 async function started(workers: number, dpop = '', policies = '"tokens"') {
   const origin = await startOrigin();
-  const { url } = await startGateway({ spec: new SpecFile(specOf(origin.url, workers, dpop, policies)).path });
+  const text = specOf(origin.url, workers, dpop, policies);
+  const file = new SpecFile(text);
+  const { url, gateway } = await startGateway({ spec: file.path });
   const client = await DpopClient.create();
   const token = await issuer.token({ cnf: client.cnf });
   const send = (proof: string, path = '/orders') =>
     call(`${url}${path}`, { headers: { authorization: `DPoP ${token}`, dpop: proof } });
-  return { client, token, send, url };
+  return { client, token, send, url, file, text, gateway };
 }
 
 for (const workers of [1, 2])
@@ -69,6 +71,22 @@ for (const workers of [1, 2])
       assert.equal([late.status, /The DPoP proof was used before/.test(late.body)], [401, true]);
     }
   });
+
+test('a proof is remembered by all workers over a reload that edits the policy', async () => {
+  const { client, token, send, file, text, gateway } = await started(2);
+  const proof = await client.proof({ url: `${ORIGIN}/orders`, token });
+  assert.is((await send(proof)).status, 200);
+  // Another key set: also what the duty has fetched begins anew.
+  file.write(
+    text.replace(/^jwks = .*$/m, 'discovery = true').replace('[policy.keys]', 'realm = "other"\n[policy.keys]'),
+  );
+  assert.is((await gateway.reload())?.outcome, 'live');
+  for (let at = 0; at < 6; at++) {
+    const again = await send(proof);
+    assert.equal([again.status, /The DPoP proof was used before/.test(again.body)], [401, true]);
+    assert.match(String(again.headers['www-authenticate']), /realm="other"/);
+  }
+});
 
 test('a proof for another server does not pass, whatever Host the sender writes', async () => {
   const { client, token, url } = await started(1);

@@ -2,11 +2,13 @@
 import * as crypto from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Authentication } from '../../src/policies/contract.js';
 import { Keys } from '../../src/policies/http-signature/keys.js';
 import type { HttpSignatureSettings } from '../../src/policies/http-signature/schema.js';
-import { bed, NOW, PUBLIC, said, send, signer, URL_OF } from '../policies/http-signature-kit.js';
+import { bed, NOW, PUBLIC, SECRET, said, send, signer, URL_OF } from '../policies/http-signature-kit.js';
 import { compile, host, world } from '../policies/support.js';
 import { Signer } from '../support/signer.js';
+import { floodCaches } from '../support/stores.js';
 
 const WRONG = 'The signature is not valid.';
 
@@ -154,6 +156,33 @@ test('component stripping: a signed field that Connection removes on the way to 
   }
   const close = { covered, headers: { 'x-role': 'guest' }, received: { headers: { connection: 'close' } } };
   assert.is(said(await send(b, close)), 'identity');
+});
+
+test('replay: after a flood of the cache that other policies share', async () => {
+  const b = bed();
+  assert.is(said(await send(b, { nonce: 'once' })), 'identity');
+  floodCaches(b.around.stores);
+  assert.match(said(await send(b, { nonce: 'once' })), /used before/);
+});
+
+test('replay: after a flood of valid signatures, which does not shut out other callers', async () => {
+  const around = world();
+  const credential = {
+    kind: 'signature',
+    name: 'quiet',
+    id: 'k2',
+    data: { algorithm: 'hmac-sha256', key: SECRET },
+  } as const;
+  around.consumers.push({ name: 'quiet', groups: [], credentials: [credential], tags: {} });
+  const b = bed('', around);
+  const found: Authentication[] = [];
+  for (let at = 0; at < 5000; at++) found.push(await send(b, { nonce: `n${at}` }));
+  const full = found.find(({ outcome }) => outcome !== 'identity');
+  assert.ok(full?.outcome === 'refused');
+  assert.equal([full.problem.status, full.problem.code], [503, 'auth/replay-window']);
+  for (const at of [0, 1, 1000, 2000]) assert.match(said(await send(b, { nonce: `n${at}` })), /used before/);
+  const quiet = new Signer({ keyid: 'k2', key: crypto.createSecretKey(Buffer.from(SECRET)) });
+  for (let at = 0; at < 20; at++) assert.is(said(await send(b, { by: quiet })), 'identity');
 });
 
 test.run();

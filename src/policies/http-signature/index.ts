@@ -16,8 +16,6 @@ export default declarePolicy<HttpSignatureConfig, HttpSignatureSettings>({
   authenticator: true,
   stateful: false,
   schema,
-  // An edit of the config keeps the nonces that were used.
-  stateKey: () => null,
   traits: ({ optional, forward }) => ({
     authenticates: !optional,
     // A signature has no scopes.

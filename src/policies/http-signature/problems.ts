@@ -1,4 +1,6 @@
 /** What http-signature answers. */
+import { REPLAY_PROBLEM } from '../kits/replay.js';
+
 export const PROBLEMS = {
   missing: {
     code: 'auth/missing',
@@ -19,4 +21,5 @@ export const PROBLEMS = {
     title: 'More than one signature',
     description: 'The request has several signatures, and the policy does not say which one counts.',
   },
+  replay: REPLAY_PROBLEM,
 } as const;

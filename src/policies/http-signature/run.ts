@@ -27,7 +27,7 @@ import {
   type UnusableSignature,
   verify,
 } from '../kits/http-signature/index.js';
-import { isFirstUse } from '../kits/replay.js';
+import { ReplayWindow } from '../kits/replay.js';
 import { runPolicy } from '../run-kit.js';
 import { componentItem, covers, coversDigest, droppedField } from './components.js';
 import { Keys, type KnownKey } from './keys.js';
@@ -49,6 +49,7 @@ class HttpSignature implements PolicyInstance {
   readonly #settings: HttpSignatureSettings;
   readonly #host: PolicyHost;
   readonly #keys: Keys;
+  readonly #replays: ReplayWindow;
   readonly #required: readonly Component[];
   /** What an unknown key and a wrong signature get: for requests without a body, and for those with one. */
   readonly #wrong: { readonly bare: AuthProblem; readonly withBody: AuthProblem };
@@ -59,6 +60,7 @@ class HttpSignature implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     this.#keys = new Keys(settings, host);
+    this.#replays = new ReplayWindow(host, PROBLEMS.replay);
     this.#required = settings.components.map(componentOf);
     this.#wrong = { bare: this.#problemOf(false, WRONG), withBody: this.#problemOf(true, WRONG) };
   }
@@ -150,12 +152,9 @@ class HttpSignature implements PolicyInstance {
       if (late !== undefined) return this.#genuine(exchange, late);
     }
     if (input.nonce !== undefined && this.#settings.nonce !== 'ignored') {
-      try {
-        if (!(await isFirstUse(this.#host, [input.keyid!, input.nonce], this.#timeLeft(input))))
-          return this.#genuine(exchange, 'the nonce of the signature was used before');
-      } catch (error) {
-        return { outcome: 'unavailable', why: `replay window: ${error instanceof Error ? error.message : 'failed'}` };
-      }
+      const first = await this.#replays.isFirstUse([input.keyid!, input.nonce], this.#timeLeft(input), input.keyid);
+      if (first === false) return this.#genuine(exchange, 'the nonce of the signature was used before');
+      if (first !== true) return first;
     }
     return found;
   }

@@ -1,8 +1,9 @@
 /** Ends sessions: here, at the issuer (RP-Initiated Logout 1.0), and by the issuer (Back-Channel Logout 1.0). */
-import * as crypto from 'node:crypto';
 import type { Claims, Exchange, Reply } from '../contract.js';
 import { claimsFault } from '../kits/bearer/claims.js';
+import { PROBLEMS as BEARER_PROBLEMS } from '../kits/bearer/problems.js';
 import { mediaType } from '../kits/negotiate.js';
+import { ReplayWindow } from '../kits/replay.js';
 import { BytesReply, HeaderMap } from '../run-kit.js';
 import type { OwnCookies } from './cookies.js';
 import type { LiveSessions } from './live.js';
@@ -20,10 +21,12 @@ const MAX_AGE = 10 * 60_000;
 export class Logout {
   readonly #parts: LoginParts;
   readonly #live: LiveSessions | undefined;
+  readonly #replays: ReplayWindow;
 
   constructor(parts: LoginParts, live: LiveSessions | undefined) {
     this.#parts = parts;
     this.#live = live;
+    this.#replays = new ReplayWindow(parts.host, BEARER_PROBLEMS.replay);
   }
 
   /** The logout of a person. `session`: of the request, if it has one. */
@@ -71,8 +74,13 @@ export class Logout {
     if ('fault' in read && read.fault === NO_TYPE) read = await this.#parts.issuer.verify(token, { algorithms });
     if ('outcome' in read) return failure(exchange, PROBLEMS.unavailable, { cause: read.why });
     if ('fault' in read) return refused(exchange, read.fault);
-    const fault = this.#faultOf(read.claims) ?? (await this.#used(read.claims));
+    const fault = this.#faultOf(read.claims);
     if (fault !== undefined) return refused(exchange, fault);
+    // Kept as long as the token could be used again.
+    const ttl = MAX_AGE + this.#parts.settings.leeway;
+    const first = await this.#replays.isFirstUse([String(read.claims['jti'])], ttl);
+    if (first === false) return refused(exchange, 'the logout token was used before');
+    if (first !== true) return failure(exchange, BEARER_PROBLEMS.replay, { cause: first.why });
     await this.#end(read.claims);
     return new BytesReply(200, { headers: new HeaderMap([['cache-control', 'no-store']]) });
   }
@@ -92,20 +100,6 @@ export class Logout {
     if (!event) return 'the logout token has not the event of a logout';
     if (typeof sid !== 'string' && typeof sub !== 'string') return 'the logout token names no session and no subject';
     return undefined;
-  }
-
-  /** Whether the token was used before: kept as long as it could be used again. */
-  async #used({ jti }: Claims): Promise<string | undefined> {
-    const { marks, once } = this.#parts.host;
-    const key = `j ${crypto.hash('sha256', String(jti), 'base64url')}`;
-    const mine = crypto.randomUUID();
-    const first = await once(key, 2000, async () => {
-      const known = await marks.get(key);
-      if (known !== undefined) return known;
-      await marks.set(key, mine, MAX_AGE + this.#parts.settings.leeway);
-      return mine;
-    });
-    return first === mine ? undefined : 'the logout token was used before';
   }
 
   /** With `sid`, the session is that of one browser; with `sub` alone, it is every one of the person. */

@@ -17,8 +17,6 @@ export default declarePolicy<WebhookConfig, WebhookSettings>({
   authenticator: true,
   stateful: false,
   schema,
-  // What was sent before does not depend on the secrets.
-  stateKey: ({ format, sender = null }) => [format, sender],
   traits: () => ({ authenticates: true, grants: [] }),
   body: ({ max_body }) => ({ request: { max: max_body, mandatory: false } }),
   problems: Object.values(PROBLEMS),

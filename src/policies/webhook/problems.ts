@@ -1,4 +1,6 @@
 /** What webhook answers. */
+import { REPLAY_PROBLEM } from '../kits/replay.js';
+
 export const PROBLEMS = {
   missing: {
     code: 'auth/missing',
@@ -13,4 +15,5 @@ export const PROBLEMS = {
     description:
       'No secret fits the signature, a field is malformed, the time of the signature is too far from now, or the request was sent before; `detail` says which.',
   },
+  replay: REPLAY_PROBLEM,
 } as const;

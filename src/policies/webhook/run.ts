@@ -12,9 +12,9 @@ import type {
   Refused,
   Reply,
 } from '../contract.js';
+import { ReplayWindow } from '../kits/replay.js';
 import { runPolicy } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
-import { Replays } from './replays.js';
 import type { WebhookSettings } from './schema.js';
 import { findSignatures, type Signatures, timeOf } from './signatures.js';
 
@@ -31,7 +31,7 @@ class WebhookPolicy implements PolicyInstance {
   readonly #host: PolicyHost;
   readonly #secrets: readonly Uint8Array[];
   readonly #publicKeys: readonly crypto.KeyObject[];
-  readonly #replays: Replays;
+  readonly #replays: ReplayWindow;
   /** Whether a signature has a time. */
   readonly #timed: boolean;
   readonly #challenge: string;
@@ -42,7 +42,7 @@ class WebhookPolicy implements PolicyInstance {
     this.#host = host;
     this.#secrets = settings.secrets.map((secret) => secretOf(secret, settings));
     this.#publicKeys = settings.publicKeys.map(publicKey);
-    this.#replays = new Replays(host, settings.remember);
+    this.#replays = new ReplayWindow(host, PROBLEMS.replay);
     this.#timed = settings.timestamp !== undefined || settings.form === 'pairs';
     this.#challenge = `Webhook realm="${settings.sender.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, '?')}"`;
     const fields = [settings.header, settings.timestamp, settings.id].filter((name) => name !== undefined);
@@ -73,8 +73,9 @@ class WebhookPolicy implements PolicyInstance {
       const hash = crypto.createHash('sha256');
       for (const part of parts) hash.update(part);
       const digest = hash.digest('base64url');
-      if (!(await this.#replays.note(digest)))
-        return { ...this.#invalid('the request was sent before'), counts: false };
+      const first = await this.#replays.isFirstUse([digest], remember);
+      if (first === false) return { ...this.#invalid('the request was sent before'), counts: false };
+      if (first !== true) return first;
       exchange.note(this, { digest, success: false } satisfies Noted);
     }
     const consumer = this.#host.consumers.byName(sender);
@@ -99,7 +100,9 @@ class WebhookPolicy implements PolicyInstance {
   /** Senders repeat a request that had no success, some of them with the same signature. */
   finished(exchange: Exchange, end: ExchangeEnd): void {
     const noted = exchange.noted(this) as Noted | undefined;
-    if (noted !== undefined && !(noted.success && end === 'sent')) this.#replays.forget(noted.digest);
+    // If the store cannot be reached, the repetition is refused.
+    if (noted !== undefined && !(noted.success && end === 'sent'))
+      this.#replays.forget([noted.digest]).catch(() => undefined);
   }
 
   /** What is signed, in parts. */

@@ -6,6 +6,8 @@ export interface Binding {
   readonly jkt: string | undefined;
   /** SHA-256 of the client certificate. */
   readonly certificate: string | undefined;
+  /** Issuer and subject of the token. */
+  readonly holder: string;
 }
 
 /** 256 bits as base64url. */
@@ -20,7 +22,13 @@ export function bindingOf(claims: Claims): Binding | string | undefined {
   for (const digest of [jkt, certificate])
     if (digest !== undefined && !(typeof digest === 'string' && DIGEST.test(digest))) return MALFORMED;
   if (jkt === undefined && certificate === undefined) return 'the token is bound in a way that is not supported';
-  return { jkt: jkt as string | undefined, certificate: certificate as string | undefined };
+  const holder = `${textOf(claims, 'iss')} ${textOf(claims, 'sub') || (jkt ?? certificate)}`;
+  return { jkt: jkt as string | undefined, certificate: certificate as string | undefined, holder };
+}
+
+function textOf(claims: Claims, name: string): string {
+  const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
+  return typeof value === 'string' ? value : '';
 }
 
 const MALFORMED = 'the confirmation claim of the token is malformed';

@@ -10,7 +10,9 @@ import type { Exchange, PolicyHost } from '../../contract.js';
 import { type Algorithm, fits, type PublicJwk, publicKey, sameName } from '../jose/keys.js';
 import { formFault, isTable, type JsonTable, readTable } from '../jose/token.js';
 import type { Jose, VerificationKey } from '../jose.js';
+import { ReplayWindow, type Unnoted } from '../replay.js';
 import { DpopNonces } from './dpop-nonces.js';
+import { PROBLEMS } from './problems.js';
 
 export const DPOP_ALGORITHMS = [
   'ES256',
@@ -46,14 +48,14 @@ export interface ProofFault {
 }
 
 /** `nonce`: a new one for the client, if that of the proof ends soon. */
-export type ProofAnswer = ProofFault | { readonly fault?: undefined; readonly nonce: string | undefined };
+export type ProofAnswer = ProofFault | Unnoted | { readonly fault?: undefined; readonly nonce: string | undefined };
 
 const MAX_PROOF = 8 * 1024;
 const MAX_JTI = 512;
 /** Keys of clients that are kept ready, in each worker and policy. */
 const MAX_PREPARED = 1000;
-/** Milliseconds: longer than noting takes. */
-const LEASE = 1000;
+/** Milliseconds by which the clocks of workers and of the replay window may differ. */
+const CLOCKS = 1000;
 const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'k', 'oth'];
 
 export class DpopProofs {
@@ -61,6 +63,7 @@ export class DpopProofs {
   readonly #host: PolicyHost;
   readonly #jose: Promise<Jose>;
   readonly #nonces: DpopNonces | undefined;
+  readonly #replays: ReplayWindow;
   /** By algorithm and thumbprint. The oldest leave first. */
   readonly #prepared = new Map<string, Promise<VerificationKey | undefined>>();
 
@@ -68,11 +71,12 @@ export class DpopProofs {
     this.#settings = settings;
     this.#host = host;
     this.#jose = jose;
+    this.#replays = new ReplayWindow(host, PROBLEMS.replay);
     this.#nonces = settings.nonce === undefined ? undefined : new DpopNonces(settings.nonce, host);
   }
 
-  /** Checks the proof of a request for a token that is bound to the key with the thumbprint `jkt`. */
-  async check(exchange: Exchange, token: string, jkt: string): Promise<ProofAnswer> {
+  /** Checks the proof of a request for a token that is bound to the key with the thumbprint `jkt`. `holder`: of the token. */
+  async check(exchange: Exchange, token: string, jkt: string, holder: string): Promise<ProofAnswer> {
     const proof = exchange.headers.get('dpop');
     if (proof === undefined) return { fault: 'the DPoP proof is missing' };
     if (proof.includes(',')) return { fault: 'the request has more than one DPoP proof' };
@@ -91,8 +95,10 @@ export class DpopProofs {
     if (answer?.accepted === false)
       return { fault: 'the DPoP proof needs a nonce of this server', nonce: answer.nonce };
     const { jti, iat } = claims as { readonly jti: string; readonly iat: number };
-    const fresh = await this.#isFirst(jkt, jti, iat);
-    return fresh ? { nonce: answer?.nonce } : { fault: 'the DPoP proof was used before' };
+    const left = iat * 1000 + this.#settings.window + CLOCKS - this.#host.clock.now();
+    const first = await this.#replays.isFirstUse([jkt, jti], left, holder);
+    if (first === false) return { fault: 'the DPoP proof was used before' };
+    return first === true ? { nonce: answer?.nonce } : first;
   }
 
   #readHead(proof: string): ProofHead | string {
@@ -139,19 +145,6 @@ export class DpopProofs {
     const { scheme, host, headers, path } = exchange;
     const origin = this.#settings.origin ?? `${scheme}://${headers.get('host') ?? host}`;
     return comparable(`${origin}${path}`);
-  }
-
-  /** Notes a proof until it is too old. Of several callers with the same proof, in whatever worker, one is the first. */
-  async #isFirst(jkt: string, jti: string, iat: number): Promise<boolean> {
-    const key = `proof ${crypto.hash('sha256', `${jkt} ${jti}`, 'base64url')}`;
-    const mine = crypto.randomUUID();
-    const first = await this.#host.once(key, LEASE, async () => {
-      if ((await this.#host.marks.get(key)) !== undefined) return null;
-      const left = iat * 1000 + this.#settings.window - this.#host.clock.now();
-      await this.#host.marks.set(key, '1', Math.max(1, left) + LEASE);
-      return mine;
-    });
-    return first === mine;
   }
 }
 

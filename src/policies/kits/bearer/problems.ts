@@ -1,4 +1,6 @@
 /** What policies that accept tokens answer. */
+import { REPLAY_PROBLEM } from '../replay.js';
+
 export const PROBLEMS = {
   missing: {
     code: 'auth/missing',
@@ -45,4 +47,5 @@ export const PROBLEMS = {
     title: 'Unknown consumer',
     description: 'The token is valid, but its caller is not a consumer of this gateway.',
   },
+  replay: REPLAY_PROBLEM,
 } as const;

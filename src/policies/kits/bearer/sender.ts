@@ -1,5 +1,5 @@
 /** Whether the sender of a token holds what it is bound to: the key of a proof, or a client certificate. */
-import type { Awaitable, Exchange, PolicyHost, Refused } from '../../contract.js';
+import type { Awaitable, Exchange, PolicyHost, Refused, Unavailable } from '../../contract.js';
 import type { Jose } from '../jose.js';
 import type { BearerAnswers } from './answers.js';
 import { type Binding, holdsCertificate } from './binding.js';
@@ -27,14 +27,14 @@ export class SenderCheck {
     return !viaDpop && this.#settings.dpop?.mode !== 'required' && (binding === undefined || !this.#settings.bound);
   }
 
-  /** The refusal; undefined if the sender may use the token. `owner`: the policy, which notes a new nonce for the reply. */
+  /** Why not; undefined if the sender may use the token. `owner`: the policy, which notes a new nonce for the reply. */
   check(
     exchange: Exchange,
     token: string,
     binding: Binding | undefined,
     viaDpop: boolean,
     owner: object,
-  ): Awaitable<Refused | undefined> {
+  ): Awaitable<Refused | Unavailable | undefined> {
     const wanted = binding?.certificate;
     const presented = exchange.clientCertificate ?? exchange.connection.tls?.clientCertificate;
     if (wanted !== undefined && this.#settings.bound && !holdsCertificate(presented, wanted))
@@ -45,7 +45,9 @@ export class SenderCheck {
       return needed ? this.#answers.unfit('the token is not bound to a key', viaDpop) : undefined;
     }
     if (!viaDpop) return this.#asBearer();
-    return this.#proofs!.check(exchange, token, jkt).then((answer) => this.#proved(exchange, answer, owner));
+    return this.#proofs!.check(exchange, token, jkt, binding!.holder).then((answer) =>
+      this.#proved(exchange, answer, owner),
+    );
   }
 
   /** RFC 9449 section 7.2: a token that was stolen from a client with a key must not work without it. */
@@ -57,7 +59,8 @@ export class SenderCheck {
     return this.#answers.unfit(`${what}, ${how}`, false);
   }
 
-  #proved(exchange: Exchange, answer: ProofAnswer, owner: object): Refused | undefined {
+  #proved(exchange: Exchange, answer: ProofAnswer, owner: object): Refused | Unavailable | undefined {
+    if ('outcome' in answer) return answer;
     if (answer.fault !== undefined) return this.#answers.proof(answer);
     if (answer.nonce !== undefined) exchange.note(owner, { nonce: answer.nonce });
     return undefined;
