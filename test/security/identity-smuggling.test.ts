@@ -28,6 +28,9 @@ request.set = { x-user = "{consumer.name}", x-consumer-name = "{consumer.name}" 
 [policy.more]
 use = "headers"
 request.add = { x-group = "{consumer.name}" }
+[policy.signs]
+use = "upstream-auth"
+fields = { x-tenant = "{consumer.name}", x-static = "of-gw" }
 [policy.passes]
 use = "headers"
 request.set = { x-user = "{request.header.x-user}" }
@@ -54,6 +57,10 @@ to = "it"
 match = "/passes"
 to = "it"
 policies = ["key", "passes"]
+[[route]]
+match = "/signs"
+to = "it"
+policies = ["key", "signs"]
 [service.other]
 targets = ["${target.url}"]
 [[route]]
@@ -105,6 +112,26 @@ test('other routes to the same service do not take a forged identity', async ({ 
     await ask(plane, path, FORGED);
     assert.equal([...got(target, 'x-user'), ...got(target, 'x-group')], [], path);
     assert.equal(got(target, 'x-accept'), ['1']);
+  }
+});
+
+test('a field by which upstream-auth names the caller is taken from the client on all routes of the service', async ({
+  target,
+  plane,
+}) => {
+  await plane.load(spec(target));
+  const ask = (path: string) =>
+    plane.ask(
+      `GET ${path} HTTP/1.1\r\nHost: a\r\nX-Api-Key: key-of-bolt\r\nX-Tenant: acme\r\nX-Static: of-the-client\r\n\r\n`,
+    );
+  for (const [path, tenant, fixed] of [
+    ['/signs', ['bolt'], ['of-gw']],
+    ['/plain', [], ['of-the-client']],
+    ['/open', [], ['of-the-client']],
+    ['/other', ['acme'], ['of-the-client']],
+  ] as const) {
+    assert.is((await ask(path)).status, 200, path);
+    assert.equal([got(target, 'x-tenant'), got(target, 'x-static')], [tenant, fixed], path);
   }
 });
 

@@ -8,6 +8,8 @@ import type { TemplateParts } from './templates.js';
 export interface Credential {
   /** Fields that it sets, in lower case: those of clients are removed. */
   readonly fields: readonly string[];
+  /** The ones among them whose values say who calls: a service that trusts them must not get those of clients on any route. */
+  readonly identityFields?: readonly string[];
   /** Adds itself to an attempt. A reply takes the place of the attempt. */
   apply(exchange: Exchange, attempt: Attempt): Awaitable<Reply | undefined>;
   /** Sees the reply to the last attempt. */

@@ -38,6 +38,7 @@ function credentialOf(parts: CredentialParts): Credential {
 
 class UpstreamAuth implements PolicyInstance {
   readonly requestFields: readonly string[];
+  readonly identityFields: readonly string[];
   readonly #settings: UpstreamAuthSettings;
   readonly #host: PolicyHost;
   readonly #credential: Credential;
@@ -50,6 +51,7 @@ class UpstreamAuth implements PolicyInstance {
     this.#host = host;
     this.#credential = credential;
     this.requestFields = credential.fields;
+    this.identityFields = credential.identityFields ?? [];
     if (credential.after !== undefined)
       this.after = (exchange, reply) => {
         credential.after!(exchange, reply);

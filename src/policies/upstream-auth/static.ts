@@ -13,6 +13,7 @@ export function staticFields({ fields }: Of<'fields'>): Credential {
   });
   return {
     fields: edits.map(([name]) => name),
+    identityFields: edits.filter(([, template]) => template.namesCaller).map(([name]) => name),
     apply(exchange: Exchange, attempt: Attempt): Reply | undefined {
       for (const [name, template] of edits) {
         const value = template.renderField(exchange);
