@@ -83,6 +83,20 @@ test('jwt: a token for each request, with claims from templates', async () => {
   );
 });
 
+test('jwt: a claim that has a key of its own, or that gw sets, is an error', () => {
+  for (const name of ['iss', 'sub', 'aud', 'iat', 'exp', 'nbf', 'jti']) {
+    const { errors } = decode(
+      'upstream-auth',
+      `jwt = { key = "\${env:K}", audience = "a", claims = { ${name} = "x" } }`,
+    );
+    assert.equal([errors.length, errors[0]?.slice(0, 30)], [1, `\`${name}\` cannot be a claim of a te`.slice(0, 30)]);
+  }
+  assert.equal(
+    decode('upstream-auth', 'jwt = { key = "${env:K}", audience = "a", claims = { act = "x" } }').errors,
+    [],
+  );
+});
+
 test('jwt: every algorithm', async () => {
   const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
   const ed = crypto.generateKeyPairSync('ed25519');

@@ -20,6 +20,20 @@ const secret = (what: string) =>
 const fieldName = (text: string): string | undefined =>
   text.toLowerCase() === 'host' ? 'The policy cannot set `host`: `host` of the service does.' : fieldProblem(text);
 
+/** Claims that gw sets itself: a template could not, or another key does. */
+const OWN_CLAIMS: { readonly [name: string]: string } = {
+  iss: '`issuer` sets it',
+  sub: '`subject` sets it',
+  aud: '`audience` sets it',
+  iat: 'gw sets it',
+  exp: '`lifetime` sets it',
+  nbf: 'it is a number',
+  jti: 'gw sets it',
+};
+
+const claimName = (name: string): string | undefined =>
+  Object.hasOwn(OWN_CLAIMS, name) ? `\`${name}\` cannot be a claim of a template: ${OWN_CLAIMS[name]}.` : undefined;
+
 const plain = { pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' };
 
 const basic = s.object({
@@ -45,7 +59,7 @@ const jwt = s.object({
   subject: template('a subject').describe('`sub`: a template.', '{consumer.name}').optional(),
   audience: template('an audience').describe('`aud`: a template.', 'orders'),
   claims: s
-    .map(template('a claim'))
+    .map(template('a claim'), claimName)
     .describe('Further claims: templates. One without a value is left out.', { tenant: '{consumer.tags.tenant}' })
     .default({}),
   lifetime: s.duration({ min: 1000 }).describe('Time until the token expires.').default(60_000),
