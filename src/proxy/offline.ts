@@ -167,8 +167,10 @@ export class OfflinePlane {
     return root === undefined ? undefined : [...this.#runs].find(({ exchange }) => exchange === root);
   }
 
+  /** Of what belongs to no exchange, such as a fetched token: those of all runs. */
   #mocksOf(parent: CallParent | undefined): OfflineMocks {
-    return { ...this.#mocks, ...this.#runOf(parent)?.mocks };
+    if (parent !== undefined) return { ...this.#mocks, ...this.#runOf(parent)?.mocks };
+    return Object.assign({}, this.#mocks, ...[...this.#runs].map(({ mocks }) => mocks)) as OfflineMocks;
   }
 
   /** The outcome of a run is unknown. What belongs to no exchange may decide any run. */

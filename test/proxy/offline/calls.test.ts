@@ -183,4 +183,18 @@ test('what continues in the background does not change the outcome of a run', as
   offline.close();
 });
 
+const detached = (host: PolicyHost): PolicyInstance => ({
+  async before() {
+    const { status } = await host.call('shop', { method: 'GET', path: '/token' });
+    return new BytesReply(status);
+  },
+});
+
+test('a call that belongs to no exchange gets the mocks of a run', async () => {
+  const offline = plane(AUTH, withPolicies([{ calls: ['shop'], run: detached }]));
+  const found = await offline.run({ method: 'GET', url: '/a', mocks: { shop: { status: 204 } } });
+  assert.equal([found.status, found.unknown], [204, null]);
+  offline.close();
+});
+
 test.run();
