@@ -66,6 +66,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     },
     plans: [],
     members: new Map(),
+    servicePolicies: new Map(),
     policies: [],
     calls: new Map(),
     policyRoutes: [],

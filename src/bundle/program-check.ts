@@ -122,6 +122,7 @@ const listener = table({
 const service = table({
   name: text,
   implicit: optional(always),
+  policies: optional(list(text)),
   targets: list(table({ url: reference, weight: number(0) })),
   run: optional(
     table({ command: text, portEnv: text, cwd: optional(text), env: map(reference), readyTimeout: number(0) }),
@@ -291,8 +292,8 @@ const program = table({
 });
 
 interface Indices {
-  readonly services: readonly { readonly name: string }[];
-  readonly policies: readonly { readonly calls?: readonly string[]; readonly code?: string }[];
+  readonly services: readonly { readonly name: string; readonly policies?: readonly string[] }[];
+  readonly policies: readonly { readonly name: string; readonly calls?: readonly string[]; readonly code?: string }[];
   readonly routes: readonly {
     readonly service: number;
     readonly answers?: number;
@@ -320,6 +321,23 @@ function checkIndices({ services, policies, routes, code = [] }: Indices): strin
     if (leadsTo >= services.length) return `route ${i} leads to a service that does not exist`;
     if (answers > 0 && answers >= policies.length) return `route ${i} is answered by a policy that does not exist`;
     if (chain.some((at) => at >= policies.length)) return `route ${i} has a policy that does not exist`;
+  }
+  return signingFault(services, policies);
+}
+
+/** The policies that sign calls exist, and none waits for itself: its own calls are signed too. */
+function signingFault(services: Indices['services'], policies: Indices['policies']): string | undefined {
+  const byName = new Map(policies.map((policy) => [policy.name, policy]));
+  const signed = new Map<string, ReadonlySet<string>>();
+  for (const { name, policies: signers = [] } of services) {
+    if (signers.some((wanted) => !byName.has(wanted)))
+      return `calls to service ${name} are signed by a policy that does not exist`;
+    signed.set(name, new Set(signers.flatMap((wanted) => byName.get(wanted)!.calls ?? [])));
+  }
+  for (const [name, first] of signed) {
+    const reached = new Set(first);
+    for (const next of reached) for (const further of signed.get(next) ?? []) reached.add(further);
+    if (reached.has(name)) return `the policies that sign calls to service ${name} call it themselves`;
   }
   return undefined;
 }

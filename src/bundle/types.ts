@@ -72,6 +72,8 @@ export interface ServiceEntry {
   readonly name: string;
   /** Not declared in the spec: a policy or an action calls its URL, which is its name. */
   readonly implicit?: true;
+  /** Names of the policies that sign the calls to it, in the order they run; absent: none. */
+  readonly policies?: readonly string[];
   /** Empty for a managed service: control adds the processes that it started. */
   readonly targets: readonly TargetEntry[];
   readonly run?: RunEntry;

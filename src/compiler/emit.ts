@@ -35,6 +35,7 @@ export function emit(ir: Ir, shared: boolean): Emitted {
     const { hosts, ...match } = route.match;
     for (const host of hosts.length === 0 ? ANY_HOST : hosts) matches.push({ route: index, host, ...match });
   }
+  for (const signer of ir.signers) policies.index(signer);
   const { code, texts } = policies;
   const program: Program = {
     ...(code.length === 0 ? {} : { code: code.sort((a, b) => (a.sha256 < b.sha256 ? -1 : 1)) }),
@@ -51,7 +52,7 @@ export function emit(ir: Ir, shared: boolean): Emitted {
 
 const ANY_HOST = [undefined];
 
-/** Policies in the order of their first use on a route. */
+/** Policies in the order of their first use on a route, then those of services. */
 class PolicyTable {
   readonly entries: PolicyEntry[] = [];
   /** The code of custom policies and actions, each once. */

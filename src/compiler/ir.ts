@@ -64,6 +64,8 @@ export interface Ir {
   /** Each once. */
   readonly dfas: readonly Dfa[];
   readonly routes: readonly RouteIR[];
+  /** The policies that sign calls to services; routes may have them too. */
+  readonly signers: readonly PolicyIR[];
 }
 
 /** Result of a pass: a line of `gw compile --stats`. */

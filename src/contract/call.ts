@@ -19,6 +19,8 @@ export interface CallRequest {
   readonly maxReply?: number;
   /** The call is cancelled when this exchange ends, and has its id. Absent: detached. */
   readonly exchange?: Exchange;
+  /** Other requests use the reply too: policies of the service that sign the call do not see `exchange`. */
+  readonly shared?: boolean;
 }
 
 export interface CallReply {

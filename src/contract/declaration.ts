@@ -51,6 +51,8 @@ export interface PolicyContext {
   /** Name in the spec, or `<route>/<use>`. */
   readonly name: string;
   readonly routes: readonly RouteContext[];
+  /** The services that name the policy. Absent: none. */
+  readonly services?: readonly string[];
   readonly consumers: readonly ConsumerContext[];
   /** Names of the plans. */
   readonly plans: readonly string[];
@@ -181,7 +183,7 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   body?(config: Config): PolicyBody | undefined;
   /** Whether it has no effect on requests, so that its `when` may read the reply. Default: false. */
   replyOnly?(config: Config): boolean;
-  /** Whether it only acts on requests to targets, so that a service can name it for all of its routes. Default: false. */
+  /** Whether it only acts on requests to targets, so that a service can name it, for its routes and for calls. Default: false. */
   readonly onService?: boolean;
   /** Whether run.ts implements authenticate(), so that another policy can compose it. Default: false. */
   readonly authenticator?: boolean;
@@ -240,6 +242,8 @@ export interface AccessRule {
 }
 
 export interface PolicyTraits {
+  /** Fields that its own calls carry, in lower case: a credential of the client, or one for the service that it asks. */
+  readonly callFields?: readonly string[];
   readonly authenticates?: boolean;
   /** Where it reads the credential of a caller, if that is a key or a token. */
   readonly credential?: CredentialPlace;

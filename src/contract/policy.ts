@@ -80,7 +80,8 @@ export interface PolicyInstance {
 
   /**
    * Before each attempt at a target and each call of the exchange's action: sign, add credentials. A reply takes the place of the
-   * attempt, such as a 503 because a credential cannot be fetched; a call fails with its cause.
+   * attempt, such as a 503 because a credential cannot be fetched; a call fails with its cause. If a service names the policy, also
+   * before each call to it: the exchange need not have passed the policy, and of a detached call it has no client.
    */
   onAttempt?(exchange: Exchange, attempt: Attempt): Awaitable<void> | Awaitable<Reply | undefined>;
 

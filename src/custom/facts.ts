@@ -83,9 +83,10 @@ const TRAITS = record({
   rate: optional(flag),
   answersPreflight: optional(flag),
   ownsRequestFields: optional(listOf(fieldName)),
+  callFields: optional(listOf(fieldName)),
 });
 const TRAITS_EXPECTED =
-  'an object with `authenticates`, `rate` or `answersPreflight` (true or false), `limitsBy` (a text) or `ownsRequestFields` (a list of field names)';
+  'an object with `authenticates`, `rate` or `answersPreflight` (true or false), `limitsBy` (a text), `ownsRequestFields` or `callFields` (lists of field names)';
 const NAMED = record({ name: text, at: path });
 
 export function policyFacts(definition: DefinedPolicy, config: Json): ConfigFacts {

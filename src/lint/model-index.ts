@@ -1,6 +1,7 @@
 /** Lookups over a model that several rules share, computed once per model. */
 import { PHASES } from '../bundle/types.js';
 import type { Model, PolicyModel, PolicyUse, RouteModel, ServiceModel, WhenModel } from '../spec/model.js';
+import { servicesByPolicy } from '../spec/service-policies.js';
 
 /** What a policy declares about itself for lint rules. */
 type PolicyTraits = ReturnType<NonNullable<PolicyModel['declaration']['traits']>>;
@@ -11,6 +12,8 @@ export interface ModelIndex {
   /** Also the routes that use a policy as a member of another one. */
   readonly routesByPolicy: ReadonlyMap<PolicyModel, readonly RouteModel[]>;
   readonly routesByService: ReadonlyMap<ServiceModel, readonly RouteModel[]>;
+  /** The names of the services that name a policy. */
+  readonly servicesByPolicy: ReadonlyMap<PolicyModel, readonly string[]>;
 }
 
 const known = new WeakMap<Model, ModelIndex>();
@@ -36,7 +39,12 @@ function gather(model: Model): ModelIndex {
     }
     if (route.service) listIn(routesByService, route.service).push(route);
   }
-  return { policies: [...routesByPolicy.keys()], routesByPolicy, routesByService };
+  return {
+    policies: [...routesByPolicy.keys()],
+    routesByPolicy,
+    routesByService,
+    servicesByPolicy: servicesByPolicy(model),
+  };
 }
 
 /** The list under a key; creates it if missing. */

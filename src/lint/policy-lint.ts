@@ -76,10 +76,13 @@ const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'
 });
 
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
-  const routes = modelIndexOf(model).routesByPolicy.get(policy) ?? [];
+  const { routesByPolicy, servicesByPolicy } = modelIndexOf(model);
+  const routes = routesByPolicy.get(policy) ?? [];
+  const services = servicesByPolicy.get(policy);
   return {
     name: policy.name,
     routes: routes.map((route) => routeContextOf(model, route)),
+    ...(services === undefined ? {} : { services }),
     consumers: consumersOf(model),
     moreConsumers: model.stored.size > 0,
     plans: plansOf(model),

@@ -104,6 +104,7 @@ export class OfflinePlane {
   #calls(): OfflineCalls {
     return new OfflineCalls({
       mocksOf: (parent) => this.#mocksOf(parent),
+      services: (parent) => parent ?? this.#generation,
       unknown: (parent, missing) => this.#stop(parent, missing),
     });
   }

@@ -53,14 +53,14 @@ export function buildModel(
   const listeners = readSection(withSectionDefaults(tree, 'listener'), 'listener', report, (entry, entity) =>
     readEntity(listener, entry, entity, report),
   );
-  const signed = servicePolicies(services.values, policies, report);
+  const ofServices = servicePolicies(services.values, policies, report);
   const routes = new RouteReader(
     { policies, listeners },
     services,
     planOf(settings.normalize),
     sources,
     report,
-    signed,
+    ofServices,
   );
   routes.read(tree);
   checkPlanRoutes(plans.values, routes.names, report);
@@ -83,6 +83,7 @@ export function buildModel(
     listeners: listeners.values,
     services: [...services.values, ...calls.implicit],
     calls: calls.byCaller,
+    servicePolicies: ofServices,
     members,
     consumers: consumers.values,
     stored: readStored({ root, settings, consumers: consumers.values, plans, policyFiles }, store, report),

@@ -109,13 +109,17 @@ function resolve(
   return implicit.get(origin);
 }
 
-/** A service as if the spec declared it, located at the URL. Its requests name the target as their host. */
+/**
+ * A service as if the spec declared it, located at the URL. Its requests name the target as their host. It has no policies, also not
+ * those of the defaults: credentials of gw go to services that the spec names, and fetching one needs no other one.
+ */
 function implicitService(origin: string, span: Span): TableEntry {
   const base = { span, from: 'spec' as const };
   const entry = (key: string, value: TomlNode): [string, TableEntry] => [key, { key, keySpan: span, value }];
   const entries = new Map([
     entry('targets', { ...base, kind: 'array', items: [{ ...base, kind: 'string', value: origin }] }),
     entry('host', { ...base, kind: 'string', value: 'target' }),
+    entry('policies', { ...base, kind: 'array', items: [] }),
   ]);
   return { key: origin, keySpan: span, value: { ...base, kind: 'table', entries } };
 }

@@ -238,7 +238,7 @@ export const service = s.object({
   policies: s
     .array(s.string({ nonEmpty: true }))
     .describe(
-      'Policies of every route that forwards to the service, by name; only those that act on requests to targets, such as `upstream-auth`.',
+      'Policies of every route that forwards to the service, and of the calls of policies to it, by name; only those that act on requests to targets, such as `upstream-auth`.',
       ['sign'],
     )
     .default([]),

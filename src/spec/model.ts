@@ -198,6 +198,8 @@ export interface Model {
   readonly services: readonly ServiceModel[];
   /** The services that policies and actions call, by their models; only those that call any. */
   readonly calls: ReadonlyMap<object, readonly ServiceModel[]>;
+  /** The policies that services name; only those that name any. */
+  readonly servicePolicies: ReadonlyMap<ServiceModel, readonly PolicyUse[]>;
   /** The policies that a policy composes. */
   readonly members: ReadonlyMap<PolicyModel, readonly PolicyModel[]>;
   readonly consumers: readonly ConsumerModel[];

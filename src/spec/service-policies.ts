@@ -1,6 +1,6 @@
-/** The policies that services have for their routes: `policies = ["sign"]` of `[service.NAME]`. */
+/** The policies that services have for their routes, and for calls to them: `policies = ["sign"]` of `[service.NAME]`. */
 import type { Diagnostic } from '../schema/diagnostic.js';
-import type { PolicyModel, PolicyUse, ServiceModel } from './model.js';
+import type { Model, PolicyModel, PolicyUse, ServiceModel } from './model.js';
 import { type DeclaredNames, unresolved } from './names.js';
 
 /** Resolves the names, and reports those that are unknown and policies that need the whole request. */
@@ -33,4 +33,14 @@ export function servicePolicies(
     if (found.length > 0) uses.set(service, found);
   }
   return uses;
+}
+
+/** The names of the services that name a policy. */
+export function servicesByPolicy({
+  servicePolicies: uses,
+}: Pick<Model, 'servicePolicies'>): Map<PolicyModel, string[]> {
+  const found = new Map<PolicyModel, string[]>();
+  for (const [{ name }, policies] of uses)
+    for (const { policy } of policies) found.set(policy, [...(found.get(policy) ?? []), name]);
+  return found;
 }

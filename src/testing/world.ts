@@ -49,7 +49,7 @@ export class TestWorld {
       logger: this.#logger(),
       limits: new LimitTable(LimitTable.allocate({ slots: 256 })),
       after,
-      calls: new OfflineCalls({ mocksOf: () => services, unknown: () => {} }),
+      calls: new OfflineCalls({ mocksOf: () => services, services: () => undefined, unknown: () => {} }),
       exchanges: { subrequest: refuse, background: refuse },
     };
     const around = { consumers: new LiveConsumers(ConsumerSet.of(consumers).memory), plans: [] };

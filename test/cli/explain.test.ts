@@ -319,6 +319,19 @@ test('a wrong --published names the policy or the file', () => {
   });
 });
 
+test('routes lists the services that are called to sign calls', async () => {
+  const auth = `[service.auth]
+targets = ["http://127.0.0.1:2"]
+policies = ["sign"]
+[policy.sign]
+use = "upstream-auth"
+oauth2 = { token_url = "https://id.example/token", client_id = "gw", client_secret = "\${env:S}" }
+`;
+  const spec = `${SPEC}policies = [{ use = "forward-auth", service = "auth", send = [] }]\n${auth}`;
+  const { out } = await inFolder({ 'gateway.toml': spec }, (cwd) => gw(['routes'], { cwd }));
+  assert.match(out, /auth +health\/forward-auth +http:\/\/127\.0\.0\.1:2\nhttps:\/\/id\.example +sign +https/);
+});
+
 test('routes lists the services that policies call', async () => {
   const spec = `${SPEC}policies = [{ use = "forward-auth", url = "https://auth.example/check" }]\n`;
   const { out } = await inFolder({ 'gateway.toml': spec }, (cwd) => gw(['routes'], { cwd }));

@@ -64,7 +64,7 @@ export function irOf(
   program: Partial<Ir['program']> = {},
 ): Ir {
   const { policies: _policies, routes: _routes, ...nothing } = programWith();
-  return { routes, dfas, program: { ...nothing, ...program } };
+  return { routes, signers: [], dfas, program: { ...nothing, ...program } };
 }
 
 export const names = (ir: Ir): string[] => ir.routes.map((route) => route.entry.name);

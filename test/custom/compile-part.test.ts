@@ -90,6 +90,26 @@ test('lint reports at the key, and compile gives the settings', () => {
   assert.equal(compile(value!).bundle.program.policies[0]?.settings, { text: 'words', routes: 1, consumers: 0 });
 });
 
+test('a policy that sends a field to a service whose policy sets it is an error at the call', () => {
+  const service = [
+    '[service.auth]',
+    'targets = ["http://127.0.0.1:1"]',
+    'policies = ["sign"]',
+    '[policy.sign]',
+    'use = "upstream-auth"',
+    'fields = { x-key = "${env:KEY}" }',
+  ].join('\n');
+  const asks = (field: string): string =>
+    policyWith(
+      `calls: () => [{ at: [], service: 'auth' }], traits: () => ({ callFields: ['${field}'] }), create: () => ({})`,
+    );
+  assert.equal(
+    diagnosticsOf(asks('X-Key'), service).map(({ code, line }) => `${code} ${line}`),
+    ['service/call-field 5'],
+  );
+  assert.equal(diagnosticsOf(asks('x-other'), service), []);
+});
+
 for (const [what, parts, message] of [
   ['a throw of compile', `compile() { throw new Error('no luck') }, create: () => ({})`, /no luck \(`own\.ts:5:\d+`\)/],
   ['a throw of lint', `lint() { null.x }, create: () => ({})`, /Cannot read properties of null/],

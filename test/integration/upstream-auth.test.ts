@@ -1,71 +1,18 @@
 /** Credentials for services over sockets: a real token server, rotation, outage, a 401 and its repeat, AWS by instance metadata. */
 import { createHash, createHmac, generateKeyPairSync } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
-import { OAuth2Server } from 'oauth2-mock-server';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { authorization, sha256 } from '../../src/policies/upstream-auth/aws/sigv4.js';
 import { gw } from '../cli/kit.js';
 import { type Answer, call, closeAll, removeFolders, SpecFile, startGateway, until } from './control-kit.js';
+import { closeServers, startIssuer, startServer, tokenOf } from './upstream-kit.js';
 
-const closing: (() => Promise<unknown>)[] = [];
 test.after.each(async () => {
   await closeAll();
-  for (const close of closing.splice(0)) await close();
+  await closeServers();
 });
 test.after(removeFolders);
-
-interface Got {
-  readonly request: IncomingMessage;
-  readonly body: string;
-}
-
-/** A server that notes what it gets. */
-async function startServer(
-  answer: (got: Got, response: ServerResponse) => void,
-): Promise<{ url: string; got: Got[]; server: Server }> {
-  const got: Got[] = [];
-  const server = createServer((request, response) => {
-    let body = '';
-    request.setEncoding('utf8');
-    request.on('data', (part: string) => (body += part));
-    request.on('end', () => {
-      const one = { request, body };
-      got.push(one);
-      answer(one, response);
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closing.push(
-    () =>
-      new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  );
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got, server };
-}
-
-/** oauth2-mock-server, with the forms of its token requests. */
-async function startIssuer(expiresIn = 3600) {
-  const server = new OAuth2Server();
-  await server.issuer.keys.generate('RS256');
-  await server.start(0, '127.0.0.1');
-  closing.push(() => server.stop());
-  const forms: { readonly [name: string]: unknown }[] = [];
-  const state = { expiresIn, status: 200 };
-  server.service.on(
-    'beforeResponse',
-    (reply: { body: Record<string, unknown>; statusCode: number }, request: { body?: Record<string, unknown> }) => {
-      forms.push({ ...request.body });
-      reply.body['expires_in'] = state.expiresIn;
-      reply.statusCode = state.status;
-    },
-  );
-  return { url: `http://127.0.0.1:${new URL(server.issuer.url!).port}`, forms, state, server };
-}
 
 const SECRET = 'the-secret-of-the-client';
 
@@ -95,8 +42,6 @@ async function start(target: string, policy: string) {
   const get = (headers: Record<string, string> = {}): Promise<Answer> => call(`${running.url}/orders`, { headers });
   return { ...running, get };
 }
-
-const tokenOf = ({ request }: Got): string => request.headers['authorization'] ?? '';
 
 test('client credentials: one token of a real server for both workers; clients cannot supply theirs', async () => {
   const issuer = await startIssuer();

@@ -142,7 +142,7 @@ export function host(around: World, name = 'p', calls: readonly string[] = []): 
       random: () => 0.5,
       logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
       limits: around.limits,
-      calls: new OfflineCalls({ mocksOf: () => around.mocks, unknown: quiet }),
+      calls: new OfflineCalls({ mocksOf: () => around.mocks, services: () => undefined, unknown: quiet }),
       exchanges: noExchanges,
       ...around.stores,
     },

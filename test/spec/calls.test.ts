@@ -126,4 +126,104 @@ test('rules about targets and services apply to URLs and names that policies cal
   assert.equal(codesOf(SPEC('{ use = "forward-auth", service = "aut" }', auth)), ['name/unresolved 12']);
 });
 
+// ---------------------------------------------------------------- signed by the policies of services
+
+const SIGNED = (service: string, more = ''): string =>
+  SPEC(
+    '{ use = "forward-auth", service = "auth", send = ["cookie"] }',
+    `[service.auth]
+targets = ["http://127.0.0.1:4010"]
+${service}
+[policy.sign]
+use = "upstream-auth"
+oauth2 = { token_url = "http://127.0.0.1:4011/token", client_id = "gw", client_secret = "\${env:S}" }
+${more}`,
+  );
+
+const programOf = (text: string) => {
+  const { value, diagnostics } = checkSpec({ path: 'gateway.toml', text });
+  assert.equal(diagnostics, []);
+  return compile(value!).bundle.program;
+};
+
+test('a service that policies call has its policies in the bundle, also if no route leads to it', () => {
+  const program = programOf(SIGNED('policies = ["sign"]'));
+  const auth = program.services.find(({ name }) => name === 'auth')!;
+  assert.equal(auth.policies, ['sign']);
+  const sign = program.policies.find(({ name }) => name === 'sign')!;
+  assert.equal((sign.settings as { services?: unknown }).services, ['auth']);
+  assert.equal(
+    program.services.map(({ policies }) => policies),
+    [undefined, ['sign'], undefined],
+  );
+});
+
+test('a policy with a condition signs no calls', () => {
+  const text = SIGNED('policies = ["sign"]', 'when = "request.method == \'POST\'"');
+  const { value, diagnostics } = checkSpec({ path: 'gateway.toml', text });
+  assert.equal(
+    diagnostics.map(({ code }) => code),
+    ['service/unsigned-calls'],
+  );
+  const { program } = compile(value!).bundle;
+  assert.equal(
+    program.services.flatMap(({ policies = [] }) => policies),
+    [],
+  );
+  // One that always holds is none.
+  const always = checkSpec({ path: 'gateway.toml', text: SIGNED('policies = ["sign"]', 'when = "true"') }).value!;
+  assert.equal(compile(always).bundle.program.services[1]!.policies, ['sign']);
+});
+
+test('an implicit service has no policies, so that a token can be fetched that they need', () => {
+  const program = programOf(`${SIGNED('')}\n[defaults.service]\npolicies = ["sign"]\n`);
+  assert.equal(
+    program.services.map(({ name, policies }) => [name, policies]),
+    [
+      ['orders', undefined],
+      ['auth', ['sign']],
+      ['http://127.0.0.1:4011', undefined],
+    ],
+  );
+});
+
+test('a bundle whose policies would sign their own calls without end is refused', () => {
+  const program = programOf(SIGNED('policies = ["sign"]'));
+  assert.is(checkProgram(program), undefined);
+  const services = program.services.map((service) =>
+    service.implicit === true ? { ...service, policies: ['sign'] } : service,
+  );
+  const cycle = 'the policies that sign calls to service http://127.0.0.1:4011 call it themselves';
+  assert.is(checkProgram({ ...program, services }), cycle);
+  const [longer] = [
+    {
+      ...program,
+      services: services.map((service) => (service.implicit === true ? { ...service, policies: ['other'] } : service)),
+      policies: [...program.policies, { ...program.policies[1]!, name: 'other', calls: ['auth'] }],
+    },
+  ];
+  assert.is(checkProgram(longer), 'the policies that sign calls to service auth call it themselves');
+  const lost = { ...program, services: program.services.map((service) => ({ ...service, policies: ['none'] })) };
+  assert.is(checkProgram(lost), 'calls to service orders are signed by a policy that does not exist');
+});
+
+test('a field that the caller sends and a policy of the service sets is an error at the caller', () => {
+  const codesOf = (policy: string, sign: string): string[] => {
+    const auth = '[service.auth]\ntargets = ["http://127.0.0.1:4010"]\npolicies = ["sign"]';
+    const text = SPEC(policy, `${auth}\n[policy.sign]\nuse = "upstream-auth"\n${sign}`);
+    return checkSpec({ path: 'gateway.toml', text }).diagnostics.map(({ code }) => code);
+  };
+  const basic = 'basic = { username = "gw", password = "${env:S}" }';
+  const introspect =
+    '{ use = "introspect", service = "auth", client_id = "gw", client_secret = "${env:S}", audience = "a"';
+  assert.equal(codesOf('{ use = "forward-auth", service = "auth" }', basic), ['service/call-field']);
+  assert.equal(codesOf('{ use = "forward-auth", service = "auth", send = ["cookie"] }', basic), []);
+  assert.equal(codesOf(`${introspect} }`, basic), ['service/call-field']);
+  assert.equal(codesOf(`${introspect}, client_auth = "client_secret_post" }`, basic), []);
+  const authzen = '{ use = "authzen", service = "auth", headers = { X-Key = "${env:K}" } }';
+  const key = 'fields = { x-key = "${env:S}" }';
+  assert.ok(codesOf(authzen, key).includes('service/call-field'));
+  assert.not.ok(codesOf(authzen, basic).includes('service/call-field'));
+});
+
 test.run();

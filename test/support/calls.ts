@@ -3,6 +3,7 @@ import type { CallFailure, Decision } from '../../src/policies/contract.js';
 import { Engine } from '../../src/proxy/engine.js';
 import { RecordSink } from '../../src/proxy/exchange/access-record.js';
 import type { InnerExchangeWorld } from '../../src/proxy/exchange/policy-host.js';
+import type { ShowAttempt } from '../../src/proxy/upstream/call/attempt.js';
 import type { Attached, CallParent, Calls } from '../../src/proxy/upstream/call/calls.js';
 import { TargetRegistry } from '../../src/proxy/upstream/registry.js';
 import type { Service } from '../../src/proxy/upstream/service.js';
@@ -19,6 +20,9 @@ export class CallBed {
   /** Counter slot of each service's first target. */
   readonly slots: ReadonlyMap<string, number>;
   readonly #targets: TargetRegistry;
+  /** Signs every call; undefined: none is signed. */
+  show: ShowAttempt | undefined;
+  readonly #signersOf = (): ShowAttempt | undefined => this.show;
   /** Milliseconds that the clock is ahead. */
   #ahead = 0;
 
@@ -34,7 +38,7 @@ export class CallBed {
     this.services = new Map(live.map((service) => [service.entry.name, service]));
     this.slots = new Map(live.map(({ entry }, at) => [entry.name, input.stats.targets[at]![0]!]));
     this.calls = this.engine.calls;
-    this.calls.adopt({ serviceNamed: (name) => this.services.get(name) });
+    this.calls.adopt({ serviceNamed: (name) => this.services.get(name), signersOf: this.#signersOf });
   }
 
   /** Lets time pass, and checks all timeouts. */
@@ -54,7 +58,7 @@ export class CallBed {
       over: false,
       decisions: [],
       attached,
-      showAttempt: undefined,
+      signersOf: this.#signersOf,
       serviceNamed: (name) => this.services.get(name),
       end() {
         this.over = true;

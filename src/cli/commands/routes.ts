@@ -104,9 +104,16 @@ interface CalledService {
 function calledServices(program: Program, listed: readonly RouteRow[]): CalledService[] {
   const names = new Set(listed.map(({ name }) => name));
   const rows = program.routes.filter(({ name }) => names.has(name));
-  // Policies that others compose run on the routes of those.
-  const used = new Set(rows.flatMap(({ policies }) => policies));
-  for (const index of used) for (const member of program.policies[index]?.members ?? []) used.add(member);
+  const signersOf = (called: readonly string[]): number[] => {
+    const signers = program.services.flatMap(({ name, policies = [] }) => (called.includes(name) ? policies : []));
+    return signers.map((name) => program.policies.findIndex((policy) => policy.name === name));
+  };
+  // Policies that others compose run on the routes of those, and policies that sign calls run for the callers.
+  const used = new Set(rows.flatMap(({ action, policies }) => [...policies, ...signersOf(action.calls ?? [])]));
+  for (const index of used) {
+    const { members = [], calls = [] } = program.policies[index] ?? {};
+    for (const each of [...members, ...signersOf(calls)]) used.add(each);
+  }
   const callers = program.policies.filter((_, index) => used.has(index));
   return program.services.flatMap((service): CalledService[] => {
     const { name, implicit } = service;

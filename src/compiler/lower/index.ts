@@ -3,18 +3,25 @@ import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry, Va
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
 import { routesOfPlan } from '../../spec/plans.js';
 import { consumerEntry } from '../../spec/stored/entry.js';
-import { given, type Ir } from '../ir.js';
+import { given, type Ir, type PolicyIR } from '../ir.js';
 import { modelOrigins } from '../provenance.js';
 import { lowerRoutes } from './routes.js';
+import { type Signers, signersOf } from './signers.js';
 
 /** The IR of a model without errors; never fails. Linear in the model. `includeConsumers`: with those of files. */
 export function lower(model: Model, includeConsumers = false): Ir {
-  const { routes, dfas } = lowerRoutes(model);
-  return { program: lowerProgram(model, includeConsumers), dfas, routes };
+  const { routes, dfas, policies } = lowerRoutes(model);
+  const signers = signersOf(model, policies);
+  return {
+    program: lowerProgram(model, signers, includeConsumers),
+    dfas,
+    routes,
+    signers: [...signers.values()].flat(),
+  };
 }
 
 // Keys here and below are sorted by code units, so that the canonical text needs no sorting.
-function lowerProgram(model: Model, include: boolean): Omit<Program, 'routes' | 'policies'> {
+function lowerProgram(model: Model, signers: Signers, include: boolean): Omit<Program, 'routes' | 'policies'> {
   const { accessLog, admin, normalize, overload } = model;
   return {
     accessLog: { format: accessLog.format, ...given('path', accessLog.path) },
@@ -43,7 +50,7 @@ function lowerProgram(model: Model, include: boolean): Omit<Program, 'routes' | 
       files: [...model.files, ...model.policyFiles.files].map(({ path, sha256 }) => ({ path, sha256 })),
       origins: modelOrigins(model),
     },
-    services: model.services.map(lowerService),
+    services: model.services.map((service) => lowerService(service, signers.get(service))),
     ...given('vault', lowerVault(model.vault)),
     workers: model.workers,
   };
@@ -94,7 +101,10 @@ function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'
   };
 }
 
-function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
+function lowerService(
+  { name, config, implicit }: ServiceModel,
+  signers: readonly PolicyIR[] | undefined,
+): ServiceEntry {
   const { run } = config;
   return {
     connectTimeout: config.connect_timeout,
@@ -108,6 +118,10 @@ function lowerService({ name, config, implicit }: ServiceModel): ServiceEntry {
     maxSharePerAddress: config.max_share_per_address,
     name,
     pipelining: config.pipelining,
+    ...given(
+      'policies',
+      signers?.map((policy) => policy.name),
+    ),
     responseTimeout: config.response_timeout,
     retries: config.retries,
     ...(run === undefined

@@ -25,10 +25,18 @@ import type {
 } from '../../spec/model.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
 import { listenersOf, schemesTaken } from '../../spec/route/schemes.js';
+import { servicesByPolicy } from '../../spec/service-policies.js';
 import { given, type PolicyIR, type RouteIR } from '../ir.js';
 import { policyOrigins, refOf } from '../provenance.js';
 
-export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
+export interface LoweredRoutes {
+  readonly routes: RouteIR[];
+  readonly dfas: Dfa[];
+  /** The policies of routes and services, each once. */
+  readonly policies: ReadonlyMap<PolicyModel, PolicyIR>;
+}
+
+export function lowerRoutes(model: Model): LoweredRoutes {
   const dfas = new DfaTable();
   const services = new Map(model.services.map((service, index) => [service, index]));
   const params = model.routes.map(paramsOf);
@@ -85,7 +93,7 @@ export function lowerRoutes(model: Model): { routes: RouteIR[]; dfas: Dfa[] } {
       answers,
     });
   }
-  return { routes, dfas: dfas.all };
+  return { routes, dfas: dfas.all, policies };
 }
 
 const summaryOf = ({ declaration, config }: ActionModel): string => declaration.describe(config);
@@ -245,12 +253,15 @@ function compilePolicies(
     const carrier = routeContextOf(model, route, params[index]!);
     for (const { policy } of route.policies) carry(policy, carrier);
   }
+  const servedBy = servicesByPolicy(model);
+  for (const policy of servedBy.keys()) if (!carriers.has(policy)) carriers.set(policy, []);
   const compiled = new Map<PolicyModel, PolicyIR>();
-  for (const [policy, routes] of carriers)
-    compiled.set(
-      policy,
-      lowerPolicy(policy, model, compiled, { name: policy.name, routes, ...known, readFile: model.policyFiles.read }),
-    );
+  for (const [policy, routes] of carriers) {
+    const { name } = policy;
+    const services = servedBy.get(policy);
+    const context = { name, routes, ...given('services', services), ...known, readFile: model.policyFiles.read };
+    compiled.set(policy, lowerPolicy(policy, model, compiled, context));
+  }
   return compiled;
 }
 

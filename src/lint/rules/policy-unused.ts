@@ -8,8 +8,12 @@ const rule: Rule = {
   partial: false,
   check(model, report) {
     const { routesByPolicy } = modelIndexOf(model);
+    const called = new Set([...model.calls.values()].flat());
+    const signing = new Set(
+      [...called].flatMap((service) => model.servicePolicies.get(service) ?? []).map(({ policy }) => policy),
+    );
     for (const policy of model.policies) {
-      if (routesByPolicy.get(policy)!.length > 0) continue;
+      if (routesByPolicy.get(policy)!.length > 0 || signing.has(policy)) continue;
       report({
         span: policy.nameSpan,
         entity: `policy.${policy.name}`,

@@ -1,21 +1,24 @@
+import { isConditional } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
   code: 'service/unsigned-calls',
   severity: 'warning',
-  summary: 'The policies of a service do not act on the calls of a policy',
+  summary: 'A policy of a service does not act on calls, because it has a condition',
   partial: true,
   check(model, report) {
     for (const [caller, services] of model.calls) {
+      const who = 'name' in caller ? `policy \`${String(caller.name)}\`` : 'an action';
       for (const service of services) {
-        if (service.config.policies.length === 0) continue;
-        const who = 'name' in caller ? `policy \`${String(caller.name)}\`` : 'an action';
-        report({
-          span: service.at.spanOf('policies'),
-          entity: `service.${service.name}`,
-          message: `The calls of ${who} to service \`${service.name}\` are sent without what these policies add.`,
-          help: 'Declare another service with the same targets for the calls, and give the caller credentials of its own.',
-        });
+        for (const { policy, span } of model.servicePolicies.get(service) ?? []) {
+          if (!isConditional(policy)) continue;
+          report({
+            span,
+            entity: `service.${service.name}`,
+            message: `Policy \`${policy.name}\` does not act on the calls of ${who}: its \`when\` is about requests of clients.`,
+            help: 'Remove the `when`; or declare another service with the same targets for the calls, with a policy that has none.',
+          });
+        }
       }
     }
   },

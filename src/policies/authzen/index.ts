@@ -20,6 +20,9 @@ export default declarePolicy<AuthzenConfig, AuthzenSettings>({
   phase: 'authorize',
   stateful: false,
   schema,
+  traits: ({ headers }) => ({
+    callFields: ['content-type', 'accept', ...Object.keys(headers).map((name) => name.toLowerCase())],
+  }),
   problems: Object.values(PROBLEMS),
   calls: ({ url, service }) => [
     ...(url === undefined ? [] : [{ at: ['url'], url }]),

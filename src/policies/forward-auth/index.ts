@@ -10,7 +10,11 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
   authenticator: true,
   stateful: false,
   schema,
-  traits: ({ take }) => ({ authenticates: true, ownsRequestFields: lower(take) }),
+  traits: ({ take, send, body }) => ({
+    authenticates: true,
+    ownsRequestFields: lower(take),
+    callFields: lower(body === undefined ? send : [...send, 'content-type']),
+  }),
   problems: Object.values(PROBLEMS),
   calls: ({ url, service }) => [
     ...(url === undefined ? [] : [{ at: ['url'], url }]),

@@ -77,9 +77,10 @@ class ForwardAuth implements PolicyInstance {
   }
 
   #ask(exchange: Exchange, body: Uint8Array | undefined): Promise<CallReply> {
-    const { service, path, method, timeout, maxAnswer: maxReply } = this.#settings;
+    const { cache, service, path, method, timeout, maxAnswer: maxReply } = this.#settings;
     const headers = this.#fieldsOf(exchange);
-    const request = { method, path, headers, timeout, maxReply, exchange };
+    // A kept answer must depend on nothing but its key.
+    const request = { method, path, headers, timeout, maxReply, exchange, shared: cache !== undefined };
     return this.#host.call(service, body === undefined ? request : { ...request, body });
   }
 

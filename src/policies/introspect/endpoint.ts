@@ -35,7 +35,7 @@ export class Endpoint {
     let reply: CallReply;
     try {
       // Not as part of the exchange, unless its decisions are recorded: other requests wait for the same answer.
-      const parent = exchange.decisions === undefined ? {} : { exchange };
+      const parent = exchange.decisions === undefined ? {} : { exchange, shared: true };
       reply = await this.#host.call(service, { method, path, headers, body, timeout, maxReply, ...parent });
     } catch (error) {
       const failure = callFailure(error);

@@ -29,7 +29,15 @@ export default declarePolicy<IntrospectConfig, IntrospectSettings>({
     const { header } = places;
     const owned = header !== undefined && !config.forward ? { ownsRequestFields: [header] } : {};
     const grants = config.scopes === undefined ? {} : { grants: config.scopes };
-    return { authenticates: !config.optional, credential: { kind: 'token', ...places }, ...grants, ...owned };
+    const client = clientSettings(config)?.method === 'client_secret_basic' ? ['authorization'] : [];
+    const callFields = ['content-type', 'accept', ...client];
+    return {
+      authenticates: !config.optional,
+      credential: { kind: 'token', ...places },
+      callFields,
+      ...grants,
+      ...owned,
+    };
   },
   calls: ({ url, service }) => [
     ...(url === undefined ? [] : [{ at: ['url'], url }]),

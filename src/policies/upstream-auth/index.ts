@@ -82,8 +82,9 @@ const schemeOf = ({ scheme, basic }: UpstreamAuthConfig, header: string): string
   return header === 'authorization' ? 'Bearer' : '';
 };
 
-const servicesOf = ({ services }: UpstreamAuthConfig, { routes }: PolicyContext): readonly string[] =>
-  services ?? [...new Set(routes.flatMap(({ service }) => service ?? []))].sort();
+/** Routes may lead to none of the services that name the policy: then policies call them. */
+const servicesOf = (config: UpstreamAuthConfig, { routes, services = [] }: PolicyContext): readonly string[] =>
+  config.services ?? [...new Set([...routes.flatMap(({ service }) => service ?? []), ...services])].sort();
 
 /** Everything but the routes. */
 function stateOf(config: UpstreamAuthConfig) {

@@ -1,84 +1,30 @@
 /** One attempt at a target, as the policies see it that sign requests or add credentials. */
-import type { Attempt, Reply } from '../../policies/contract.js';
+import type { Attempt, Awaitable, Reply } from '../../policies/contract.js';
 import type { RequestFields } from '../http/fields.js';
 import { isOwnFraming } from '../http/own-names.js';
 import { destinationHost } from '../http/write-head.js';
+import { ShownAttempt } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
 import type { GwExchange } from './exchange.js';
 import { pathAndQuery } from './target-head.js';
 
-/** What makes the attempt: a relay or a tunnel. */
-export interface AttemptUser {
-  /** The exchange has ended meanwhile. */
-  readonly over: boolean;
-  /** All policies have seen the attempt. */
-  onAttemptReady(target: Target): void;
-  /** A policy answers in place of the target. */
-  onAttemptAnswered(reply: Reply): void;
-  /** A policy has failed. */
-  onAttemptFailed(error: unknown): void;
-}
-
-export class TargetAttempt implements Attempt {
-  readonly number: number;
-  readonly unauthorized: boolean;
-  /** A repeat after 401 was asked for, and there was none. */
-  repeats = false;
-  /** The fields that policies have set, which may be credentials. Lower-case names. */
-  readonly added = new Set<string>();
+export class TargetAttempt extends ShownAttempt implements Attempt {
   readonly #exchange: GwExchange;
-  readonly #target: Target;
   /** The fields of the request with the edits of this attempt; undefined if it has none. No other hook sees them. */
   #fields: RequestFields | undefined = undefined;
 
   constructor(exchange: GwExchange, target: Target, number: number, unauthorized: boolean) {
-    this.number = number;
-    this.unauthorized = unauthorized;
+    super(target, number, unauthorized);
     this.#exchange = exchange;
-    this.#target = target;
   }
 
-  /** Shows the attempt to the policies of the route that sign requests, before it takes a connection. Never throws. */
-  show(user: AttemptUser): void {
+  protected sign(): Awaitable<Reply | undefined> {
     const exchange = this.#exchange;
-    let pending: Reply | undefined | Promise<Reply | undefined>;
-    try {
-      pending = exchange.compiled!.chain.attempt(exchange, this);
-    } catch (error) {
-      user.onAttemptFailed(error);
-      return;
-    }
-    if (pending instanceof Promise) void this.#wait(user, pending);
-    else this.#seen(user, pending);
+    return exchange.compiled!.chain.attempt(exchange, this);
   }
 
-  #seen(user: AttemptUser, reply: Reply | undefined): void {
-    if (reply === undefined) user.onAttemptReady(this.#target);
-    else user.onAttemptAnswered(reply);
-  }
-
-  async #wait(user: AttemptUser, pending: Promise<Reply | undefined>): Promise<void> {
-    let reply: Reply | undefined;
-    try {
-      reply = await pending;
-    } catch (error) {
-      if (!user.over) user.onAttemptFailed(error);
-      return;
-    }
-    try {
-      if (!user.over) this.#seen(user, reply);
-    } catch (error) {
-      // No caller of this function catches exceptions.
-      this.#exchange.downstream!.broke(error);
-    }
-  }
-
-  get service(): string {
-    return this.#target.service;
-  }
-
-  get target(): string {
-    return this.#target.url;
+  protected broke(error: unknown): void {
+    this.#exchange.downstream!.broke(error);
   }
 
   get method(): string {
@@ -86,11 +32,11 @@ export class TargetAttempt implements Attempt {
   }
 
   get path(): string {
-    return pathAndQuery(this.#exchange, this.#target) ?? '';
+    return pathAndQuery(this.#exchange, this.to) ?? '';
   }
 
   get host(): string {
-    return this.withFields(() => destinationHost(this.#exchange, this.#target)) ?? '';
+    return this.withFields(() => destinationHost(this.#exchange, this.to)) ?? '';
   }
 
   get body(): Uint8Array | undefined {
@@ -127,10 +73,6 @@ export class TargetAttempt implements Attempt {
   remove(name: string): void {
     this.#fields ??= this.#exchange.headers.copy();
     this.#fields.remove(name);
-  }
-
-  repeatAfter401(): void {
-    this.repeats = !this.unauthorized;
   }
 
   /** Runs `write` while the fields of the request have the edits of this attempt. */

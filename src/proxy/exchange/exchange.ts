@@ -22,7 +22,7 @@ import { isForwarding } from '../http/own-names.js';
 import { FORWARDING, Seen } from '../http/seen.js';
 import { isForwardedUpgrade } from '../http/upgrades.js';
 import type { ShowAttempt } from '../upstream/call/attempt.js';
-import type { Attached, CallParent } from '../upstream/call/calls.js';
+import type { Attached, CallParent, SignedCall } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
 import type { CollectBudget } from './body/collector.js';
 import { ExchangeBodies } from './body/exchange-bodies.js';
@@ -251,9 +251,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     return this.generation.serviceNamed(name);
   }
 
-  get showAttempt(): ShowAttempt | undefined {
-    const chain = this.compiled?.chain;
-    return chain?.seesAttempts === true ? (attempt) => chain.attempt(this, attempt) : undefined;
+  signersOf(call: SignedCall): ShowAttempt | undefined {
+    return this.generation.signers.show(call, this);
   }
 
   ensureBodies(): ExchangeBodies {

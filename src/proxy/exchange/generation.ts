@@ -20,19 +20,22 @@ import type { ConsumerMemory } from '../../state/consumers/layers.js';
 import { LiveConsumers } from '../../state/consumers/live.js';
 import { ConsumerSet } from '../../state/consumers/set.js';
 import { StepCell } from '../../state/step-cell.js';
+import type { ShowAttempt } from '../upstream/call/attempt.js';
+import type { SignedCall } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
 import { type HostOf, RouteActions } from './actions.js';
+import { CallSigners } from './call-signers.js';
 import { Callers } from './chain/callers.js';
 import { Chain, type Guards } from './chain/chain.js';
 import { FailedAttempts } from './chain/failed-attempts.js';
 import { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
-import { CLIENT_CERT_FIELDS } from './client-certificate.js';
 import { CustomCode } from './custom-code.js';
 import type { GenerationInput } from './generation-input.js';
 import { type IdentityGuard, identityGuardsOf } from './identity-fields.js';
 import { type PolicySurroundings, type PolicyWorld, policyHost } from './policy-host.js';
 import { PolicyTimers } from './policy-timers.js';
+import { writtenFields } from './written-fields.js';
 
 export interface CompiledRoute {
   readonly entry: RouteEntry;
@@ -253,6 +256,8 @@ export class Generation {
   readonly #steps: readonly ChainPolicy[];
   readonly #slots: readonly number[];
   readonly logger: Logger;
+  /** What signs the calls to its services. */
+  readonly signers: CallSigners;
   readonly #actions: RouteActions;
   readonly #guards: Guards;
   readonly #consumers: ConsumerMemory | undefined;
@@ -279,15 +284,14 @@ export class Generation {
     if (input.consumers === undefined) this.#own = ConsumerSet.of(input.program.consumers);
     const { steps, held, actions } = instances.acquire(input);
     this.#steps = steps;
-    this.written = writtenBy(
+    this.written = writtenFields(
       steps.map(({ instance }) => instance),
-      this.program.listeners.some(({ tls, trustedProxies }) => tls?.client !== undefined || trustedProxies.length > 0)
-        ? CLIENT_CERT_FIELDS
-        : [],
+      this.program,
     );
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
     this.#held = held;
     this.#actions = actions;
+    this.signers = new CallSigners(this.program.services, steps);
     this.#compileChains();
   }
 
@@ -351,6 +355,10 @@ export class Generation {
     return this.#services.get(name);
   }
 
+  signersOf(call: SignedCall): ShowAttempt | undefined {
+    return this.signers.show(call, undefined);
+  }
+
   /** Throws for an unknown variable, so that the load fails and not a request. */
   #readRewrite(rewrite: TemplateEntry): void {
     for (const part of rewrite) if (typeof part !== 'string') this.#variables.set(part, new Template([part]));
@@ -380,16 +388,3 @@ export class Generation {
     if (this.inFlight === 0) this.finish();
   }
 }
-
-/** The value of `Generation.written`. */
-function writtenBy(instances: readonly PolicyInstance[], own: readonly string[]): Set<string> {
-  const fields = instances.flatMap(({ requestFields = [] }) => requestFields.map((name) => name.toLowerCase()));
-  const names = new Set([...own, ...fields]);
-  const written = new Set([...names].map(hyphenated));
-  for (const name of instances.flatMap(({ clientFields = [] }) => clientFields.map((field) => field.toLowerCase()))) {
-    if (name.includes('_') && !names.has(hyphenated(name))) written.add(name);
-  }
-  return written;
-}
-
-const hyphenated = (name: string): string => name.toLowerCase().replaceAll('_', '-');

@@ -15,8 +15,9 @@ import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response
 import { Seen } from '../http/seen.js';
 import { attemptsLeft, isBlameless, isUnsent } from '../upstream/retry.js';
 import type { Service } from '../upstream/service.js';
+import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
-import { type AttemptUser, TargetAttempt } from './attempt.js';
+import { TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import type { RelayHost } from './relay.js';

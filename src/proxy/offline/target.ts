@@ -7,7 +7,7 @@ import { shownText } from '../../bundle/wire-text.js';
 import type { Reply } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
 import { BAD_REWRITE } from '../errors/cause.js';
-import { type AttemptUser, TargetAttempt } from '../exchange/attempt.js';
+import { TargetAttempt } from '../exchange/attempt.js';
 import { Collector } from '../exchange/body/collector.js';
 import { EMPTY } from '../exchange/body/types.js';
 import { refuse } from '../exchange/chain/refuse.js';
@@ -19,6 +19,7 @@ import { rewriteFault } from '../exchange/target-path.js';
 import { isBodiless, TargetReply } from '../exchange/target-reply.js';
 import { ResponseHead } from '../http/response-head.js';
 import type { Service } from '../upstream/service.js';
+import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
 import type { OfflineCall, OfflineReply } from './mocks.js';
 

@@ -149,4 +149,65 @@ test('calls of many exchanges that end early leave nothing behind', async (conte
   await until(() => context.target.open === 0, 'all connections to close');
 });
 
+/** Calls to `it` are signed by the policies with these names. */
+const signedBy =
+  (names: readonly string[], edit: (program: Program) => Program) =>
+  (program: Program): Program => {
+    const edited = edit(program);
+    return { ...edited, services: edited.services.map((service) => ({ ...service, policies: names })) };
+  };
+
+/** A policy that adds its name to a field of each attempt, and notes what it sees. */
+const signer = (name: string, seen: string[] = []): TestPolicy => ({
+  name,
+  run: {
+    onAttempt({ id, method, path, consumer }, attempt) {
+      seen.push(`${name}: ${id.slice(0, 2)} ${method} ${path} ${consumer?.name}, ${attempt.method} ${attempt.path}`);
+      attempt.set('x-signed', `${attempt.header('x-signed') ?? ''}${name};`);
+    },
+  },
+});
+
+test('policies of a service sign the calls of policies, in order, whether or not the exchange has passed them', async (context) => {
+  const seen: string[] = [];
+  const asks = (host: PolicyHost): PolicyInstance => ({
+    async before(exchange) {
+      await host.call('it', { method: 'GET', path: '/with', exchange });
+      await host.call('it', { method: 'GET', path: '/shared', exchange, shared: true });
+      await host.call('it', { method: 'GET', path: '/detached' });
+      return undefined;
+    },
+  });
+  const policies = [{ name: 'asks', calls: ['it'], run: asks }, signer('a', seen), signer('b')];
+  await context.plane.load(specOf(context.target.url), signedBy(['a', 'b'], withPolicies(policies)));
+  assert.is((await context.plane.ask('GET /x HTTP/1.1\r\nHost: a.example\r\nX-Signed: forged;\r\n\r\n')).status, 200);
+  assert.equal(
+    context.target.arrived.map((request) => `${request.head.split(' ')[1]} ${request.header('x-signed')}`),
+    ['/with a;b;', '/shared a;b;', '/detached a;b;', '/x forged;a;b;'],
+  );
+  assert.equal(
+    seen.map((line) => line.replace(/: \S\S/, ':')),
+    [
+      'a: GET /x undefined, GET /with',
+      'a:   undefined, GET /shared',
+      'a:   undefined, GET /detached',
+      'a: GET /x undefined, GET /x',
+    ],
+  );
+});
+
+test('a call of an action is signed by the policies of its route, then by the others of the service, each once', async (context) => {
+  await withAction(context, []);
+  const { plane, target } = context;
+  const twice = (program: Program): Program => {
+    const both = withPolicies([signer('c')])(withPolicies([signer('a')])(program));
+    const of = (name: string): number => both.policies.findIndex((policy) => policy.name === name);
+    const action = { use: 'test-call', summary: 'calls', settings: null, calls: ['it'] };
+    return { ...both, routes: both.routes.map((each) => ({ ...each, action, policies: [of('a')] })) };
+  };
+  await plane.load(specOf(target.url), signedBy(['c', 'a'], twice));
+  assert.is((await plane.ask(GET)).status, 200);
+  assert.is(target.arrived[0]!.header('x-signed'), 'a;c;');
+});
+
 test.run();

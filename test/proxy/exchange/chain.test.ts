@@ -32,7 +32,7 @@ const world = {
   random: () => 0,
   logger,
   limits: new LimitTable(LimitTable.allocate({ slots: 16 })),
-  calls: new OfflineCalls({ mocksOf: () => ({}), unknown() {} }),
+  calls: new OfflineCalls({ mocksOf: () => ({}), services: () => undefined, unknown() {} }),
   exchanges: noExchanges,
   ...stores(virtualClock(() => 0)),
 };

@@ -26,7 +26,11 @@ const caller = { name: 'guard' };
 
 function bed(mocks: OfflineMocks) {
   const unknown: string[] = [];
-  const calls = new OfflineCalls({ mocksOf: () => mocks, unknown: (_parent, { would }) => unknown.push(would) });
+  const calls = new OfflineCalls({
+    mocksOf: () => mocks,
+    services: () => undefined,
+    unknown: (_parent, { would }) => unknown.push(would),
+  });
   const decisions: Decision[] = [];
   const exchange = Object.assign(policyExchange({ decisions }), { attached: new Set() });
   return { calls, unknown, decisions, exchange };
@@ -195,6 +199,60 @@ test('a call that belongs to no exchange gets the mocks of a run', async () => {
   const found = await offline.run({ method: 'GET', url: '/a', mocks: { shop: { status: 204 } } });
   assert.equal([found.status, found.unknown], [204, null]);
   offline.close();
+});
+
+/** Calls to `shop` are signed by a policy. */
+const signed = (onAttempt: NonNullable<PolicyInstance['onAttempt']>, asks: (host: PolicyHost) => PolicyInstance) => {
+  const edit = withPolicies([
+    { name: 'asks', calls: ['shop'], run: asks },
+    { name: 'sign', run: { onAttempt } },
+  ]);
+  return plane(AUTH, (program) => ({
+    ...edit(program),
+    services: program.services.map((each) => (each.name === 'shop' ? { ...each, policies: ['sign'] } : each)),
+  }));
+};
+
+const checks = (host: PolicyHost): PolicyInstance => ({
+  async before(exchange) {
+    const { status, body } = await host.call('shop', { method: 'GET', path: '/check?t=1', exchange });
+    return new BytesReply(status, { body });
+  },
+});
+
+test('a mock gets a call as the policies of the service have signed it, also the repeat after a 401', async () => {
+  const offline = signed((_exchange, attempt) => {
+    attempt.set('Authorization', `secret-${attempt.number} ${attempt.target} ${attempt.path}`);
+    attempt.repeatAfter401();
+  }, checks);
+  const shop: OfflineMocks['string'] = ({ headers }) => {
+    const value = headers.find(([name]) => name === 'authorization')?.[1] ?? '';
+    return { status: value.startsWith('secret-1') ? 401 : 200, body: value };
+  };
+  const found = await offline.run({ method: 'GET', url: '/a', mocks: { shop } });
+  assert.equal([found.status, found.reply?.body], [200, 'secret-2 http://10.0.0.1 /check?t=1']);
+  assert.equal(
+    found.decisions.filter(({ step }) => step === 'asks').map(({ why }) => why),
+    [
+      'shop: GET /check (authorization added): 401 (mock)',
+      'shop: GET /check (authorization added): 200 (mock)',
+      'answered with 200',
+    ],
+  );
+  offline.close();
+});
+
+test('a call that cannot be signed fails offline as with a target', async () => {
+  for (const onAttempt of [
+    () => new BytesReply(503, { cause: 'no token' }),
+    () => Promise.reject(new Error('no token')),
+  ]) {
+    const offline = signed(onAttempt, checks);
+    const found = await offline.run({ method: 'GET', url: '/a', mocks: { shop: {} } });
+    assert.is(found.status, 500);
+    assert.match(found.cause ?? '', 'no token');
+    offline.close();
+  }
 });
 
 test.run();

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BodyOut, CallRequest, Exchange } from '../../../src/policies/contract.js';
+import { BytesReply } from '../../../src/policies/run-kit.js';
 import { MOST_DETACHED, MOST_OF_EXCHANGE } from '../../../src/proxy/upstream/call/calls.js';
 import { CallBed, failureOf } from '../../support/calls.js';
 import {
@@ -318,6 +319,114 @@ test('the reply to HEAD has no body, whatever length it announces', async () => 
   const { bed: b } = await bed(say('HTTP/1.1 200 OK\r\ncontent-length: 5000000\r\n\r\n'));
   const reply = await b.calls.call(caller, 'auth', { method: 'HEAD', path: '/' });
   assert.equal([reply.status, reply.body.length], [200, 0]);
+});
+
+// ---------------------------------------------------------------- signed by the policies of the service
+
+const post: CallRequest = { method: 'POST', path: '/check?a=1', headers: [['x-own', '1']], body: 'asked' };
+const UNAUTHORIZED = 'HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n';
+const DONE = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ndone';
+
+test('policies of a service sign a call, with its target, path, fields and body', async () => {
+  const { bed: b, target } = await bed(ok('done'));
+  const seen: unknown[] = [];
+  b.show = (attempt) => {
+    const { number, service, target: url, method, path, host, hasBody, unauthorized } = attempt;
+    const facts = [number, service, url, method, path, host, hasBody, unauthorized];
+    seen.push([...facts, attempt.header('x-own'), Buffer.from(attempt.body ?? '').toString()]);
+    attempt.set('Authorization', 'Basic Z3c6c2VjcmV0');
+    return undefined;
+  };
+  const parent = b.parent();
+  assert.is((await b.calls.call(caller, 'auth', withExchange(post, parent))).status, 200);
+  const { host } = new URL(target.url);
+  assert.equal(seen, [[1, 'auth', target.url, 'POST', '/base/check?a=1', host, true, false, '1', 'asked']]);
+  assert.is(target.arrived[0]!.header('authorization'), 'Basic Z3c6c2VjcmV0');
+  assert.match(parent.decisions[0]!.why, /^auth: POST \/check \(authorization added\): 200 in /);
+  assert.not.match(JSON.stringify(parent.decisions), 'Z3c6');
+});
+
+test('a signed call is repeated once after a 401, with its body, and a second 401 is its reply', async () => {
+  const answers = [UNAUTHORIZED, DONE, UNAUTHORIZED, UNAUTHORIZED];
+  const { bed: b, target } = await bed(
+    whole(
+      () => {},
+      (_request, socket) => void socket.write(answers.shift()!),
+    ),
+  );
+  b.show = async (attempt) => {
+    attempt.set('authorization', `Bearer ${attempt.unauthorized ? 'new' : 'old'}`);
+    attempt.repeatAfter401();
+    return undefined;
+  };
+  assert.is((await b.calls.call(caller, 'auth', post)).status, 200);
+  assert.is((await b.calls.call(caller, 'auth', post)).status, 401);
+  assert.equal(
+    target.arrived.map((request) => `${request.header('authorization')} ${request.header('content-length')}`),
+    ['Bearer old 5', 'Bearer new 5', 'Bearer old 5', 'Bearer new 5'],
+  );
+});
+
+test('a call that cannot be signed fails before it takes a connection, and counts nothing against the target', async () => {
+  const { bed: b, target } = await bed(ok('done'), 'eject_after = 1');
+  const refusals: [NonNullable<CallBed['show']>, string][] = [
+    [() => refusal, 'refused by a policy: no token'],
+    [async () => refusal, 'refused by a policy: no token'],
+    [
+      () => {
+        throw new Error('no key');
+      },
+      'a policy failed before an attempt: no key',
+    ],
+    [() => Promise.reject(new Error('no key')), 'a policy failed before an attempt: no key'],
+  ];
+  for (const [show, cause] of refusals) {
+    b.show = show;
+    const failure = await failureOf(b.calls.call(caller, 'auth', get));
+    assert.equal([failure.error, failure.cause], ['policy/failed', cause]);
+  }
+  assert.is(target.connections, 0);
+  assert.is(b.sums('auth').failures, 0);
+  b.show = undefined;
+  assert.is((await b.calls.call(caller, 'auth', get)).status, 200);
+});
+
+const refusal = new BytesReply(503, { code: 'upstream/credentials', cause: 'no token' });
+
+test('the time of a call includes its signing, and a late signature sends nothing', async () => {
+  const { bed: b, target } = await bed(ok('done'));
+  let sign = (): void => {};
+  b.show = () =>
+    new Promise((resolve) => {
+      sign = () => resolve(undefined);
+    });
+  const failing = failureOf(b.calls.call(caller, 'auth', { ...get, timeout: 1000 }));
+  b.pass(2000);
+  const failure = await failing;
+  assert.equal([failure.error, failure.cause], ['upstream/timeout', 'call timeout while a policy signs the request']);
+  const parent = b.parent();
+  const ended = failureOf(b.calls.call(caller, 'auth', withExchange(get, parent)));
+  parent.end();
+  assert.is((await ended).error, 'downstream/aborted');
+  sign();
+  await Promise.resolve();
+  assert.is(target.connections, 0);
+  assert.is(b.sums('auth').failures, 0);
+});
+
+test('a credential of gw does not take the place of a field that a policy has given to its call', async () => {
+  const { bed: b, target } = await bed(ok('done'));
+  b.show = (attempt) => {
+    attempt.set('authorization', 'Basic of-gw');
+    return undefined;
+  };
+  const own: CallRequest = { ...get, headers: [['Authorization', 'Bearer of-client']] };
+  const failure = await failureOf(b.calls.call(caller, 'auth', own));
+  const cause = 'a policy failed before an attempt: the call has a field authorization of its own';
+  assert.equal([failure.error, failure.cause, target.arrived.length], ['policy/failed', cause, 0]);
+  // An action passes on what its client sent.
+  await b.calls.call({ name: 'action', acts: true }, 'auth', own);
+  assert.is(target.arrived[0]!.header('authorization'), 'Basic of-gw');
 });
 
 test.run();

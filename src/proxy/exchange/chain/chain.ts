@@ -21,6 +21,7 @@ import type { FailedAttempts } from './failed-attempts.js';
 import { ChainHooks } from './hooks.js';
 import type { Refusals } from './refusals.js';
 import { discard, faultOf, UNSENDABLE } from './replies.js';
+import { ChainSigners } from './signers.js';
 import { type ChainedExchange, type ChainPolicy, Step } from './step.js';
 
 /** A mask of a number holds this many steps with `when`. */
@@ -37,10 +38,12 @@ export class Chain {
   /** The steps with reply hooks, in the order in which a reply passes them. */
   readonly #exits: readonly Step[];
   readonly #finishing: readonly Step[];
-  readonly #attempting: readonly Step[];
+  readonly #signers: ChainSigners;
   readonly #hooks: ChainHooks;
   readonly #logger: Logger;
   readonly #refusals: Refusals | undefined;
+  /** Whether a policy wants to see each attempt at a target. */
+  readonly seesAttempts: boolean;
   /** Whether a policy answers CORS preflights. */
   readonly answersPreflight: boolean;
 
@@ -55,7 +58,8 @@ export class Chain {
     this.#steps = steps;
     this.#exits = inOrderOfReplies(steps);
     this.#finishing = steps.filter(({ instance }) => instance.finished !== undefined);
-    this.#attempting = steps.filter(({ instance }) => instance.onAttempt !== undefined);
+    this.#signers = new ChainSigners(steps);
+    this.seesAttempts = this.#signers.any;
     this.#hooks = new ChainHooks(steps, callers, guards.attempts);
     this.#refusals = guards.refusals;
     this.#logger = logger;
@@ -162,42 +166,9 @@ export class Chain {
 
   // ---------------------------------------------------------------- attempts
 
-  /** Whether a policy wants to see each attempt at a target. */
-  get seesAttempts(): boolean {
-    return this.#attempting.length > 0;
-  }
-
-  /**
-   * Shows an attempt to the policies that sign requests. Returns or resolves when all have seen it, or with the reply of one, in
-   * place of the attempt. Throws or rejects if one does.
-   */
+  /** Shows an attempt to the policies that sign requests: Signers.show(). */
   attempt(exchange: ChainedExchange, attempt: Attempt): Awaitable<Reply | undefined> {
-    for (let i = 0; i < this.#attempting.length; i++) {
-      const step = this.#attempting[i]!;
-      if (step.index >= exchange.entered || !step.applies(exchange)) continue;
-      const result = step.instance.onAttempt!(exchange, attempt) as Awaitable<Reply | undefined>;
-      if (result instanceof Promise) return this.#attemptLater(exchange, attempt, i + 1, step, result);
-      if (result !== undefined) return sendableInstead(result, step);
-    }
-    return undefined;
-  }
-
-  async #attemptLater(
-    exchange: ChainedExchange,
-    attempt: Attempt,
-    next: number,
-    first: Step,
-    pending: Promise<Reply | undefined>,
-  ): Promise<Reply | undefined> {
-    const reply = await pending;
-    if (reply !== undefined) return sendableInstead(reply, first);
-    for (let i = next; i < this.#attempting.length && !exchange.over; i++) {
-      const step = this.#attempting[i]!;
-      if (step.index >= exchange.entered || !step.applies(exchange)) continue;
-      const answer = (await step.instance.onAttempt!(exchange, attempt)) as Reply | undefined;
-      if (answer !== undefined) return sendableInstead(answer, step);
-    }
-    return undefined;
+    return this.#signers.show(exchange, attempt);
   }
 
   // ---------------------------------------------------------------- leaving
@@ -362,13 +333,6 @@ function checked(
   if (body !== result.body && body !== exchange.source) discard(exchange, { body });
   if (fault !== undefined) throw new TypeError(fault);
   return result;
-}
-
-/** A reply in place of an attempt. Throws for a value that cannot be sent. */
-function sendableInstead(reply: Reply, { name }: Step): Reply {
-  const fault = faultOf(reply, undefined, false);
-  if (fault !== undefined) throw new TypeError(`policy ${name}: ${fault}`);
-  return reply;
 }
 
 /** Whether the reply of that turn is still the one that leaves. */

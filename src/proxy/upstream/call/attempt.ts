@@ -1,40 +1,53 @@
 /** One attempt of a call, as the policies see it that sign requests or add credentials. */
-import type { Attempt, Reply } from '../../../contract/index.js';
+import type { Attempt, Awaitable, Reply } from '../../../contract/index.js';
+import { messageOf } from '../../../reason.js';
 import type { HeadFields } from '../../http/fields.js';
+import { ShownAttempt } from '../shown-attempt.js';
 import type { Target } from '../target.js';
 import type { OutgoingCall } from './request.js';
 
-/** Shows an attempt to the policies of an exchange. The result is the reply of one in its place. Throws or rejects if one does. */
-export type ShowAttempt = (attempt: Attempt) => Reply | undefined | Promise<Reply | undefined>;
+/** Shows an attempt to the policies that sign it. The result is the reply of one in its place. Throws or rejects if one does. */
+export type ShowAttempt = (attempt: Attempt) => Awaitable<Reply | undefined>;
 
-export class CallAttempt implements Attempt {
-  readonly number: number;
-  readonly unauthorized: boolean;
-  /** A repeat after 401 was asked for, and there was none. */
-  repeats = false;
+/** How the attempts of a call are signed. */
+export interface CallSigning {
+  readonly show: ShowAttempt;
+  /** Policies may replace fields that the call has: it is one of an action, which passes on those of its client. */
+  readonly replaces: boolean;
+}
+
+export class CallAttempt extends ShownAttempt implements Attempt {
   readonly #request: OutgoingCall;
-  readonly #target: Target;
   readonly #fields: HeadFields;
+  readonly #signing: CallSigning;
+  readonly #broke: (error: unknown) => void;
 
-  constructor(request: OutgoingCall, target: Target, number: number, unauthorized: boolean) {
-    this.number = number;
-    this.unauthorized = unauthorized;
+  /** `broke`: what uses the attempt has thrown. */
+  constructor(
+    request: OutgoingCall,
+    target: Target,
+    { number, unauthorized }: { readonly number: number; readonly unauthorized: boolean },
+    signing: CallSigning,
+    broke: (error: unknown) => void,
+  ) {
+    super(target, number, unauthorized);
     this.#request = request;
-    this.#target = target;
     this.#fields = request.fields();
+    this.#signing = signing;
+    this.#broke = broke;
+  }
+
+  protected sign(): Awaitable<Reply | undefined> {
+    return this.#signing.show(this);
+  }
+
+  protected broke(error: unknown): void {
+    this.#broke(error);
   }
 
   /** The request's head with the edits of the policies. */
   get head(): string {
-    return this.#request.head(this.#target, this.#fields);
-  }
-
-  get service(): string {
-    return this.#target.service;
-  }
-
-  get target(): string {
-    return this.#target.url;
+    return this.#request.head(this.to, this.#fields);
   }
 
   get method(): string {
@@ -42,11 +55,11 @@ export class CallAttempt implements Attempt {
   }
 
   get path(): string {
-    return this.#target.basePath + this.#request.path;
+    return this.to.basePath + this.#request.path;
   }
 
   get host(): string {
-    return this.#request.host ?? this.#target.authority;
+    return this.#request.host ?? this.to.authority;
   }
 
   get body(): Uint8Array | undefined {
@@ -66,15 +79,23 @@ export class CallAttempt implements Attempt {
     return this.#fields.entries();
   }
 
+  /**
+   * Throws TypeError for a field that a policy has given to its own call. If it is a credential, the service could take the one of
+   * gw for the one that the policy asks about.
+   */
   set(name: string, value: string): void {
+    const key = name.toLowerCase();
+    if (!this.#signing.replaces && !this.added.has(key) && key !== 'user-agent' && this.#fields.get(key) !== undefined)
+      throw new TypeError(`the call has a field ${key} of its own`);
     this.#fields.set(name, value);
+    this.added.add(key);
   }
 
   remove(name: string): void {
     this.#fields.remove(name);
   }
-
-  repeatAfter401(): void {
-    this.repeats = !this.unauthorized;
-  }
 }
+
+/** Why a call fails that is not signed. */
+export const refusedBy = ({ cause, code }: Reply): string => `refused by a policy: ${cause ?? code}`;
+export const failedBy = (error: unknown): string => `a policy failed before an attempt: ${messageOf(error)}`;

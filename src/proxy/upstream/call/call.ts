@@ -2,16 +2,17 @@
  * A request that a policy or an action sends itself: an upstream user without a client. It follows the rules of exchanges for
  * balancing, retries, health and counters.
  */
-import { messageOf } from '../../../reason.js';
+import type { Reply } from '../../../contract/index.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { HeadFields } from '../../http/fields.js';
 import { forwardedFields, trailerFields } from '../../http/reply-fields.js';
 import type { ResponseHead } from '../../http/response-head.js';
 import { type AttemptHost, RetryingUser } from '../retrying-user.js';
 import type { Service } from '../service.js';
+import type { AttemptUser } from '../shown-attempt.js';
 import type { Target } from '../target.js';
 import type { OwnConnection, SharedConnection } from '../user.js';
-import { CallAttempt, type ShowAttempt } from './attempt.js';
+import { CallAttempt, type CallSigning, failedBy, refusedBy } from './attempt.js';
 import type { OutgoingCall } from './request.js';
 
 /** Takes the reply of a call. */
@@ -27,7 +28,7 @@ export interface ReplyTaker {
   onFailure(error: ErrorSlug, cause: string): void;
 }
 
-export class Call extends RetryingUser {
+export class Call extends RetryingUser implements AttemptUser {
   /** Monotonic milliseconds at which it times out; 0 for no limit. */
   deadline = 0;
   readonly streams = false;
@@ -40,8 +41,10 @@ export class Call extends RetryingUser {
   #trailers: HeadFields | undefined = undefined;
   /** What policies see of the present attempt; undefined if none wants to. */
   #attempt: CallAttempt | undefined = undefined;
-  /** Shows attempts to the policies of the exchange; set before start(). */
-  show: ShowAttempt | undefined = undefined;
+  /** Policies see an attempt, which is not sent yet. */
+  #pending = false;
+  /** How its attempts are signed; set before start(). */
+  signing: CallSigning | undefined = undefined;
 
   /** `clientKey`: whose share of the connections it uses. `ended` is called once. */
   constructor(
@@ -80,25 +83,48 @@ export class Call extends RetryingUser {
   ask(): void {
     const target = this.next(this.#host.monotonic());
     if (target === undefined) return;
-    if (this.show === undefined) target.acquire(this);
-    else void this.#prepare(this.show, target);
+    const { signing } = this;
+    if (signing === undefined) {
+      target.acquire(this);
+      return;
+    }
+    const facts = { number: this.attempts, unauthorized: this.unauthorized };
+    this.#attempt = new CallAttempt(this.#request, target, facts, signing, (error) => this.onAttemptFailed(error));
+    this.#pending = true;
+    this.#attempt.show(this);
   }
 
   protected askAgain(): void {
     this.ask();
   }
 
-  /** Policies sign the request before it takes a connection. They fail closed. */
-  async #prepare(show: ShowAttempt, target: Target): Promise<void> {
-    const attempt = new CallAttempt(this.#request, target, this.attempts, this.unauthorized);
-    this.#attempt = attempt;
-    try {
-      const refused = await show(attempt);
-      if (refused !== undefined) this.cancel('policy/failed', `refused by a policy: ${refused.cause ?? refused.code}`);
-      else if (!this.over) target.acquire(this);
-    } catch (error) {
-      this.cancel('policy/failed', `a policy failed before an attempt: ${messageOf(error)}`);
-    }
+  onAttemptReady(target: Target): void {
+    this.#pending = false;
+    target.acquire(this);
+  }
+
+  onAttemptAnswered(reply: Reply): void {
+    this.cancel('policy/failed', refusedBy(reply));
+  }
+
+  /** Policies fail closed. */
+  onAttemptFailed(error: unknown): void {
+    this.cancel('policy/failed', failedBy(error));
+  }
+
+  /** Names of the fields that policies have set, which may be credentials. */
+  get added(): readonly string[] {
+    return [...(this.#attempt?.added ?? [])];
+  }
+
+  /** The time of the call is over. */
+  timeOut(): void {
+    const where = this.#pending
+      ? 'while a policy signs the request'
+      : this.replied
+        ? 'within the reply'
+        : 'before the reply';
+    this.cancel('upstream/timeout', `call timeout ${where}`);
   }
 
   get #head(): string {
@@ -167,7 +193,7 @@ export class Call extends RetryingUser {
     const replies = this.replies;
     const waiting = this.target !== undefined;
     this.letGo();
-    if (waiting) this.endAttempt(this.status, error !== undefined && isOfTarget(error));
+    if (waiting) this.endAttempt(this.status, error !== undefined && !this.#pending && isOfTarget(error));
     // Before the connection is abandoned, so that its end is not reported to this call.
     this.#end();
     replies?.abandon(this);

@@ -5,7 +5,7 @@ import { timeSpan } from '../../errors/cause.js';
 import type { BodyBudget } from '../../load/body-buffer.js';
 import type { AttemptHost } from '../retrying-user.js';
 import type { Service } from '../service.js';
-import type { ShowAttempt } from './attempt.js';
+import type { CallSigning, ShowAttempt } from './attempt.js';
 import { Call, type ReplyTaker } from './call.js';
 import { CallError } from './failure.js';
 import { failedReceiver, RECEIVER_FAILED } from './guarded-out.js';
@@ -25,9 +25,21 @@ export interface Attached {
   exchangeEnded(): void;
 }
 
+/** A call, for the policies that sign it. */
+export interface SignedCall {
+  readonly service: string;
+  readonly id: string;
+  /** It is one of the route's action. */
+  readonly acts: boolean;
+  /** Other exchanges use the reply too. */
+  readonly shared: boolean;
+}
+
 /** The services of a generation. */
 export interface CalledServices {
   serviceNamed(name: string): Service | undefined;
+  /** Shows attempts to the policies that sign the call; undefined if none does. */
+  signersOf(call: SignedCall): ShowAttempt | undefined;
 }
 
 /** The exchange that a call belongs to; with the services of its generation. */
@@ -39,14 +51,12 @@ export interface CallParent extends CalledServices {
   readonly decisions: Decision[] | undefined;
   /** What ends with it. */
   readonly attached: Set<Attached>;
-  /** Shows attempts of its action to its policies; undefined if none wants to see them. */
-  readonly showAttempt: ShowAttempt | undefined;
 }
 
 /** Who calls, for decisions and for the share of connections. */
 export interface Caller {
   readonly name: string;
-  /** It is the action of a route: the route's policies sign its calls. */
+  /** It is the action of a route: the route's policies sign its calls too. */
   readonly acts?: boolean;
 }
 
@@ -58,9 +68,11 @@ export const callDecision = ({ name }: Caller, why: string): Decision => ({
   why,
 });
 
-/** `auth: GET /check`, without the query, which may hold credentials. */
-export const describeCall = (service: string, { method, path }: CallRequest): string =>
-  `${service}: ${method} ${path.split('?', 1)[0]}`;
+/** `auth: GET /check`, without the query, which may hold credentials. `added`: names of the fields that policies have set. */
+export function describeCall(service: string, { method, path }: CallRequest, added: readonly string[] = []): string {
+  const line = `${service}: ${method} ${path.split('?', 1)[0]}`;
+  return added.length === 0 ? line : `${line} (${added.join(', ')} added)`;
+}
 
 /** The exchange of a request, as its engine sees it. Throws TypeError for an object that is not an exchange of gw. */
 export function parentOf(exchange: Exchange | undefined): CallParent | undefined {
@@ -74,6 +86,16 @@ const isParent = (exchange: Exchange): exchange is Exchange & CallParent => 'att
 export interface CallWorld {
   call(caller: Caller, service: string, request: CallRequest): Promise<CallReply>;
   callStream(caller: Caller, service: string, request: CallRequest): Promise<StreamedReply>;
+}
+
+/** How a call is signed; undefined: not at all. */
+export function signingOf(
+  services: CalledServices | undefined,
+  { acts = false }: Caller,
+  call: Omit<SignedCall, 'acts'>,
+): CallSigning | undefined {
+  const show = services?.signersOf({ ...call, acts });
+  return show === undefined ? undefined : { show, replaces: acts };
 }
 
 export interface CallsHost extends AttemptHost {
@@ -129,11 +151,13 @@ export class Calls implements CallWorld {
     const parent = parentOf(request.exchange);
     const started = this.#host.monotonic();
     let result = 'failed';
+    const opened: { call?: Call } = {};
     try {
       const reply = await new Promise<Reply>((resolve, reject) => {
         const taker = taking({ resolve, reject });
         const call = this.#open(caller, service, request, parent, taker);
         taker.call = call;
+        opened.call = call;
         call.start();
       });
       result = `${reply.status} in ${timeSpan(this.#host.monotonic() - started)}`;
@@ -142,7 +166,8 @@ export class Calls implements CallWorld {
       if (error instanceof CallError) result = error.cause;
       throw error;
     } finally {
-      parent?.decisions?.push(callDecision(caller, `${describeCall(service, request)}: ${result}`));
+      const what = describeCall(service, request, opened.call?.added);
+      parent?.decisions?.push(callDecision(caller, `${what}: ${result}`));
     }
   }
 
@@ -150,11 +175,13 @@ export class Calls implements CallWorld {
   #open(caller: Caller, name: string, request: CallRequest, parent: CallParent | undefined, taker: ReplyTaker): Call {
     if (this.#closed) throw new CallError(name, 'gateway/drained', 'the gateway has stopped');
     if (parent?.over === true) throw new CallError(name, 'downstream/aborted', ENDED);
-    const service = parent?.serviceNamed(name) ?? this.#live?.serviceNamed(name);
+    const owner = parent?.serviceNamed(name) === undefined ? this.#live : parent;
+    const service = owner?.serviceNamed(name);
     if (service === undefined)
       throw new CallError(name, 'upstream/none', 'the service is not part of the live generation');
     this.#bound(name, parent);
-    const outgoing = new OutgoingCall(request, parent?.id ?? this.#host.newId());
+    const id = parent?.id ?? this.#host.newId();
+    const outgoing = new OutgoingCall(request, id);
     const clientKey = parent === undefined ? `policy:${caller.name}` : addressKey(parent.remoteAddress);
     const attached: Attached = { exchangeEnded: () => call.cancel('downstream/aborted', ENDED) };
     const call = new Call(this.#host, service, outgoing, clientKey, taker, () => {
@@ -162,7 +189,7 @@ export class Calls implements CallWorld {
       if (parent === undefined) this.#detached--;
       else parent.attached.delete(attached);
     });
-    call.show = caller.acts === true ? parent?.showAttempt : undefined;
+    call.signing = signingOf(owner, caller, { service: name, id, shared: request.shared === true });
     call.deadline = this.#host.monotonic() + (request.timeout ?? service.entry.responseTimeout);
     this.#active.add(call);
     if (parent === undefined) this.#detached++;
@@ -183,7 +210,7 @@ export class Calls implements CallWorld {
   sweep(now: number): void {
     for (const call of this.#active) {
       if (call.deadline === 0 || call.deadline > now) continue;
-      call.cancel('upstream/timeout', call.replied ? 'call timeout within the reply' : 'call timeout before the reply');
+      call.timeOut();
     }
   }
 
