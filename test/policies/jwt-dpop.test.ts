@@ -110,6 +110,14 @@ test('the room of the replay window is shared by holders of tokens, not by their
   assert.equal(seen, [`${iss} ann`, `${iss} ann`, `${iss} bob`, `${iss} ${jkt}`]);
 });
 
+test('the type of a proof in its long form and in capitals, RFC 7515 section 4.1.9', async () => {
+  const { policy } = policyOf();
+  for (const typ of ['application/dpop+jwt', 'DPoP+JWT']) {
+    const proof = await proofOf({ header: { typ } });
+    assert.is(said(await policy.authenticate!(withProof(bound, proof), noBody)), 'identity', typ);
+  }
+});
+
 test('what is wrong with a proof', async () => {
   const { policy } = policyOf();
   const on = async (proof: string | readonly string[] | undefined): Promise<Authentication> =>
@@ -240,8 +248,11 @@ test('nonces: the error names one, the proof with it passes, and a new one comes
     const on = withProof(bound, await proofOf({ at, nonce: given, ...more }));
     const found = await policy.authenticate!(on, noBody);
     const reply = new BytesReply(200);
+    reply.headers.set('cache-control', 'max-age=60');
     (policy.after as unknown as (on: Exchange, reply: BytesReply) => void)(on, reply);
-    return { said: said(found), renewed: reply.headers.get('dpop-nonce') };
+    const renewed = reply.headers.get('dpop-nonce');
+    assert.is(reply.headers.get('cache-control'), renewed === undefined ? 'max-age=60' : 'no-store');
+    return { said: said(found), renewed };
   };
   const right = await send(NOW, nonce);
   assert.equal(right, { said: 'identity', renewed: undefined });

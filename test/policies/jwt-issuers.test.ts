@@ -267,7 +267,7 @@ test('revoked tokens, by id, subject, client and time of issue; also those that 
 });
 
 test('revoked tokens in a file', async () => {
-  const list = JSON.stringify({ revoked: [{ jti: 'j1' }, { issued_before: NOW - 1000 }] });
+  const list = JSON.stringify({ revoked: [{ jti: 'j1' }, { sub: '17' }, { issued_before: NOW - 1000 }] });
   const keys = JSON.stringify({ keys: [one.jwk] });
   const readFile = (path: string) => ({ text: path === 'revoked.json' ? list : keys });
   const text = 'keys = ["keys.json"]\naudience = "orders"\nrevocations.file = "revoked.json"';
@@ -277,6 +277,9 @@ test('revoked tokens in a file', async () => {
     said(await policy.authenticate!(withToken(await sign(one, { ...CLAIMS, ...claims })), noBody));
   assert.is(await on({}), 'identity');
   assert.is(await on({ jti: 'j1' }), 'The token is revoked.');
+  // Some issuers write a number where RFC 7519 wants a text.
+  for (const sub of ['17', 17]) assert.is(await on({ sub }), 'The token is revoked.');
+  assert.is(await on({ sub: 18 }), 'identity');
   assert.is(await on({ iat: NOW - 2000 }), 'The token is revoked.');
   assert.is(await on({ iat: undefined }), 'The token is revoked.');
   assert.equal(lint('jwt', text, { readFile }), []);

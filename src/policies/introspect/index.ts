@@ -63,11 +63,11 @@ export default declarePolicy<IntrospectConfig, IntrospectSettings>({
     lintUse(config, context, report);
   },
   compile(config, context) {
-    const { service, issuer = [], audience = [], scope, claims = {}, consumer_claim, dpop, query, signed } = config;
+    const { service, issuer = [], audience = [], scope, claims = {}, consumer_claim, dpop, signed } = config;
     const called = config.url === undefined ? undefined : parseCallUrl(config.url);
     const path = called?.path ?? config.path ?? '/';
     const client = clientSettings(config);
-    const resource = resourceOf(config, issuer, { query, dpop });
+    const resource = resourceOf(config, issuer, placesOf(config), dpop);
     return {
       service: called?.origin ?? service ?? '',
       path,

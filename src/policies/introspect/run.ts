@@ -15,7 +15,7 @@ import { bindingOf } from '../kits/bearer/binding.js';
 import { claimsFault } from '../kits/bearer/claims.js';
 import { BearerDecision } from '../kits/bearer/decision.js';
 import { SEVERAL, TokenPlaces } from '../kits/bearer/places.js';
-import { notedNonce, SenderCheck } from '../kits/bearer/sender.js';
+import { renewNonce, SenderCheck } from '../kits/bearer/sender.js';
 import { openJose } from '../kits/jose.js';
 import { resourceReply, resourceUrl } from '../kits/protected-resource.js';
 import { runPolicy } from '../run-kit.js';
@@ -65,7 +65,7 @@ class IntrospectPolicy implements PolicyInstance {
     this.clientFields = scheme === undefined ? this.requestFields : proof;
     this.passedFields = header === undefined || !forward ? [] : [header];
     this.secretParams = query === undefined ? [] : [query];
-    if (dpop?.nonce !== undefined) this.after = (exchange, reply) => this.#renewNonce(exchange, reply);
+    if (dpop?.nonce !== undefined) this.after = (exchange, reply) => void renewNonce(exchange, reply, this);
   }
 
   published(value: Json): void {
@@ -98,11 +98,6 @@ class IntrospectPolicy implements PolicyInstance {
   /** The document about the API. */
   answer(): Reply {
     return resourceReply(this.#settings.resource!);
-  }
-
-  #renewNonce(exchange: Exchange, reply: Reply): undefined {
-    const nonce = notedNonce(exchange, this);
-    if (nonce !== undefined) reply.headers.set('dpop-nonce', nonce);
   }
 
   /** The answer for a token, kept or fresh. Requests in all workers with the same token ask once. */

@@ -48,12 +48,13 @@ export default declarePolicy<JwtConfig, JwtSettings>({
     lintUse(config, context, report);
   },
   compile(config, context) {
-    const { revocations, dpop, query } = config;
+    const { revocations, dpop } = config;
     const issuers = issuersOf(config);
     const resource = resourceOf(
       config,
       issuers.flatMap(({ issuer = [] }) => issuer),
-      { query, dpop },
+      placesOf(config),
+      dpop,
     );
     return {
       trusted: issuers.map((issuer) => trustedIssuer(issuer, config, context)),

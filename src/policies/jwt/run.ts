@@ -16,7 +16,7 @@ import { bindingOf } from '../kits/bearer/binding.js';
 import { claimsFault, stepUpFault, validUntil } from '../kits/bearer/claims.js';
 import { BearerDecision } from '../kits/bearer/decision.js';
 import { SEVERAL, TokenPlaces } from '../kits/bearer/places.js';
-import { notedNonce, SenderCheck } from '../kits/bearer/sender.js';
+import { renewNonce, SenderCheck } from '../kits/bearer/sender.js';
 import { type Verified, VerifiedTokens } from '../kits/bearer/verified.js';
 import type { TokenKeys } from '../kits/jose/key-set.js';
 import { readClaims, readHeader } from '../kits/jose/token.js';
@@ -74,7 +74,7 @@ class JwtPolicy implements PolicyInstance {
     this.clientFields = scheme === undefined ? this.requestFields : proof;
     this.passedFields = header === undefined || !forward ? [] : [header];
     this.secretParams = query === undefined ? [] : [query];
-    if (dpop?.nonce !== undefined) this.after = (exchange, reply) => this.#renewNonce(exchange, reply);
+    if (dpop?.nonce !== undefined) this.after = (exchange, reply) => void renewNonce(exchange, reply, this);
   }
 
   published(value: Json): void {
@@ -129,11 +129,6 @@ class JwtPolicy implements PolicyInstance {
   /** Apart from authenticate(), so that a request with a known token creates no closure. */
   #sentLater(exchange: Exchange, token: string, pending: Promise<Verdict>, viaDpop: boolean): Promise<Authentication> {
     return pending.then((verdict) => this.#sent(exchange, token, verdict, viaDpop));
-  }
-
-  #renewNonce(exchange: Exchange, reply: Reply): undefined {
-    const nonce = notedNonce(exchange, this);
-    if (nonce !== undefined) reply.headers.set('dpop-nonce', nonce);
   }
 
   /** What was verified, with the consumers of now. */

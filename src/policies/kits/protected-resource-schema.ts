@@ -1,6 +1,7 @@
 /** Keys of a config that describe the protected API, RFC 9728. For compile parts. */
 import { s } from '../compile-kit.js';
 import type { PolicyPath } from '../contract.js';
+import type { PlaceSettings } from './bearer/places.js';
 import { type ResourceSettings, resourcePath } from './protected-resource.js';
 
 /** An https URL; http only on this machine. */
@@ -54,16 +55,23 @@ export const resourcePaths = ({ resource, resource_document: serves }: ResourceC
 export function resourceOf(
   { resource, authorization_servers, scopes = [] }: ResourceConfig,
   issuers: readonly string[],
-  { query, dpop }: { readonly query?: string | undefined; readonly dpop?: ResourceOf | undefined },
+  places: PlaceSettings,
+  dpop?: ResourceOf | undefined,
 ): ResourceSettings | undefined {
   if (resource === undefined) return undefined;
   return {
     resource,
     servers: authorization_servers ?? issuers.filter((name) => urlProblem(name) === undefined),
     scopes,
-    methods: ['header', ...(query === undefined ? [] : ['query'])],
+    methods: methodsOf(places),
     ...(dpop === undefined ? {} : { dpop: { algorithms: dpop.algorithms, required: dpop.mode === 'required' } }),
   };
+}
+
+/** The methods of RFC 6750 section 2: other fields and parameters are none of them. */
+function methodsOf({ header, scheme, query }: PlaceSettings): string[] {
+  const inHeader = header === 'authorization' && scheme?.toLowerCase() === 'bearer';
+  return [...(inHeader ? ['header'] : []), ...(query === 'access_token' ? ['query'] : [])];
 }
 
 interface ResourceOf {

@@ -10,7 +10,7 @@ export type ResourceSettings = {
   readonly resource: string;
   readonly servers: readonly string[];
   readonly scopes: readonly string[];
-  /** How a token may be sent: `header`, `query`. */
+  /** How a token may be sent, of the methods of RFC 6750: `header`, `query`. None: in another way. */
   readonly methods: readonly string[];
   readonly dpop?: { readonly algorithms: readonly string[]; readonly required: boolean };
 };

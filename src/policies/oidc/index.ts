@@ -126,7 +126,7 @@ const cookieOf = ({ cookie, insecure_cookies }: OidcConfig, name: string): strin
   `${insecure_cookies ? '' : '__Host-'}${cookie ?? `gw-${name.replace(/[^A-Za-z0-9_.-]/g, '-')}`}`;
 
 function bearerOf(bearer: NonNullable<OidcConfig['bearer']>, issuer: string): BearerSettings {
-  const resource = resourceOf(bearer, [issuer], {});
+  const resource = resourceOf(bearer, [issuer], { header: 'authorization', scheme: 'Bearer' });
   return {
     audiences: bearer.audience,
     scope: bearer.scope === undefined ? [] : bearer.scope.split(' '),

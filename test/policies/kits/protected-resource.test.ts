@@ -23,7 +23,8 @@ const TEXT = `issuer = ["https://id.example.com", "not a URL"]
 resource = "https://api.example.com/orders"
 scopes = ["read", "write"]
 scope = "read"
-query = "token"
+header = "authorization"
+query = "access_token"
 dpop = "required"`;
 
 test('the document has the issuers that are URLs, the scopes, and what tokens must be like', async () => {
@@ -36,6 +37,16 @@ test('the document has the issuers that are URLs, the scopes, and what tokens mu
     dpop_signing_alg_values_supported: ['ES256', 'ES384', 'ES512', 'PS256', 'RS256', 'EdDSA'],
     dpop_bound_access_tokens_required: true,
   });
+  const methods = async (places: string): Promise<unknown> => {
+    const own = jwt(`resource = "https://api.example.com"\n${places}`).policy;
+    const document = bodyOf(await own.answer!(exchange(), 'resource', new Uint8Array(0)));
+    return (document as { readonly [name: string]: unknown })['bearer_methods_supported'];
+  };
+  // Only the ways of RFC 6750 are in the document: a client cannot guess another field.
+  assert.equal(await methods('header = "x-token"'), []);
+  assert.equal(await methods('header = "authorization"\nscheme = "Token"'), []);
+  assert.equal(await methods('cookie = "t"'), []);
+  assert.equal(await methods('query = "token"\nheader = "Authorization"'), ['header']);
   const paths = (text: string) => declaration('jwt').paths!(decode('jwt', text).config);
   assert.equal(paths(TEXT), [
     { name: 'resource', match: 'GET /.well-known/oauth-protected-resource/orders', at: ['resource'] },

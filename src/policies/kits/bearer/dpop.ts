@@ -8,7 +8,7 @@
 import * as crypto from 'node:crypto';
 import type { Exchange, PolicyHost } from '../../contract.js';
 import { type Algorithm, fits, type PublicJwk, publicKey, sameName } from '../jose/keys.js';
-import { formFault, isTable, type JsonTable, readTable } from '../jose/token.js';
+import { formFault, isTable, type JsonTable, readTable, typeName } from '../jose/token.js';
 import type { Jose, VerificationKey } from '../jose.js';
 import { ReplayWindow, type Unnoted } from '../replay.js';
 import { DpopNonces } from './dpop-nonces.js';
@@ -105,7 +105,7 @@ export class DpopProofs {
     const header = readTable(Buffer.from(proof.slice(0, proof.indexOf('.')), 'base64url'));
     if (typeof header === 'string') return `the header of the DPoP proof ${header}`;
     const { typ, alg, jwk, crit, b64 } = header;
-    if (typeof typ !== 'string' || typ.toLowerCase() !== 'dpop+jwt')
+    if (typeof typ !== 'string' || typeName(typ) !== 'dpop+jwt')
       return 'the type of the DPoP proof is not dpop+jwt';
     const known = this.#settings.algorithms.some((one) => typeof alg === 'string' && sameName(one) === sameName(alg));
     if (!known) return 'the algorithm of the DPoP proof is not accepted';

@@ -83,8 +83,11 @@ export class Revocations {
   };
 }
 
+/** RFC 7519 wants texts; some issuers write numbers, and such a token must be revocable too. */
+const textOf = (claim: Json | undefined): Json | undefined => (typeof claim === 'number' ? String(claim) : claim);
+
 function applies(entry: RevokedEntry, claims: Claims): boolean {
-  for (const name of TEXTS) if (entry[name] !== undefined && claims[name] !== entry[name]) return false;
+  for (const name of TEXTS) if (entry[name] !== undefined && textOf(claims[name]) !== entry[name]) return false;
   if (entry.issued_before === undefined) return true;
   const { iat } = claims;
   return typeof iat !== 'number' || iat < entry.issued_before;

@@ -1,5 +1,5 @@
 /** Whether the sender of a token holds what it is bound to: the key of a proof, or a client certificate. */
-import type { Awaitable, Exchange, PolicyHost, Refused, Unavailable } from '../../contract.js';
+import type { Awaitable, Exchange, PolicyHost, Refused, Reply, Unavailable } from '../../contract.js';
 import type { Jose } from '../jose.js';
 import type { BearerAnswers } from './answers.js';
 import { type Binding, holdsCertificate } from './binding.js';
@@ -67,6 +67,13 @@ export class SenderCheck {
   }
 }
 
-/** The nonce that check() has noted. */
-export const notedNonce = (exchange: Exchange, owner: object): string | undefined =>
-  (exchange.noted(owner) as { readonly nonce?: string } | undefined)?.nonce;
+/**
+ * Adds the nonce that check() has noted to a reply. No cache may keep it: with a later request the nonce would be out of date (RFC 9449
+ * section 8.2).
+ */
+export function renewNonce(exchange: Exchange, reply: Reply, owner: object): void {
+  const noted = exchange.noted(owner) as { readonly nonce?: string } | undefined;
+  if (noted?.nonce === undefined) return;
+  reply.headers.set('dpop-nonce', noted.nonce);
+  reply.headers.set('cache-control', 'no-store');
+}
