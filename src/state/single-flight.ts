@@ -22,6 +22,11 @@ const MAX_WAITERS = 10_000;
 /** A caller waits at most this many leases. */
 const PATIENCE = 2;
 
+/** Too much waits, or other callers take too long: an outage, and no fault of the work. */
+export class NoSharedResult extends Error {
+  override readonly name = 'NoSharedResult';
+}
+
 export interface SingleFlightParts {
   readonly leases: LeaseTable;
   readonly cache: CacheSpace;
@@ -59,7 +64,7 @@ export class SingleFlight {
         const text = await this.#join(flight, left);
         if (text !== undefined) return JSON.parse(text) as T;
       }
-      if (left <= 0) throw new Error('Other callers had no result in time.');
+      if (left <= 0) throw new NoSharedResult('Other callers had no result in time.');
     }
   }
 
@@ -94,7 +99,7 @@ export class SingleFlight {
 
   /** Waits for a flight of this worker; undefined if it has no result within `ms`. */
   async #join(flight: Promise<string | undefined>, ms: number): Promise<string | undefined> {
-    if (this.#waiters >= MAX_WAITERS) throw new Error('Too many callers wait for a result.');
+    if (this.#waiters >= MAX_WAITERS) throw new NoSharedResult('Too many callers wait for a result.');
     this.#waiters++;
     let cancel = (): void => {};
     const late = new Promise<undefined>((resolve) => {

@@ -1,7 +1,6 @@
 /** Keys of a config that describe the protected API, RFC 9728. For compile parts. */
 import { s } from '../compile-kit.js';
 import type { PolicyPath } from '../contract.js';
-import type { PlaceSettings } from './bearer/places.js';
 import { type ResourceSettings, resourcePath } from './protected-resource.js';
 
 /** An https URL; http only on this machine. */
@@ -55,7 +54,7 @@ export const resourcePaths = ({ resource, resource_document: serves }: ResourceC
 export function resourceOf(
   { resource, authorization_servers, scopes = [] }: ResourceConfig,
   issuers: readonly string[],
-  places: PlaceSettings,
+  places: TokenPlace,
   dpop?: ResourceOf | undefined,
 ): ResourceSettings | undefined {
   if (resource === undefined) return undefined;
@@ -69,9 +68,16 @@ export function resourceOf(
 }
 
 /** The methods of RFC 6750 section 2: other fields and parameters are none of them. */
-function methodsOf({ header, scheme, query }: PlaceSettings): string[] {
+function methodsOf({ header, scheme, query }: TokenPlace): string[] {
   const inHeader = header === 'authorization' && scheme?.toLowerCase() === 'bearer';
   return [...(inHeader ? ['header'] : []), ...(query === 'access_token' ? ['query'] : [])];
+}
+
+/** Where a policy looks for tokens. The field is in lower case. */
+interface TokenPlace {
+  readonly header?: string;
+  readonly scheme?: string;
+  readonly query?: string;
 }
 
 interface ResourceOf {

@@ -13,6 +13,7 @@ import { RequestHead } from '../../../src/proxy/http/request-head.js';
 import { OfflineCalls } from '../../../src/proxy/offline/calls.js';
 import { LiveConsumers } from '../../../src/state/consumers/live.js';
 import { LimitTable } from '../../../src/state/limits/table.js';
+import { NoSharedResult } from '../../../src/state/single-flight.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { generationOf, specOf } from '../../integration/engine-kit.js';
 import { noExchanges } from '../../support/calls.js';
@@ -273,6 +274,15 @@ test('trusted proxies: the client is the last address that is not a trusted prox
   assert.is(peerOf('::ffff:10.0.0.1', 'http', proxies, listener).address, '10.0.0.1');
   assert.throws(() => new TrustedProxies(['10.0.0.0/99']));
   assert.throws(() => new TrustedProxies(['junk']));
+});
+
+test('an authenticator that gets no answer of other workers is an outage; any other rejection is a fault', async () => {
+  const rejecting = (error: Error): Step => ({ authenticate: () => Promise.reject(error) });
+  const late = (await run([rejecting(new NoSharedResult('too late'))])).reply;
+  assert.equal([late.status, (late as BytesReply).code], [503, 'auth/unavailable']);
+  const fault = (await run([rejecting(new Error('a bug'))])).reply;
+  assert.equal([fault.status, (fault as BytesReply).code], [500, 'policy/failed']);
+  errors.length = 0;
 });
 
 test('a refused request shows no credential to replies, also those of later authenticators', async () => {

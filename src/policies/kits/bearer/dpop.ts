@@ -105,8 +105,7 @@ export class DpopProofs {
     const header = readTable(Buffer.from(proof.slice(0, proof.indexOf('.')), 'base64url'));
     if (typeof header === 'string') return `the header of the DPoP proof ${header}`;
     const { typ, alg, jwk, crit, b64 } = header;
-    if (typeof typ !== 'string' || typeName(typ) !== 'dpop+jwt')
-      return 'the type of the DPoP proof is not dpop+jwt';
+    if (typeof typ !== 'string' || typeName(typ) !== 'dpop+jwt') return 'the type of the DPoP proof is not dpop+jwt';
     const known = this.#settings.algorithms.some((one) => typeof alg === 'string' && sameName(one) === sameName(alg));
     if (!known) return 'the algorithm of the DPoP proof is not accepted';
     if (crit !== undefined || b64 !== undefined) return 'the DPoP proof has critical header parameters';

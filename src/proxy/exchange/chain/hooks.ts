@@ -8,8 +8,10 @@ import type {
   Refused,
   Reply,
   ReplyBody,
+  Unavailable,
 } from '../../../policies/contract.js';
 import { authProblem, type BytesReply } from '../../../policies/run-kit.js';
+import { NoSharedResult } from '../../../state/single-flight.js';
 import type { CollectFault } from '../body/collector.js';
 import type { Callers } from './callers.js';
 import type { FailedAttempts } from './failed-attempts.js';
@@ -58,7 +60,10 @@ export class ChainHooks {
     step: Step,
     pending: Promise<Authentication>,
   ): Promise<Reply | undefined> {
-    return pending.then((late) => this.#identified(exchange, step, late));
+    return pending.then(
+      (late) => this.#identified(exchange, step, late),
+      (error: unknown) => this.#identified(exchange, step, outageOf(error)),
+    );
   }
 
   #beforeLater(exchange: ChainedExchange, step: Step, pending: Promise<Reply | undefined>): Promise<Reply | undefined> {
@@ -230,6 +235,12 @@ export class ChainHooks {
     }
     return staged(exchange, step, sendable(reply, undefined));
   }
+}
+
+/** Without what other workers know, an authenticator cannot say who calls: 503, as in other outages. Throws other errors. */
+function outageOf(error: unknown): Unavailable {
+  if (error instanceof NoSharedResult) return { outcome: 'unavailable', why: error.message };
+  throw error;
 }
 
 /** `absent`: what the authenticator asks for; undefined: it has found the caller. */
