@@ -152,11 +152,10 @@ export class OfflinePlane {
   }
 
   #inner(): InnerExchanges {
-    const now = (): number => this.#time.now();
     const host = new OfflineInner(
       (exchange) => this.#mocksOf(exchange),
       (exchange, missing) => this.#stop(exchange, missing),
-      now,
+      this.#time,
     );
     return new InnerExchanges(host);
   }
@@ -202,7 +201,7 @@ export class OfflinePlane {
     if (body !== undefined && head.contentLength >= 0 && head.contentLength !== body.length)
       return Promise.resolve(unread(newId(), 'request/malformed', OTHER_LENGTH));
     const host = { newId, now, monotonic: () => this.#time.monotonic(), collectBudget: this.#collectBudget };
-    const exchange = new GwExchange(head, peer, this.#generation, host, now());
+    const exchange = new GwExchange(head, peer, this.#generation, host, this.#time.monotonic());
     exchange.decisions = [];
     return new Promise((resolve) => {
       const mocksOf = (of: GwExchange): OfflineMocks => this.#mocksOf(of);

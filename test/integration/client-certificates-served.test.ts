@@ -110,6 +110,17 @@ test('gw explain --cert: the certificate is verified as in a handshake', async (
   assert.match(plain.err, /No listener asks clients for a certificate/);
 });
 
+test('gw explain --cert: a certificate that ends next month has not expired', async () => {
+  const to = new Date(Date.now() + 30 * 86_400_000).toISOString().replace(/[-:T]|\.\d+/g, '');
+  const short = root.issue('client', { to });
+  file('ca.pem', root.cert);
+  file('list.crl', root.list());
+  const { out } = await gw(['explain', 'GET', '/x', file('gateway.toml', SPEC), '--cert', short.certFile], {
+    cwd: folder,
+  });
+  assert.match(out, /^.*\n.*200/);
+});
+
 function problems(client_: object, service?: object): string[] {
   const tls = { cert: CERT, key: KEY, client: { certificate: 'required' as const, ca: [], ...client_ } };
   const program = programWith({

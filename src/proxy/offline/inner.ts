@@ -1,4 +1,5 @@
 /** Exchanges inside gw in an offline run. */
+import type { Clock } from '../../state/clock.js';
 import type { Downstream, ReplySource } from '../exchange/downstream.js';
 import { Driver, type DriverHost } from '../exchange/driver.js';
 import type { GwExchange } from '../exchange/exchange.js';
@@ -18,12 +19,12 @@ export class OfflineInner implements InnerHost, DriverHost, OfflineTargetHost {
   constructor(
     mocksOf: (exchange: GwExchange) => OfflineMocks,
     unknown: (exchange: GwExchange, missing: Missing) => void,
-    now: () => number,
+    clock: Clock,
   ) {
     this.#mocksOf = mocksOf;
     this.#unknown = unknown;
-    this.now = now;
-    this.monotonic = now;
+    this.now = () => clock.now();
+    this.monotonic = () => clock.monotonic();
   }
 
   begin(exchange: GwExchange, downstream: Downstream): void {
