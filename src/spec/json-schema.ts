@@ -136,8 +136,8 @@ function ofKind(declaration: PolicyDeclaration | ActionDeclaration, word: 'polic
     description: declaration.summary,
     properties: {
       use: { const: declaration.use, description: `The kind of ${word}.` },
-      ...properties,
       ...(word === 'policy' ? { when: WHEN } : {}),
+      ...properties,
     },
     required: ['use', ...required],
   };

@@ -2,6 +2,7 @@
 import { languageWith } from '../expression/check.js';
 import type { PolicyDeclaration } from '../policies/contract.js';
 import { declarations } from '../policies/registry.js';
+import { ObjectSchema } from '../schema/compounds.js';
 import { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import { INVALID } from '../schema/schema.js';
@@ -68,6 +69,13 @@ export interface PolicyNames {
   readonly sources: Sources;
 }
 
+/**
+ * The kind has a key `when`, as `allow` has for its rule. A condition of the policy by that name would skip the policy, and so let pass
+ * what no rule allows.
+ */
+const hasOwnWhen = ({ schema }: { readonly schema: unknown }): boolean =>
+  schema instanceof ObjectSchema && Object.hasOwn(schema.fields as object, 'when');
+
 /** Reads a policy. Reports all errors; undefined if there are any. */
 export function readPolicy(
   node: TableNode,
@@ -79,8 +87,9 @@ export function readPolicy(
   if (!declaration) return undefined;
   const language = languageWith((span, text, start, end) => sources.valueSpan(span, text, start, end));
   const decoder = new Decoder(node, place.nameSpan, language);
-  const config = declaration.schema.decode(without(node, 'use', 'when'), decoder);
-  const condition = node.entries.get('when');
+  const own = hasOwnWhen(declaration);
+  const config = declaration.schema.decode(own ? without(node, 'use') : without(node, 'use', 'when'), decoder);
+  const condition = own ? undefined : node.entries.get('when');
   const onReply = config !== INVALID && declaration.replyOnly?.(config) === true;
   // Of a config with errors it is not known whether it has effect on requests.
   const when = readWhen(condition, sources, onReply || config === INVALID, decoder);

@@ -194,7 +194,7 @@ cost = 2
 by = "header:x-tenant"
 [policy.access]
 use = "allow"
-${random.chance(0.3) ? 'deny = [{ addresses = ["9.9.9.0/24"] }, { name = "beta", when = \'"x-beta" in request.headers\' }]\n' : ''}${when(random, ON_REQUEST, ON_CONSUMER)}[[policy.access.rules]]
+${random.chance(0.3) ? 'deny = [{ addresses = ["9.9.9.0/24"] }, { name = "beta", when = \'"x-beta" in request.headers\' }]\n' : ''}[[policy.access.rules]]
 name = "acme"
 consumers = ["acme"]
 [[policy.access.rules]]

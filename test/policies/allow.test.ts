@@ -306,6 +306,7 @@ test('lint: rules that can never hold', () => {
   assert.equal(found(''), ['allow/no-rule']);
   assert.equal(found('methods = ["GET"]\ndeny = [{ name = "all" }]'), ['allow/no-rule deny.0']);
   assert.equal(found('methods = ["GET"]\n[[rules]]\n'), ['allow/two-forms methods']);
+  assert.equal(found("when = 'false'\n[[rules]]\n"), ['allow/two-forms when']);
   assert.equal(found('[[rules]]\nname = "a"\n[[deny]]\nname = "a"\nmethods = ["GET"]'), [
     'allow/rule-name deny.0.name',
   ]);

@@ -26,6 +26,17 @@ test('named policies and policies in place accept a condition', () => {
   assert.equal(inPlace?.when?.source, 'reply.status > 399');
 });
 
+test('the condition of an allow policy is that of its rule: it cannot skip the policy and let requests pass', () => {
+  const access = '[policy.access]\nuse = "allow"\ngroups = ["staff"]\nwhen = \'request.method == "POST"\'\n';
+  const { program } = bundleOf(
+    `${CONSUMER}${KEYS}${access}${route('/a', 'to = "orders"\npolicies = ["keys", "access"]')}`,
+  );
+  const found = program.policies.find(({ use }) => use === 'allow')!;
+  assert.is(found.when, undefined);
+  const { rules } = found.settings as { readonly rules: readonly { readonly when?: { readonly source: string } }[] };
+  assert.is(rules[0]?.when?.source, 'request.method == "POST"');
+});
+
 test('an error in an expression is located in every kind of TOML string', () => {
   const spelled: readonly (readonly [string, number, number])[] = [
     [`'request.metod == ""'`, 10, 17],

@@ -32,7 +32,10 @@ export function lintRules(config: AllowConfig, context: PolicyContext, report: R
       severity: 'error',
       at: [beside],
       message: 'The policy has `rules` and, beside them, conditions: they would be one more rule.',
-      help: 'Move the conditions into a rule.',
+      help:
+        beside === 'when'
+          ? 'Move `when` into a rule. An allow policy has no condition that skips it: what no rule allows is refused.'
+          : 'Move the conditions into a rule.',
       related: [{ at: ['rules'], message: 'the rules' }],
     });
   const names = new Map<string, PlacedRule>();
