@@ -72,6 +72,8 @@ test('wrong usage and refusals', async () => {
     [['list', 'acme', 'ci'], 2, 'gw keys list takes no second name.'],
     [['list', '--name', 'x'], 2, '--name is not for gw keys list.'],
     [['new', 'acme', '--plan', 'pro'], 2, 'add --create'],
+    [['new', 'acme', '--addresses', ''], 2, '--addresses has an empty item'],
+    [['new', 'acme', '--addresses', '10.0.0.1,'], 2, '--addresses has an empty item'],
     [['new', 'bolt'], 1, 'There is no consumer bolt. Add --create to create it.'],
     [['list', 'bolt'], 1, 'There is no consumer bolt.'],
     [['new', 'acme', '--expires', 'soon'], 1, '`soon` is no time'],

@@ -68,18 +68,21 @@ export default defineCommand<Options, [action: Action, consumer: string | undefi
       await rotate(io, store, { consumer: consumer!, name: credential!, overlap, expires }, json);
     } else {
       const { addresses, create, expires, groups, name, plan } = options;
-      const input = { addresses: listOf(addresses), create, expires, groups: listOf(groups), name, plan };
+      const lists = { addresses: listOf('addresses', addresses), groups: listOf('groups', groups) };
+      const input = { ...lists, create, expires, name, plan };
       await newKey(io, store, { consumer: consumer!, ...input }, json);
     }
     return EXIT.ok;
   },
 });
 
-const listOf = (text: string | undefined): readonly string[] | undefined =>
-  text
-    ?.split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
+/** An empty list is refused: a key whose addresses were left out by mistake, as an empty variable, could be used from anywhere. */
+function listOf(option: string, text: string | undefined): readonly string[] | undefined {
+  if (text === undefined) return undefined;
+  const items = text.split(',').map((item) => item.trim());
+  if (items.includes('')) throw usage(`--${option} has an empty item: write it without, or leave the option out.`);
+  return items;
+}
 
 function refuseForeign(action: Action, options: Options): void {
   for (const key of Object.values(OWN).flat()) {

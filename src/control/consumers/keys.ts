@@ -5,7 +5,7 @@
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { keyHash, newKey } from '../../key-format.js';
 import { replaceDurably } from '../../output-file.js';
-import type { CredentialChange, NewCredential, Which } from '../../spec/edit/change.js';
+import { type CredentialChange, type NewCredential, type Which, wholeSecond } from '../../spec/edit/change.js';
 import { addToJsonLines, editJsonLines } from '../../spec/edit/json-lines.js';
 import { credentialsIn, type WrittenCredential } from '../../spec/edit/read.js';
 import { addToToml, editToml } from '../../spec/edit/toml.js';
@@ -136,7 +136,8 @@ export function rotateKey({ consumer, file, name, overlap, expires }: Rotation, 
       throw new KeysError('invalid', `Credential ${name} of consumer ${consumer} is not an API key.`);
     }
     const now = tools.now();
-    const end = Math.min(now + overlap, before.entry.expires ?? Number.POSITIVE_INFINITY);
+    const most = overlap === 0 ? now : wholeSecond(now + overlap);
+    const end = Math.min(most, before.entry.expires ?? Number.POSITIVE_INFINITY);
     const old = end > now && before.entry.disabled !== true ? { name: `${name}${OLD}`, expires: end } : undefined;
     const older = known.find((one) => one.entry.name === `${name}${OLD}`);
     const key = newKey(tools.random);

@@ -3,6 +3,7 @@ import { closeSync, openSync, readFileSync, rmSync, statSync, writeSync } from '
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { destinationOf } from '../../output-file.js';
 import { errnoCode } from '../../reason.js';
 
 /** Another process has the lock for too long. */
@@ -18,8 +19,9 @@ const STALE_MS = 60_000;
 
 /** Runs `work` while no other caller does for the same path, in this process or another one. @throws LockedError */
 export async function withLock<T>(path: string, work: () => T | Promise<T>, patience = PATIENCE_MS): Promise<T> {
+  const file = realPath(path);
   // A pattern such as `consumers/*` does not match a name that begins with a dot.
-  const lock = join(dirname(path), `.${basename(path)}.lock`);
+  const lock = join(dirname(file), `.${basename(file)}.lock`);
   const until = performance.now() + patience;
   for (;;) {
     if (take(lock)) break;
@@ -34,6 +36,12 @@ export async function withLock<T>(path: string, work: () => T | Promise<T>, pati
   } finally {
     rmSync(lock, { force: true });
   }
+}
+
+/** The file that a link leads to: writers that come by different names have one lock. */
+function realPath(path: string): string {
+  const to = destinationOf(path);
+  return to.kind === 'descriptor' ? path : to.path;
 }
 
 function take(lock: string): boolean {

@@ -2,6 +2,7 @@
 
 import { readInstant } from '../../schema/instants.js';
 import { parseDuration } from '../../schema/units.js';
+import { wholeSecond } from '../../spec/edit/change.js';
 import { blockProblem, NAME_PATTERN } from '../../spec/entities.js';
 import { KeysError } from './keys.js';
 
@@ -14,14 +15,14 @@ const LONGEST = 3650 * 86_400_000;
 export function endOf(text: string, now: number): number | undefined {
   if (text === 'never') return undefined;
   const duration = parseDuration(text);
-  const end = duration === undefined ? readInstant(text) : now + duration;
-  if (end === undefined || (duration ?? 0) > LONGEST) {
+  const instant = duration === undefined ? readInstant(text) : now + duration;
+  if (instant === undefined || (duration ?? 0) > LONGEST) {
     throw invalid(
       `\`${text}\` is no time: write \`90d\`, \`12h\`, a date such as \`2027-01-31T00:00:00Z\`, or \`never\`.`,
     );
   }
-  if (end <= now) throw invalid(`\`${text}\` is in the past.`);
-  return end;
+  if (instant <= now) throw invalid(`\`${text}\` is in the past.`);
+  return wholeSecond(instant);
 }
 
 /** `24h` in milliseconds. */

@@ -204,7 +204,8 @@ export class SpecWatcher {
       return false;
     const links = this.#seen.links.get(path);
     if (links !== undefined && !sameLinks(links, linksOf(path))) return true;
-    return this.#moves.get(path) ?? stamp.moved;
+    // Of a file behind a link, the events have its own name.
+    return this.#moves.get(links === undefined ? path : realPath(path)) ?? stamp.moved;
   }
 
   /** Requests a build, unless a process still has one of the files open. */
@@ -236,7 +237,8 @@ export class SpecWatcher {
   #watch(): void {
     const folders = includeFolders(this.#seen.patterns);
     const files = [...this.#seen.files.keys()];
-    const links = [...this.#seen.links.values()].flatMap((one) => [...one.keys()]);
+    // The links, and the files that they lead to, which are replaced there.
+    const links = [...this.#seen.links].flatMap(([path, one]) => [...one.keys(), realPath(path)]);
     const key = JSON.stringify([files, links, folders]);
     this.#folders = folders;
     if (key === this.#key || this.#closed) return;
@@ -290,7 +292,7 @@ export class SpecWatcher {
     if (folder === undefined || typeof name !== 'string') return;
     const path = join(folder, name);
     if (!files.has(path) && !liesIn(path, this.#folders)) return;
-    if (this.#seen.files.has(path) || this.#what.mayMatch(path)) this.#moves.set(path, event === 'rename');
+    if (files.has(path) || this.#what.mayMatch(path)) this.#moves.set(path, event === 'rename');
     this.#notice();
   }
 

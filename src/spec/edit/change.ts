@@ -38,3 +38,6 @@ export class EditRefused extends Error {
 
 /** A date as TOML and JSON write it: without the milliseconds. */
 export const instantText = (at: number): string => new Date(at).toISOString().replace(/\.\d{3}Z$/, 'Z');
+
+/** The end of a credential as files can say it: the next whole second. */
+export const wholeSecond = (at: number): number => Math.ceil(at / 1000) * 1000;

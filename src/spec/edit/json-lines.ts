@@ -53,17 +53,32 @@ const listOf = (value: Table, key: string): unknown[] => {
   return Array.isArray(found) ? found : [];
 };
 
-/** The line of a consumer. A name is not part of another one's: only lines that contain it in quotes are parsed. */
-function lineOf(text: string, consumer: string): { start: number; end: number; value: Table } {
-  const quoted = JSON.stringify(consumer);
-  for (let at = text.indexOf(quoted); at >= 0; at = text.indexOf(quoted, at + 1)) {
-    const start = text.lastIndexOf('\n', at) + 1;
+interface Line {
+  readonly start: number;
+  readonly end: number;
+  readonly value: Table;
+}
+
+/** The line of a consumer. */
+function lineOf(text: string, consumer: string): Line {
+  const found = lineWith(text, JSON.stringify(consumer), consumer) ?? lineWith(text, '\\', consumer);
+  if (found) return found;
+  throw new EditRefused(`The file no longer declares consumer ${consumer}.`);
+}
+
+/** Only lines that contain `part` are parsed: the name in quotes, or an escape with which the name may be written. */
+function lineWith(text: string, part: string, consumer: string): Line | undefined {
+  for (let at = text.indexOf(part); at >= 0; ) {
+    const first = text.lastIndexOf('\n', at) + 1;
+    // A byte order mark is no part of the JSON.
+    const start = first === 0 && text.startsWith('\uFEFF') ? 1 : first;
     const found = text.indexOf('\n', at);
     const end = found < 0 ? text.length : text[found - 1] === '\r' ? found - 1 : found;
     const value = tableOf(text.slice(start, end));
     if (value?.['name'] === consumer) return { start, end, value };
+    at = text.indexOf(part, end);
   }
-  throw new EditRefused(`The file no longer declares consumer ${consumer}.`);
+  return undefined;
 }
 
 function tableOf(line: string): Table | undefined {

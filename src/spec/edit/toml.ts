@@ -178,10 +178,27 @@ function without(text: string, table: TableNode, { list, index }: Which): string
   if (!array || !item) return undefined;
   if (item.kind === 'table' && item.headSpan) return withoutBlock(text, item);
   const [before, after] = [array.items[index - 1], array.items[index + 1]];
-  // With the comma after it, or as the last one with the comma before it.
-  const start = after || !before ? item.span.start.offset : before.span.end.offset;
-  const end = after ? after.span.start.offset : item.span.end.offset;
-  return text.slice(0, start) + text.slice(end);
+  if (after) return text.slice(0, item.span.start.offset) + text.slice(after.span.start.offset);
+  const comma = commaAfter(text, item.span.end.offset);
+  if (comma !== undefined) return withoutLine(text, item.span.start.offset, comma);
+  // The last one: with the comma before it.
+  const start = before ? before.span.end.offset : item.span.start.offset;
+  return text.slice(0, start) + text.slice(item.span.end.offset);
+}
+
+/** The end of a comma at the end of a list, behind an item; undefined if there is none. */
+function commaAfter(text: string, end: number): number | undefined {
+  const found = /^(?:\s|#.*)*,/.exec(text.slice(end));
+  return found === null ? undefined : end + found[0].length;
+}
+
+/** Without a range, and without its line and the comment on it, if nothing else is there. */
+function withoutLine(text: string, start: number, end: number): string {
+  const first = text.lastIndexOf('\n', start - 1) + 1;
+  const rest = /^[ \t]*(?:#.*)?\n/.exec(text.slice(end));
+  if (first === 0 || rest === null || text.slice(first, start).trim() !== '')
+    return text.slice(0, start) + text.slice(end);
+  return text.slice(0, first) + text.slice(end + rest[0].length);
 }
 
 /** The block with the comment directly above it, and one of the blank lines around it. */

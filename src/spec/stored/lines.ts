@@ -172,7 +172,8 @@ export class LocatedLines {
     const whole = { start: 0, end: this.#bytes.length };
     const quoted = JSON.stringify(name);
     for (const { at, text } of linesOf(this.#bytes, whole)) {
-      if (!text.includes(quoted)) continue;
+      // A name may be written with escapes.
+      if (!text.includes(quoted) && !text.includes('\\')) continue;
       const found = this.entry(at);
       if ('keySpan' in found && found.key === name) return found;
     }

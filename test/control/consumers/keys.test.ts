@@ -194,6 +194,29 @@ test('two writers at once lose no change', async () => {
   assert.equal([...keys('acme')].sort(), names.map((name) => `${name} active`).sort());
 });
 
+test('writers that come by links have the lock of the file', async () => {
+  const { folder } = place('', { 'all.jsonl': '' });
+  const [file, link] = [join(folder, 'consumers/all.jsonl'), join(folder, 'link.jsonl')];
+  symlinkSync(file, link);
+  let others: unknown;
+  await withLock(file, async () => {
+    others = await withLock(link, () => 'both', 50).catch((error: unknown) => error);
+  });
+  assert.instance(others, LockedError);
+});
+
+test('the end of a key is the one that the file says', async () => {
+  const { places, tools, wait, read } = place('consumers = "consumers/*"\n', { 'all.jsonl': '{"name":"acme"}\n' });
+  wait(826);
+  const made = await addKey(places(), { consumer: 'acme', name: 'ci', expires: '1d' }, tools);
+  assert.is(made.expires, START + DAY + 1000);
+  assert.match(read('consumers/all.jsonl'), '"expires":"2026-11-30T12:00:01Z"');
+  const { old } = await replaceKey(places(), { consumer: 'acme', name: 'ci', overlap: '1h', expires: 'never' }, tools);
+  assert.is(old?.expires, START + 3_600_000 + 1000);
+  const atOnce = await replaceKey(places(), { consumer: 'acme', name: 'ci', overlap: '0' }, tools);
+  assert.is(atOnce.old, undefined);
+});
+
 test('a lock of a process that has ended is taken over; one of a running process is not', async () => {
   const { folder } = place('');
   const [path, lock] = [join(folder, 'x'), join(folder, '.x.lock')];

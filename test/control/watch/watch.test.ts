@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
@@ -133,6 +133,28 @@ test('the watcher reports a symbolic link with a new target', async () => {
     symlinkSync(join(folder, 'two'), `${link}.new`);
     renameSync(`${link}.new`, link);
   });
+  await watcher.close();
+});
+
+test('a file that is replaced behind a symbolic link is complete at once', async () => {
+  const [folder, other] = [temporaryFolder(), temporaryFolder()];
+  const [file, link] = [join(other, 'real.toml'), join(folder, 'link.toml')];
+  writeFileSync(file, 'a = 1\n');
+  symlinkSync(file, link);
+  const { watcher, next } = watching(link);
+  await delay(300); // It watches the folders then.
+  for (let count = 0; count < 3; count++) {
+    await next(`replacement ${count}`, () => {
+      writeFileSync(`${file}.new`, `a = ${count}\n`);
+      // File times are coarse, so that they need not show the rename: here they never do.
+      utimesSync(`${file}.new`, 4_000_000_000, 4_000_000_000);
+      renameSync(`${file}.new`, file);
+    });
+    // What was written in place would have to be unchanged for 2 s.
+    assert.is(watcher.insist(), true);
+  }
+  await next('a write', () => writeFileSync(file, 'a = 100\n'));
+  assert.is(watcher.insist(), false);
   await watcher.close();
 });
 

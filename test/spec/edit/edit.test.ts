@@ -104,6 +104,21 @@ test('items of lists are removed with their comma', () => {
   assert.match(editToml(none, 'bolt', [add()]), `credentials = [{ name = "new", key = "${HASH('0')}" }]\n`);
 });
 
+test('a comma at the end of a list stays valid when the last item goes', () => {
+  const text = `[consumer.acme]\napi_keys = [\n  "${HASH('a')}", # one\n  "${HASH('b')}" # two\n  ,\n  "${HASH('c')}", # three\n]\n`;
+  const keys = (at: readonly number[]): string =>
+    editToml(
+      text,
+      'acme',
+      at.map((index) => ({ do: 'remove', which: { list: 'api_keys', index } })),
+    );
+  assert.is(keys([2]), text.replace(`  "${HASH('c')}", # three\n`, ''));
+  assert.is(keys([2, 1, 0]), '[consumer.acme]\napi_keys = [\n]\n');
+  assert.is(keys([2, 0]), `[consumer.acme]\napi_keys = [\n  "${HASH('b')}" # two\n  ,\n]\n`);
+  const inline = `[consumer.acme]\ncredentials = [{ name = "a", key = "${HASH('a')}" },]\n`;
+  assert.is(editToml(inline, 'acme', [{ do: 'remove', which: at(0) }]), '[consumer.acme]\ncredentials = []\n');
+});
+
 test('values are replaced, and new ones get a line', () => {
   const change: CredentialChange = { do: 'set', which: at(0), name: 'ci-old', expires: END };
   assert.equal(diff(SPEC, editToml(SPEC, 'acme', [change])), [
@@ -179,6 +194,16 @@ test('of JSON lines, only the line of the consumer changes', () => {
   const none = editJsonLines(LINES, 'acme', [{ do: 'remove', which: at(0, 'api_keys') }]);
   assert.match(none, '{"name":"acme"}\n');
   assert.throws(() => editJsonLines(LINES, 'like', [add()]), refused);
+});
+
+test('lines behind a byte order mark, and names with escapes, are edited too', () => {
+  const text = `\uFEFF{"name":"acme","api_keys":["${HASH('a')}"]}\r\n{"name":"\\u0062olt","tags":{"n":"\\n"},"api_keys":["${HASH('b')}"]}\n`;
+  for (const name of ['acme', 'bolt']) {
+    assert.is(credentialsIn(text, true, name)?.length, 1);
+    const edited = editJsonLines(text, name, [{ do: 'remove', which: at(0, 'api_keys') }]);
+    assert.ok(edited.startsWith('\uFEFF{"name":"acme"'));
+    assert.equal(credentialsIn(edited, true, name), []);
+  }
 });
 
 test('a new consumer is a line at the end, also after one without a line end', () => {
