@@ -32,6 +32,15 @@ export class VaultRefusal extends Error {
   }
 }
 
+/** What a status means for a request. */
+type Refusals = { readonly [status: number]: string };
+const READ: Refusals = { 403: 'the token is not valid or may not read it', 404: 'there is no such secret' };
+const LOGIN: Refusals = {
+  400: 'the login is refused',
+  403: 'the login is refused',
+  404: 'there is no such auth method',
+};
+
 const MAX_REPLY = 256 * 1024;
 const FILE = { maxBytes: INPUT_LIMITS.secret };
 
@@ -59,7 +68,7 @@ export class VaultClient {
       login.method === 'approle'
         ? { role_id: plain(login.roleId), secret_id: plain(login.secretId) }
         : { role: login.role, jwt: readInputText(resolve(this.#root, login.jwt), FILE).trim() };
-    return tokenIn(await this.#send('POST', `auth/${login.mount}/login`, undefined, body));
+    return tokenIn(await this.#send('POST', `auth/${login.mount}/login`, undefined, body, LOGIN));
   }
 
   /** How long a given token is valid. One that may not look itself up is used as it is. */
@@ -83,7 +92,7 @@ export class VaultClient {
     const { mount = path.split('/', 1)[0]! } = this.#entry;
     const rest = path.startsWith(`${mount}/`) ? path.slice(mount.length + 1) : path;
     const place = [...mount.split('/'), 'data', ...rest.split('/')].map(encodeURIComponent).join('/');
-    const { data } = await this.#send('GET', place, token);
+    const { data } = await this.#send('GET', place, token, undefined, READ);
     const { data: values, metadata } = tableOf(data);
     const { version } = tableOf(metadata);
     if (typeof values !== 'object' || values === null || typeof version !== 'number')
@@ -91,7 +100,13 @@ export class VaultClient {
     return { version, values: tableOf(values) };
   }
 
-  async #send(method: string, path: string, token: string | undefined, body?: Body): Promise<Body> {
+  async #send(
+    method: string,
+    path: string,
+    token: string | undefined,
+    body?: Body,
+    refusals: Refusals = {},
+  ): Promise<Body> {
     const { address, namespace, timeout, ca } = this.#entry;
     const url = `${plain(address).replace(/\/+$/, '')}/v1/${path}`;
     const headers = {
@@ -112,9 +127,15 @@ export class VaultClient {
       },
       this.#signal,
     );
-    if (reply.status === 404) throw new VaultRefusal(404, 'there is no such secret (status 404)');
+    const { status } = reply;
     // The errors in the reply may name the token or the path of another tenant.
-    if (reply.status !== 200) throw new VaultRefusal(reply.status, `Vault answers with status ${reply.status}`);
+    if (status !== 200)
+      throw new VaultRefusal(
+        status,
+        refusals[status] === undefined
+          ? `Vault answers with status ${status}`
+          : `${refusals[status]} (status ${status})`,
+      );
     return tableOf(jsonOf(reply.body));
   }
 }

@@ -88,7 +88,12 @@ test('an AppRole and a service account log in; a wrong secret id does not', asyn
   assert.ok(vault.requests.includes('POST /v1/auth/approle/login'));
   first.abandon();
   const wrong = await secrets.prepare(approle('guess'), '/', ['secret/a#x']);
-  assert.match(wrong.find('secret/a#x').problem ?? '', /Vault answers with status 400/);
+  assert.match(wrong.find('secret/a#x').problem ?? '', /cannot be read: the login is refused \(status 400\)/);
+  vault.outage = (reply) => reply.writeHead(404).end('{"errors":[]}');
+  const nowhere = await secrets.prepare(approle('secret'), '/', ['secret/a#x']);
+  assert.match(nowhere.find('secret/a#x').problem ?? '', /there is no such auth method \(status 404\)/);
+  nowhere.abandon();
+  vault.outage = undefined;
   wrong.abandon();
   const folder = temporaryFolder();
   writeFileSync(join(folder, 'token'), 'jwt-of-the-pod\n');
@@ -141,6 +146,13 @@ test('during an outage the last values stay, requests slow down, and what is new
     log.lines.filter(({ level }) => level !== 'debug').map(({ message }) => message),
     ['vault cannot be read, the last values stay in use', 'vault can be read again'],
   );
+});
+
+test('a token that may not read a secret is no missing secret', async () => {
+  vault.outage = (reply) => reply.writeHead(403).end('{"errors":["permission denied"]}');
+  const found = await secrets.prepare(entry(), '/', ['secret/a#x']);
+  assert.match(found.find('secret/a#x').problem ?? '', /the token is not valid or may not read it \(status 403\)/);
+  found.abandon();
 });
 
 test('a removed secret keeps its last value', async () => {
