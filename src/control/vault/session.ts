@@ -93,13 +93,17 @@ export class VaultSession {
     this.#facts.active = true;
     this.#facts.nextRun = null;
     let failure: unknown;
+    let failed = 0;
     await this.#each([...this.#used], (path, error) => {
+      failed++;
       failure ??= new Error(`${path}: ${reasonOf(error)}`);
     });
     this.#facts.active = false;
     if (this.#ending.signal.aborted) return;
     this.#note(failure);
-    this.#schedule(failure === undefined ? this.#refresh : this.#backoff.next());
+    // One secret that cannot be read must not delay the others.
+    const wait = failure === undefined ? this.#refresh : this.#backoff.next();
+    this.#schedule(failed < this.#used.size ? Math.min(wait, this.#refresh) : wait);
     const changed = [...this.#used].some((path) => !sameSecret(before.get(path), this.#known.get(path)));
     if (changed) this.#changed();
   }

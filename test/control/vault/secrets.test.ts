@@ -148,6 +148,18 @@ test('during an outage the last values stay, requests slow down, and what is new
   );
 });
 
+test('a secret that was removed does not delay the others', async () => {
+  vault.write('secret/a', { x: '1' });
+  vault.write('secret/b', { x: '1' });
+  (await secrets.prepare(entry({ refresh: 2000 }), '/', ['secret/a#x', 'secret/b#x'])).commit();
+  vault.remove('secret/a');
+  for (let round = 0; round < 8; round++) await pass(2000);
+  assert.is(secrets.snapshot?.failing, true);
+  vault.write('secret/b', { x: '2' });
+  await pass(2000);
+  assert.is(changes, 1);
+});
+
 test('a token that may not read a secret is no missing secret', async () => {
   vault.outage = (reply) => reply.writeHead(403).end('{"errors":["permission denied"]}');
   const found = await secrets.prepare(entry(), '/', ['secret/a#x']);
