@@ -240,6 +240,9 @@ test('lint: the endpoint, the client, signed answers', () => {
   const rest = 'audience = "a"';
   assert.equal(lint('introspect', `${URL_LINE}\n${rest}`), []);
   assert.equal(lint('introspect', rest), ['introspect/service']);
+  const byTls = 'client_id = "gw"\nclient_auth = "tls_client_auth"';
+  assert.equal(lint('introspect', `${URL_LINE}\n${rest}\n${byTls}`), ['introspect/client client_auth']);
+  assert.equal(lint('introspect', `service = "x"\n${rest}\n${byTls}`), []);
   assert.equal(lint('introspect', `${URL_LINE}\n${rest}\nservice = "x"`), ['introspect/service service']);
   assert.equal(lint('introspect', `${URL_LINE}\n${rest}\npath = "/x"`), ['introspect/service path']);
   assert.equal(lint('introspect', `${URL_LINE}`), ['introspect/no-audience']);

@@ -355,6 +355,8 @@ test('lint: what browsers and issuers would not accept', () => {
   const base = (url: string, more = ''): string =>
     `issuer = "${ISSUER}"\nclient_id = "shop"\nclient_secret = "\${env:S}"\nbase_url = "${url}"\nsession_secrets = ["\${env:A}"]\n${more}`;
   assert.equal(lint('oidc', base('https://shop.example.com')), []);
+  const byTls = base('https://shop.example.com').replace(/client_secret.*/, 'client_auth = "tls_client_auth"');
+  assert.equal(lint('oidc', byTls), ['oidc/client client_auth']);
   assert.equal(lint('oidc', base('http://127.0.0.1:8080', 'insecure_cookies = true')), []);
   assert.equal(lint('oidc', base('http://shop.example.com', 'insecure_cookies = true')), [
     'oidc/insecure-cookies insecure_cookies',

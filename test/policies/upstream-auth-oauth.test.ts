@@ -280,6 +280,18 @@ test('a token of another client id is not used after a reload', async () => {
   assert.is(sent(await run(same)), 'Bearer t1', 'a rotated secret is one of the same client');
 });
 
+test('the token endpoint can be a service of the spec, at the path of its URL', async () => {
+  const b = server(oauth2(', service = "id"'));
+  b.around.mocks = {
+    id: (call) => {
+      b.asked.push(call);
+      return json({ access_token: 'of-service', token_type: 'Bearer' });
+    },
+  };
+  assert.is(sent(await run(b)), 'Bearer of-service');
+  assert.is(b.asked[0]!.path, '/token');
+});
+
 test('lint: the client and plain http', () => {
   const cases: readonly (readonly [string, readonly string[]])[] = [
     [oauth2(), []],
@@ -287,6 +299,15 @@ test('lint: the client and plain http', () => {
     [
       'oauth2 = { token_url = "https://id.example/token", client_id = "gw", client_auth = "client_secret_post" }',
       ['upstream-auth/client oauth2.client_auth'],
+    ],
+    [oauth2(', service = "id"'), []],
+    [
+      'oauth2 = { token_url = "https://id.example/token", client_id = "gw", client_auth = "tls_client_auth" }',
+      ['upstream-auth/client oauth2.client_auth'],
+    ],
+    [
+      'oauth2 = { token_url = "https://id.example/token", service = "id", client_id = "gw", client_auth = "tls_client_auth" }',
+      [],
     ],
     [oauth2().replace('https', 'http'), ['upstream-auth/plain-http oauth2.token_url']],
     [oauth2().replace('https://id.example', 'http://127.0.0.1:99'), []],

@@ -58,7 +58,7 @@ export default declarePolicy<IntrospectConfig, IntrospectSettings>({
   problems: Object.values(PROBLEMS),
   lint(config, context, report) {
     lintService(config, report);
-    for (const problem of clientProblems(config, 'introspect/client')) report(problem);
+    for (const problem of clientProblems(config, 'introspect/client', noCertificate(config))) report(problem);
     if (config.signed !== undefined) lintSigned(config.signed, context, report);
     lintUse(config, context, report);
   },
@@ -107,6 +107,9 @@ function fileKeys(path: string, context: PolicyContext) {
   const read = text === undefined ? `cannot be read: ${cause}` : keysOfFile(text);
   return typeof read === 'string' ? { keys: [], fault: read } : { keys: read, fault: undefined };
 }
+
+const noCertificate = ({ service }: IntrospectConfig): string | undefined =>
+  service === undefined ? 'Set `service` to one whose `tls` has `cert` and `key`, instead of `url`.' : undefined;
 
 function lintService(
   { url, service, path, client_auth, client_key, client_audience }: IntrospectConfig,

@@ -9,6 +9,7 @@ import { PROBLEMS } from './problems.js';
 import { type BearerSettings, type OidcConfig, type OidcSettings, schema } from './schema.js';
 
 const ALGORITHMS = ['RS256', 'PS256', 'ES256', 'EdDSA'] as const;
+const NO_CERTIFICATE = 'Use `private_key_jwt`: gw has no certificate for an issuer.';
 /** Bytes of the form with a logout token. */
 const MAX_FORM = 64 * 1024;
 /** Parameters of a login that gw sets. */
@@ -62,7 +63,8 @@ export default declarePolicy<OidcConfig, OidcSettings>({
     },
   ],
   lint(config, context, report) {
-    const problems = config.client_id === undefined ? [noClient()] : clientProblems(config, 'oidc/client');
+    const problems =
+      config.client_id === undefined ? [noClient()] : clientProblems(config, 'oidc/client', NO_CERTIFICATE);
     for (const problem of problems) report(problem);
     lintSite(config, context, report);
     lintUse(config, context, report);

@@ -25,10 +25,7 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
   // Tokens belong to what they are fetched with: an edit of the routes keeps them.
   stateKey: (config) => stateOf(config),
   traits: (config) => ({ ownsRequestFields: fieldsOf(config) }),
-  calls: ({ oauth2, token_exchange }) => [
-    ...(oauth2 === undefined ? [] : [{ at: ['oauth2', 'token_url'], url: oauth2.token_url }]),
-    ...(token_exchange === undefined ? [] : [{ at: ['token_exchange', 'token_url'], url: token_exchange.token_url }]),
-  ],
+  calls: ({ oauth2, token_exchange }) => [...callsOf(oauth2, 'oauth2'), ...callsOf(token_exchange, 'token_exchange')],
   body: ({ signature, aws, oauth2, token_exchange }) => {
     const signed = aws?.payload === 'signed' ? aws.max_body : signature?.max_body;
     const max = signed ?? oauth2?.max_body ?? token_exchange?.max_body;
@@ -148,6 +145,12 @@ function kindOf(config: UpstreamAuthConfig): KindSettings | undefined {
   };
 }
 
+const callsOf = (oauth: UpstreamAuthConfig['oauth2'], key: string) => {
+  if (oauth === undefined) return [];
+  const { service, token_url: url } = oauth;
+  return service === undefined ? [{ at: [key, 'token_url'], url }] : [{ at: [key, 'service'], service }];
+};
+
 /** `client_id` is required, so there is a client. */
 function oauthSettings(
   config: NonNullable<UpstreamAuthConfig['oauth2']>,
@@ -158,7 +161,7 @@ function oauthSettings(
   const named = [...Object.entries({ scope, audience, resource }), ...more, ...Object.entries(params)];
   return {
     endpoint,
-    service: origin,
+    service: config.service ?? origin,
     path,
     client: clientSettings(config)!,
     params: named.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),

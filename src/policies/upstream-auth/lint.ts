@@ -54,7 +54,9 @@ function lintAws({ aws }: UpstreamAuthConfig, report: Report): void {
 
 function lintClient(oauth: UpstreamAuthConfig['oauth2'], key: string, report: Report): void {
   if (oauth === undefined) return;
-  for (const problem of clientProblems(oauth, 'upstream-auth/client', [key])) report(problem);
+  const noCertificate =
+    oauth.service === undefined ? 'Set `service` to one whose `tls` has `cert` and `key`.' : undefined;
+  for (const problem of clientProblems(oauth, 'upstream-auth/client', noCertificate, [key])) report(problem);
   if (oauth.client_id === undefined)
     report({
       code: 'upstream-auth/client',

@@ -107,6 +107,12 @@ const oauthFields = () => ({
     'Token endpoint. It becomes a service with the default settings.',
     'https://id.example.com/oauth2/token',
   ),
+  service: s
+    .string({ nonEmpty: true })
+    .describe(
+      'Name of the service with the token endpoint, for its own timeouts and TLS settings. Default: one from `token_url`.',
+    )
+    .optional(),
   ...clientFields(),
   scope: s
     .string({

@@ -193,8 +193,8 @@ test('secrets of a request that a server quotes are not in the cause', () => {
 });
 
 test('config: the method by what is given, and what is missing', () => {
-  const codes = (config: Parameters<typeof clientProblems>[0]) =>
-    clientProblems(config, 'x/client').map(({ at, message }) => `${at.join('.')} ${message}`);
+  const codes = (config: Parameters<typeof clientProblems>[0], noCertificate?: string) =>
+    clientProblems(config, 'x/client', noCertificate).map(({ at, message }) => `${at.join('.')} ${message}`);
   assert.is(clientSettings({ client_id: 'a' })?.method, 'none');
   assert.is(clientSettings({ client_id: 'a', client_secret: { $ref: '${env:S}' } })?.method, 'client_secret_basic');
   assert.is(clientSettings({ client_id: 'a', client_key: { $ref: '${env:S}' } })?.method, 'private_key_jwt');
@@ -206,6 +206,11 @@ test('config: the method by what is given, and what is missing', () => {
   ]);
   assert.equal(codes({ client_id: 'a', client_key: 'k', client_secret: 's' }), [
     'client_secret `client_secret` is not used by `private_key_jwt`.',
+  ]);
+  const byTls = { client_id: 'a', client_auth: 'tls_client_auth' } as const;
+  assert.equal(codes(byTls), []);
+  assert.equal(codes(byTls, 'Use a key.'), [
+    'client_auth `tls_client_auth` needs a client certificate, but requests to this endpoint have none.',
   ]);
   assert.ok(s.object(clientFields()));
 });

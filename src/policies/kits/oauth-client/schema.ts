@@ -72,10 +72,14 @@ export function clientSettings(config: ClientConfig): ClientSettings | undefined
   };
 }
 
-/** What is missing or contradicts, under the code of the policy. `at`: path of the table with these keys. */
+/**
+ * What is missing or contradicts, under the code of the policy. `at`: path of the table with these keys. `noCertificate`: what to do
+ * about requests that have no client certificate; undefined if they can have one.
+ */
 export function clientProblems(
   config: ClientConfig,
   code: string,
+  noCertificate: string | undefined,
   at: readonly (string | number)[] = [],
 ): readonly PolicyProblem[] {
   const problem = (key: string, message: string, help: string): PolicyProblem => ({
@@ -92,6 +96,14 @@ export function clientProblems(
     return keyed || method === 'tls_client_auth'
       ? [problem('client_auth', 'The client has no id: `client_id` is missing.', 'Add `client_id`.')]
       : [];
+  if (method === 'tls_client_auth' && noCertificate !== undefined)
+    return [
+      problem(
+        'client_auth',
+        '`tls_client_auth` needs a client certificate, but requests to this endpoint have none.',
+        noCertificate,
+      ),
+    ];
   if (keyed && config[needs] === undefined)
     return [
       problem('client_auth', `\`${method}\` needs \`${needs}\`.`, `Add \`${needs}\`, or change \`client_auth\`.`),
