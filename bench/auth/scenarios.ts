@@ -2,7 +2,7 @@
 import type { Scenario } from '../proxy/scenarios/scenario.js';
 import { decisions, forward, introspect } from './asked.js';
 import { bodies } from './bodies.js';
-import { certificates, forwardedMany, forwardedOne } from './certificates.js';
+import { CERTIFICATES, certificates, forwardedMany, forwardedOne } from './certificates.js';
 import * as credentials from './credentials.js';
 import { login } from './login.js';
 import * as peers from './peers.js';
@@ -42,7 +42,9 @@ export const scenarios: readonly Scenario[] = [
   scenario({
     name: 'cold',
     title: 'another credential in each request',
-    notes: [`${credentials.COLD} tokens, ${credentials.CONSUMERS} keys: more than gw keeps results of`],
+    notes: [
+      `${credentials.COLD} tokens, ${CERTIFICATES} certificates: more than gw keeps results of; ${credentials.CONSUMERS} keys`,
+    ],
     entries: (setting) => [
       policies.NOTHING,
       policies.apiKeys(setting),

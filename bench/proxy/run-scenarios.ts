@@ -68,7 +68,7 @@ function reportOf(title: string, sections: readonly Section[], { pace, descripto
     tables: sections.map(tableOf),
     notes: [
       ...(targets.length === 0 ? [] : [`${targets.length - missed} of ${targets.length} targets met`]),
-      `medians of ${roundsOf(pace)} rounds of ${pace.seconds} s, with the middle half in brackets; ratios are medians of the ratios within each round`,
+      `medians of ${roundsOf(pace, sections)} rounds of ${pace.seconds} s, with the middle half in brackets; ratios are medians of the ratios within each round`,
       `other programs used ${(others * 100).toFixed(0)} % of the CPU time${others > QUIET ? ': too much for meaningful figures' : ''}`,
       'CPU is user and system time of the process with all its threads and children',
       `gw on Node ${process.versions.node}, ${availableParallelism()} cores, Linux ${/^\d+\.\d+/.exec(release())?.[0] ?? ''}, at most ${descriptors} open files per process`,
@@ -79,5 +79,15 @@ function reportOf(title: string, sections: readonly Section[], { pace, descripto
   };
 }
 
-const roundsOf = ({ rounds, fewerRounds }: Pace): string =>
-  rounds === fewerRounds ? `${rounds}` : `${rounds} (connections, bodies, uploads, routes and latency: ${fewerRounds})`;
+/** The number of rounds, and the scenarios with fewer. */
+export function roundsOf(
+  { rounds, fewerRounds }: Pick<Pace, 'rounds' | 'fewerRounds'>,
+  sections: readonly Section[],
+): string {
+  const hasFewer = ({ lines }: Section): boolean =>
+    lines.some((line) => line.void === '' && Object.values(line.figures).some(({ length }) => length === fewerRounds));
+  const fewer = new Set(sections.filter(hasFewer).map(({ scenario }) => scenario));
+  return rounds === fewerRounds || fewer.size === 0
+    ? `${rounds}`
+    : `${rounds} (${[...fewer].join(', ')}: ${fewerRounds})`;
+}

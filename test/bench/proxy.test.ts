@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ReplyCounter } from '../../bench/proxy/reply-counter.js';
+import { roundsOf } from '../../bench/proxy/run-scenarios.js';
 import {
   type Line,
   note,
@@ -44,6 +45,26 @@ test('a target on a void line is missed; a target on an absent peer is omitted',
   assert.is(targetOfRatio([line('gw', [3]), line('HAProxy', [1])], 'gw', 'HAProxy', 1.2)[0]?.met, false);
   assert.is(targetOfValue(line('gw', [11, 12, 40]), 'cpu', 12, 'KiB')[0]?.met, true);
   assert.is(targetOfValue(line('gw', [13]), 'cpu', 12, 'KiB')[0]?.met, false);
+});
+
+test('the report names the scenarios with fewer rounds, and no others', () => {
+  const section = (scenario: string, lines: readonly Line[]): Section => ({
+    scenario,
+    title: scenario,
+    columns: [],
+    lead: 'cpu',
+    against: [],
+    lines,
+    targets: [],
+    notes: [],
+  });
+  const pace = { rounds: 5, fewerRounds: 3 };
+  const whole = section('cached', [
+    line('gw', [1, 1, 1, 1, 1]),
+    line('nginx', [1, 1, 1], 'the process ended under load'),
+  ]);
+  assert.is(roundsOf(pace, [whole]), '5');
+  assert.is(roundsOf(pace, [whole, section('bodies', [line('gw', [1, 1, 1])])]), '5 (bodies: 3)');
 });
 
 test('a void line shows its reason instead of figures', () => {
