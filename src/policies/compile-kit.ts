@@ -58,6 +58,31 @@ export function limitKeyOf(by: string): { by: 'ip' | 'consumer' | 'route' | 'hea
   return { by: by === 'consumer' || by === 'route' ? by : 'ip' };
 }
 
+/** A reference to a secret: the secret itself in a spec is an error. `what`: `a secret`, for messages. */
+export const secretReference = (what = 'a secret') =>
+  s.reference(
+    `a reference to ${what}`,
+    () => ({
+      message: 'A secret must not be written in the spec.',
+      help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
+    }),
+    { sensitive: true },
+  );
+
+/** Text that needs no escapes in a quoted string, such as a realm (RFC 9110 section 5.6.4). */
+export const plainText = () =>
+  s.string({ pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' });
+
+/** Whether the host of a URL, as `hostname` has it, is this machine; RFC 6761 section 6.3 says so of all below `localhost`. */
+export const isLoopbackHost = (hostname: string): boolean =>
+  /^((.+\.)?localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+
+/** Whether a URL is reached in a way that others can read and change: by http, beyond this machine. */
+export function isPlainHttp(url: unknown): boolean {
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
+  return parsed?.protocol === 'http:' && !isLoopbackHost(parsed.hostname);
+}
+
 /** Whether text is a valid header field value: printable ASCII and tab, RFC 9110 section 5.5. */
 export const isFieldText = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);
 

@@ -1,4 +1,4 @@
-import { isPrivate } from '../address.js';
+import { isLoopback, isPrivate, targetEndpoint } from '../address.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -8,15 +8,13 @@ const rule: Rule = {
   partial: true,
   check(model, report) {
     const address = model.vault?.address;
-    if (typeof address !== 'string') return;
-    const { protocol, hostname } = new URL(address);
-    const local = hostname === 'localhost' || hostname.startsWith('127.') || hostname === '[::1]';
-    if (protocol !== 'http:' || local) return;
-    const where = isPrivate(hostname) ? 'in the private network' : 'on the way';
+    const endpoint = address === undefined ? undefined : targetEndpoint(address);
+    if (endpoint === undefined || endpoint.scheme !== 'http' || isLoopback(endpoint.host)) return;
+    const where = isPrivate(endpoint.host) ? 'in the private network' : 'on the way';
     report({
       span: model.at.spanOf('vault', 'address'),
       entity: 'vault',
-      message: `The token and all secrets are sent to \`${hostname}\` unencrypted: everyone ${where} can read them.`,
+      message: `The token and all secrets are sent to \`${endpoint.host}\` unencrypted: everyone ${where} can read them.`,
       help: 'Use the https URL of Vault; `ca` names the file with its authority.',
     });
   },

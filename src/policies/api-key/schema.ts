@@ -1,5 +1,5 @@
 /** Config of the api-key policy. */
-import { type Infer, isFieldName, s } from '../compile-kit.js';
+import { type Infer, isFieldName, plainText, s } from '../compile-kit.js';
 
 export const schema = s.object({
   header: s
@@ -22,10 +22,7 @@ export const schema = s.object({
     .boolean()
     .describe('Let requests without a key pass, without a consumer. A wrong key still gets 401.')
     .default(false),
-  realm: s
-    .string({ pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' })
-    .describe('Realm in the `WWW-Authenticate` field of a 401.')
-    .default('api'),
+  realm: plainText().describe('Realm in the `WWW-Authenticate` field of a 401.').default('api'),
 });
 
 export type ApiKeyConfig = Infer<typeof schema>;

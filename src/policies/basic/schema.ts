@@ -1,5 +1,5 @@
 /** Config of the basic policy. */
-import { type Infer, s } from '../compile-kit.js';
+import { type Infer, plainText, s } from '../compile-kit.js';
 import type { LimitRate } from '../contract.js';
 
 /** Failed attempts for one user name, if the spec sets no rate. */
@@ -34,10 +34,7 @@ export const schema = s.object({
     .boolean()
     .describe('Let requests without credentials pass, without a consumer. Wrong ones still get 401.')
     .default(false),
-  realm: s
-    .string({ pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' })
-    .describe('Realm in the `WWW-Authenticate` field of a 401: browsers show it.')
-    .default('api'),
+  realm: plainText().describe('Realm in the `WWW-Authenticate` field of a 401: browsers show it.').default('api'),
 });
 
 export type BasicConfig = Infer<typeof schema>;

@@ -1,4 +1,5 @@
 /** What is wrong with the lists of a config. */
+import { isPlainHttp } from '../compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../contract.js';
 import { readList } from './entries.js';
 import type { BlockConfig } from './schema.js';
@@ -38,7 +39,7 @@ export function lintLists(config: BlockConfig, context: PolicyContext, report: R
         help: 'Set `file = "PATH"` or `url = "https://..."`.',
       });
     else if (list.file !== undefined) lintFile(list, list.file, index, context, report);
-    if (typeof url === 'string' && isPlainHttp(url))
+    if (isPlainHttp(url))
       report({
         code: 'block/plain-http',
         severity: 'warning',
@@ -81,10 +82,4 @@ function lintFile(
     message,
     help: `One entry per line, comments with \`#\`; or a JSON array of texts. This is a list of ${of}.`,
   });
-}
-
-/** Whether a URL has no TLS and leads beyond this machine. */
-function isPlainHttp(url: string): boolean {
-  const { hostname, protocol } = new URL(url);
-  return protocol === 'http:' && !/^(localhost|127\..*|\[::1\])$/.test(hostname);
 }

@@ -1,17 +1,7 @@
 /** Config of the csrf policy. */
-import { type Infer, isFieldName, s } from '../compile-kit.js';
+import { type Infer, isFieldName, s, secretReference } from '../compile-kit.js';
 
 const ORIGIN = /^https?:\/\/(\*\.)?([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?$/;
-
-const secret = () =>
-  s.reference(
-    'a reference to a secret',
-    () => ({
-      message: 'A secret must not be written in the spec.',
-      help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
-    }),
-    { sensitive: true },
-  );
 
 const tokenName = (what: string) => (name: string) =>
   isFieldName(name) ? undefined : `\`${name}\` is not a valid ${what} name.`;
@@ -35,7 +25,7 @@ export const schema = s.object({
   token: s
     .object({
       secrets: s
-        .array(secret(), { min: 1 })
+        .array(secretReference(), { min: 1 })
         .describe('Secrets of at least 32 bytes: references. The first one signs, all of them verify.', [
           '${env:CSRF_SECRET}',
         ]),

@@ -1,15 +1,6 @@
 /** Config of the http-signature policy. */
-import { type Infer, s } from '../compile-kit.js';
+import { type Infer, plainText, s, secretReference } from '../compile-kit.js';
 import { type PublicKeyJwk, SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../kits/http-signature/index.js';
-
-const secret = s.reference(
-  'a reference to a secret',
-  () => ({
-    message: 'A secret must not be written in the spec.',
-    help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
-  }),
-  { sensitive: true },
-);
 
 const key = s.object({
   id: s.string({ nonEmpty: true }).describe('Key id (`keyid`) that signatures name.', 'partner-2027'),
@@ -17,7 +8,7 @@ const key = s.object({
     .string({ nonEmpty: true })
     .describe('File with the public key, PEM or JWK, relative to the spec; or the PEM text.', 'partner.pem')
     .optional(),
-  secret: secret
+  secret: secretReference()
     .describe('Shared secret for `hmac-sha256`, at least 32 bytes: a reference.', '${env:PARTNER_SECRET}')
     .optional(),
   algorithm: s
@@ -28,8 +19,6 @@ const key = s.object({
 });
 
 export const NONCES = ['required', 'optional', 'ignored'] as const;
-
-const plain = { pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' };
 
 export const schema = s.object({
   consumers: s.boolean().describe('Accept the keys of consumers: their credentials with a `key_id`.').default(true),
@@ -60,10 +49,7 @@ export const schema = s.object({
     .string({ pattern: /^[a-z*][a-z0-9_.*-]*$/, expected: 'a label such as `"sig1"`' })
     .describe('Label of the signature to verify. Default: the only one.', 'sig1')
     .optional(),
-  tag: s
-    .string(plain)
-    .describe('Tag of the signature to verify: others are for other recipients.', 'orders')
-    .optional(),
+  tag: plainText().describe('Tag of the signature to verify: others are for other recipients.', 'orders').optional(),
   origin: s
     .string({ pattern: /^https?:\/\/[a-z0-9.:[\]-]+$/, expected: 'an origin such as `"https://api.example.com"`' })
     .describe(
@@ -80,7 +66,7 @@ export const schema = s.object({
     .describe('Let requests without a signature pass, without a consumer. A wrong signature still gets 401.')
     .default(false),
   forward: s.boolean().describe('Send `Signature` and `Signature-Input` to the target.').default(false),
-  realm: s.string(plain).describe('Realm in the `WWW-Authenticate` field of a 401.').default('api'),
+  realm: plainText().describe('Realm in the `WWW-Authenticate` field of a 401.').default('api'),
 });
 
 export type HttpSignatureConfig = Infer<typeof schema>;

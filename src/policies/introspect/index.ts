@@ -1,5 +1,5 @@
 /** Compile part of introspect. */
-import { declarePolicy, parseCallUrl } from '../compile-kit.js';
+import { declarePolicy, isPlainHttp, parseCallUrl } from '../compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../contract.js';
 import { PROBLEMS } from '../kits/bearer/problems.js';
 import { placesOf, senderOf } from '../kits/bearer/schema.js';
@@ -167,13 +167,6 @@ function lintSigned(signed: Signed, context: PolicyContext, report: Report): voi
       help: 'Write a public key as PEM, a certificate, a JWK or a JWKS.',
     });
   }
-}
-
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
-
-function isPlainHttp(url: unknown): boolean {
-  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
-  return parsed?.protocol === 'http:' && !LOOPBACK.test(parsed.hostname);
 }
 
 function lintUse(config: IntrospectConfig, { routes }: PolicyContext, report: Report): void {

@@ -1,11 +1,11 @@
 /** Compile part of jwt. */
-import { declarePolicy } from '../compile-kit.js';
+import { declarePolicy, isPlainHttp } from '../compile-kit.js';
 import type { Json, PolicyContext, PolicyProblem } from '../contract.js';
 import { PROBLEMS } from '../kits/bearer/problems.js';
 import { readRevocations } from '../kits/bearer/revocations.js';
 import { placesOf, senderOf } from '../kits/bearer/schema.js';
 import { resourceOf, resourcePaths } from '../kits/protected-resource-schema.js';
-import { isPlainHttp, lintIssuers } from './lint-issuers.js';
+import { lintIssuers } from './lint-issuers.js';
 import { type JwtConfig, type JwtSettings, type RevocationSettings, schema } from './schema.js';
 import { issuersOf, trustedIssuer } from './trusted.js';
 

@@ -1,4 +1,5 @@
 /** What is wrong with the issuers of a jwt policy: sources of keys, algorithms, names. */
+import { isPlainHttp } from '../compile-kit.js';
 import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
 import { keysOfFile } from '../kits/jose/key-files.js';
 import { fits, isSymmetric, type PublicJwk } from '../kits/jose/keys.js';
@@ -138,14 +139,6 @@ function lintAlgorithms(issuer: IssuerConfig, keys: readonly PublicJwk[] | undef
   const message = 'None of the keys can verify any of the algorithms: every token is refused.';
   const help = 'Add the algorithm of the keys to `algorithms`, such as `ES384` for the curve P-384.';
   report({ code: 'jwt/algorithm', severity: 'error', at: place(0), message, help });
-}
-
-const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
-
-/** Whether a URL is fetched in a way that others can change. */
-export function isPlainHttp(url: unknown): boolean {
-  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
-  return parsed?.protocol === 'http:' && !LOOPBACK.test(parsed.hostname);
 }
 
 function lintUrls({ jwks, metadata, discovery, issuer, at }: IssuerConfig, report: Report): void {

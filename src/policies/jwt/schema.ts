@@ -1,5 +1,5 @@
 /** Config of the jwt policy. */
-import { type Infer, s } from '../compile-kit.js';
+import { type Infer, s, secretReference } from '../compile-kit.js';
 import type { ClaimRules, StepUp } from '../kits/bearer/claims.js';
 import type { DpopSettings } from '../kits/bearer/dpop.js';
 import type { PlaceSettings } from '../kits/bearer/places.js';
@@ -11,15 +11,6 @@ import type { ResourceSettings } from '../kits/protected-resource.js';
 import { resourceFields } from '../kits/protected-resource-schema.js';
 
 const url = s.reference('an http or https URL', plainUrl);
-
-const secret = s.reference(
-  'a reference to a secret',
-  () => ({
-    message: 'A secret must not be written in the spec.',
-    help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
-  }),
-  { sensitive: true },
-);
 
 /** The keys and the rules of one issuer. */
 const issuerFields = {
@@ -42,7 +33,7 @@ const issuerFields = {
     .array(s.string({ nonEmpty: true }), { min: 1 })
     .describe('Files with public keys: PEM (a key or a certificate), JWK or JWKS. Relative to the spec.')
     .optional(),
-  secret: secret
+  secret: secretReference()
     .describe('Shared secret for `HS256`, `HS384` and `HS512`: a reference.', '${env:JWT_SECRET}')
     .optional(),
   algorithms: s

@@ -1,5 +1,5 @@
 /** Keys of a config that describe the protected API, RFC 9728. For compile parts. */
-import { s } from '../compile-kit.js';
+import { isPlainHttp, s } from '../compile-kit.js';
 import type { PolicyPath } from '../contract.js';
 import { type ResourceSettings, resourcePath } from './protected-resource.js';
 
@@ -9,10 +9,7 @@ function urlProblem(text: string): string | undefined {
   if (url === undefined || !/^https?:$/.test(url.protocol)) return 'Expected an https URL.';
   if (url.username !== '' || url.password !== '') return 'The URL must not contain credentials.';
   if (url.search !== '' || url.hash !== '') return 'The URL must not have a query or a fragment.';
-  const local = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname);
-  return url.protocol === 'https:' || local
-    ? undefined
-    : 'Expected an https URL; http is accepted only for this machine.';
+  return isPlainHttp(text) ? 'Expected an https URL; http is accepted only for this machine.' : undefined;
 }
 
 const httpsUrl = () => s.string({ nonEmpty: true }).check('schema/format', urlProblem);

@@ -1,5 +1,5 @@
 /** Config of the mtls policy. */
-import { fieldProblem, type Infer, s } from '../compile-kit.js';
+import { fieldProblem, type Infer, plainText, s } from '../compile-kit.js';
 import { DistinguishedName } from '../kits/certificates.js';
 
 /** What finds the consumer. */
@@ -67,10 +67,7 @@ export const schema = s.object({
     })
     .describe('What the target gets of the certificate. Clients cannot send these fields: theirs are removed.')
     .default({ client_cert: false, chain: false, fields: {} }),
-  realm: s
-    .string({ pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' })
-    .describe('Realm in the `WWW-Authenticate` field of a 401.')
-    .default('api'),
+  realm: plainText().describe('Realm in the `WWW-Authenticate` field of a 401.').default('api'),
 });
 
 export type MtlsConfig = Infer<typeof schema>;

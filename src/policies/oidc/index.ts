@@ -1,5 +1,5 @@
 /** Compile part of oidc. */
-import { declarePolicy } from '../compile-kit.js';
+import { declarePolicy, isLoopbackHost, isPlainHttp } from '../compile-kit.js';
 import type { PolicyContext, PolicyPath, PolicyProblem } from '../contract.js';
 import { PROBLEMS as BEARER_PROBLEMS } from '../kits/bearer/problems.js';
 import { metadataUrls } from '../kits/jose/discovery.js';
@@ -189,7 +189,7 @@ function lintSite(config: OidcConfig, { routes }: PolicyContext, report: Report)
       message: 'Browsers keep `__Host-` cookies only over https, so a login over http would never end.',
       help: 'Use https. For http on your own machine, set `insecure_cookies = true`.',
     });
-  if (config.insecure_cookies && !(plain && isLoopback(hostname)))
+  if (config.insecure_cookies && !(plain && isLoopbackHost(hostname)))
     report({
       code: 'oidc/insecure-cookies',
       severity: 'warning',
@@ -219,8 +219,7 @@ function lintUse(config: OidcConfig, { consumers }: PolicyContext, report: Repor
       message: 'A session that is only in a cookie cannot be ended by the issuer.',
       help: 'Set `session = "stored"`, or remove `back_channel_logout`.',
     });
-  const issuer = new URL(config.issuer);
-  if (issuer.protocol === 'http:' && !isLoopback(issuer.hostname))
+  if (isPlainHttp(config.issuer))
     report({
       code: 'oidc/plain-http',
       severity: 'warning',
@@ -241,6 +240,3 @@ function lintUse(config: OidcConfig, { consumers }: PolicyContext, report: Repor
 /** Whether a host of a match, exact or `*.` wildcard, takes a host. */
 const covers = (pattern: string, host: string): boolean =>
   pattern === host || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' || host.endsWith('.localhost') || host === '[::1]' || /^127\./.test(host);

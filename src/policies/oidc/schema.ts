@@ -1,21 +1,11 @@
 /** Config of the oidc policy. */
-import { fieldProblem, type Infer, isFieldName, s } from '../compile-kit.js';
+import { fieldProblem, type Infer, isFieldName, plainText, s, secretReference } from '../compile-kit.js';
 import type { RemoteKeys } from '../kits/jose/key-source.js';
 import { ALGORITHMS, type Algorithm } from '../kits/jose/keys.js';
 import type { ClientSettings } from '../kits/oauth-client/client.js';
 import { clientFields } from '../kits/oauth-client/schema.js';
 import type { ResourceSettings } from '../kits/protected-resource.js';
 import { resourceFields } from '../kits/protected-resource-schema.js';
-
-const secret = () =>
-  s.reference(
-    'a reference to a secret',
-    () => ({
-      message: 'A secret must not be written in the spec.',
-      help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
-    }),
-    { sensitive: true },
-  );
 
 /** An absolute URL without query, fragment and credentials. */
 const siteUrl = (what: string) =>
@@ -107,7 +97,7 @@ export const schema = s.object({
     )
     .default('cookie'),
   session_secrets: s
-    .array(secret(), { min: 1 })
+    .array(secretReference(), { min: 1 })
     .describe(
       'Secrets that sessions are encrypted with, at least 32 random bytes each. The first one encrypts, all of them decrypt.',
       ['${env:SESSION_SECRET}'],
@@ -186,10 +176,7 @@ export const schema = s.object({
     .boolean()
     .describe('Let requests without a session pass, without claims. Logins begin at `login` alone.')
     .default(false),
-  realm: s
-    .string({ pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' })
-    .describe('Realm in the `WWW-Authenticate` field.')
-    .default('api'),
+  realm: plainText().describe('Realm in the `WWW-Authenticate` field.').default('api'),
   refresh: s
     .duration({ min: 1000 })
     .describe('Time until metadata and keys are fetched again if the issuer does not say.')

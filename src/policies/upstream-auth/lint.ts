@@ -1,4 +1,5 @@
 /** Checks of the config. */
+import { isPlainHttp } from '../compile-kit.js';
 import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
 import { readComponent } from '../kits/http-signature/index.js';
 import { clientProblems } from '../kits/oauth-client/schema.js';
@@ -65,8 +66,7 @@ function lintClient(oauth: UpstreamAuthConfig['oauth2'], key: string, report: Re
       message: 'gw has no client id at the authorization server: `client_id` is missing.',
       help: 'Add `client_id`, and `client_secret` or `client_key`.',
     });
-  const { protocol, hostname } = new URL(oauth.token_url);
-  if (protocol === 'https:' || /^(localhost|127\..*|\[::1\])$/.test(hostname)) return;
+  if (!isPlainHttp(oauth.token_url)) return;
   report({
     code: 'upstream-auth/plain-http',
     severity: 'warning',

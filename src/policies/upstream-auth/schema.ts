@@ -1,21 +1,11 @@
 /** Config of the upstream-auth policy. */
-import { callUrl, fieldProblem, type Infer, s } from '../compile-kit.js';
+import { callUrl, fieldProblem, type Infer, plainText, s, secretReference } from '../compile-kit.js';
 import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../kits/http-signature/index.js';
 import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../kits/jose/sign.js';
 import type { ClientSettings } from '../kits/oauth-client/client.js';
 import { clientFields } from '../kits/oauth-client/schema.js';
 import { AWS_SOURCES, type AwsSource } from './aws/source.js';
 import { type TemplateParts, template } from './templates.js';
-
-const secret = (what: string) =>
-  s.reference(
-    `a reference to ${what}`,
-    () => ({
-      message: 'A secret must not be written in the spec.',
-      help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
-    }),
-    { sensitive: true },
-  );
 
 const fieldName = (text: string): string | undefined =>
   text.toLowerCase() === 'host' ? 'The policy cannot set `host`: `host` of the service does.' : fieldProblem(text);
@@ -34,8 +24,6 @@ const OWN_CLAIMS: { readonly [name: string]: string } = {
 const claimName = (name: string): string | undefined =>
   Object.hasOwn(OWN_CLAIMS, name) ? `\`${name}\` cannot be a claim of a template: ${OWN_CLAIMS[name]}.` : undefined;
 
-const plain = { pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' };
-
 const basic = s.object({
   username: template('a user name').describe('User name: a template.', 'gateway'),
   password: template('a password').describe(
@@ -45,7 +33,7 @@ const basic = s.object({
 });
 
 const jwt = s.object({
-  key: secret('a private key or a secret').describe(
+  key: secretReference('a private key or a secret').describe(
     'Private key (PEM or JWK), or the secret of `HS256` and its like: a reference.',
     '${file:gateway-key.pem}',
   ),
@@ -54,7 +42,7 @@ const jwt = s.object({
     .describe('Algorithm. Default: the one that fits the key: `RS256`, `ES256`, `ES384`, `ES512` or `EdDSA`.')
     .optional(),
   key_id: s.string({ nonEmpty: true }).describe('`kid` in the header. Default: that of a JWK.').optional(),
-  type: s.string(plain).describe('`typ` in the header.').default('JWT'),
+  type: plainText().describe('`typ` in the header.').default('JWT'),
   issuer: template('an issuer').describe('`iss`: a template.', 'https://gw.example.com').optional(),
   subject: template('a subject').describe('`sub`: a template.', '{consumer.name}').optional(),
   audience: template('an audience').describe('`aud`: a template.', 'orders'),
@@ -67,7 +55,7 @@ const jwt = s.object({
 
 const signature = s.object({
   key_id: s.string({ nonEmpty: true }).describe('Key id (`keyid`) of the signatures.', 'gw-2027'),
-  key: secret('a private key or a secret').describe(
+  key: secretReference('a private key or a secret').describe(
     'Private key (PEM or JWK), or the shared secret of `hmac-sha256`: a reference.',
     '${file:gateway-key.pem}',
   ),
@@ -91,7 +79,7 @@ const signature = s.object({
     .string({ pattern: /^[a-z*][a-z0-9_.*-]*$/, expected: 'a label such as `"sig1"`' })
     .describe('Label of the signature.')
     .default('sig1'),
-  tag: s.string(plain).describe('`tag` of the signature. Default: none.').optional(),
+  tag: plainText().describe('`tag` of the signature. Default: none.').optional(),
   lifetime: s
     .duration({ min: 1000 })
     .describe('Time until the signature expires (`expires`). Default: not said.')
@@ -153,8 +141,8 @@ const tokenExchange = s.object({
 });
 
 const aws = s.object({
-  service: s.string(plain).describe('Name of the service at AWS.', 's3'),
-  region: s.string(plain).describe('Region.', 'eu-central-1'),
+  service: plainText().describe('Name of the service at AWS.', 's3'),
+  region: plainText().describe('Region.', 'eu-central-1'),
   source: s
     .enum(...AWS_SOURCES)
     .describe(
@@ -165,8 +153,10 @@ const aws = s.object({
     .reference('an access key id')
     .describe('Access key id, instead of a source.', '${env:KEY_ID}')
     .optional(),
-  secret_access_key: secret('a secret access key').describe('Its secret: a reference.', '${env:SECRET_KEY}').optional(),
-  session_token: secret('a session token').describe('Its session token: a reference.').optional(),
+  secret_access_key: secretReference('a secret access key')
+    .describe('Its secret: a reference.', '${env:SECRET_KEY}')
+    .optional(),
+  session_token: secretReference('a session token').describe('Its session token: a reference.').optional(),
   payload: s
     .enum('signed', 'unsigned')
     .describe(
@@ -188,7 +178,7 @@ export const schema = s.object({
     .optional(),
   basic: basic.describe('Sends a user name and a password (RFC 7617).').optional(),
   per_consumer: s
-    .map(secret('a credential'))
+    .map(secretReference('a credential'))
     .describe('Sends the credential of the consumer, by its name: references. `"*"`: for all others.', {
       acme: '${env:ACME_TOKEN}',
     })

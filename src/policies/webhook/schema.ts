@@ -1,5 +1,5 @@
 /** Config of the webhook policy. */
-import { fieldProblem, type Infer, s } from '../compile-kit.js';
+import { fieldProblem, type Infer, s, secretReference } from '../compile-kit.js';
 import type { RefString } from '../contract.js';
 
 export const FORMATS = ['standard', 'github', 'stripe', 'slack', 'hmac'] as const;
@@ -16,16 +16,6 @@ export const OWN_KEYS = [
   'secret_encoding',
 ] as const;
 
-const secret = () =>
-  s.reference(
-    'a reference to a secret',
-    () => ({
-      message: 'A secret must not be written in the spec.',
-      help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
-    }),
-    { sensitive: true },
-  );
-
 const field = () => s.string({ nonEmpty: true }).check('schema/format', fieldProblem);
 
 export const schema = s.object({
@@ -36,8 +26,8 @@ export const schema = s.object({
     ),
   secrets: s
     .either<readonly RefString[]>(
-      { kinds: ['string'], schema: s.mapped(secret(), (one): readonly RefString[] => [one]) },
-      { kinds: ['array'], schema: s.array(secret(), { min: 1 }) },
+      { kinds: ['string'], schema: s.mapped(secretReference(), (one): readonly RefString[] => [one]) },
+      { kinds: ['array'], schema: s.array(secretReference(), { min: 1 }) },
     )
     .describe('Shared secrets: a reference or a list. Each is accepted, so that a secret can be replaced.', [
       '${env:WEBHOOK_SECRET}',

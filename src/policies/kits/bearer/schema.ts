@@ -1,5 +1,5 @@
 /** Keys of configs that policies with tokens have in common. For compile parts. */
-import { type Infer, isFieldName, s } from '../../compile-kit.js';
+import { type Infer, isFieldName, plainText, s } from '../../compile-kit.js';
 import type { StepUp } from './claims.js';
 import { DPOP_ALGORITHMS, type DpopSettings } from './dpop.js';
 import type { PlaceSettings } from './places.js';
@@ -51,8 +51,6 @@ export const claimFields = {
     .optional(),
 };
 
-const plain = { pattern: /^[\x20\x21\x23-\x5b\x5d-\x7e]+$/, expected: 'plain text without quotes' };
-
 /** Where the token is, and what becomes of it. */
 export const placeFields = {
   header: s
@@ -80,7 +78,7 @@ export const placeFields = {
     .boolean()
     .describe('Let requests without a token pass, without claims. An invalid token still gets 401.')
     .default(false),
-  realm: s.string(plain).describe('Realm in the `WWW-Authenticate` field.').default('api'),
+  realm: plainText().describe('Realm in the `WWW-Authenticate` field.').default('api'),
   max_token: s
     .size({ min: 64, max: 64 * 1024 })
     .describe('Longer tokens are refused unread.')

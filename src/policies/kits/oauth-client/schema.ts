@@ -1,24 +1,14 @@
 /** Keys of a config with which a policy authenticates at an authorization server. For compile parts. */
-import { s } from '../../compile-kit.js';
+import { s, secretReference } from '../../compile-kit.js';
 import type { PolicyProblem } from '../../contract.js';
 import { SIGNING_ALGORITHMS } from '../jose/sign.js';
 import { CLIENT_METHODS, type ClientMethod, type ClientSettings } from './client.js';
 
-const secret = () =>
-  s.reference(
-    'a reference to a secret',
-    () => ({
-      message: 'A secret must not be written in the spec.',
-      help: 'Write a reference: `"${env:NAME}"` or `"${file:path}"`.',
-    }),
-    { sensitive: true },
-  );
-
 /** Parts of an s.object(). */
 export const clientFields = () => ({
   client_id: s.reference('a client id').describe('Client id at the authorization server.', 'gateway').optional(),
-  client_secret: secret().describe('Client secret: a reference.', '${env:CLIENT_SECRET}').optional(),
-  client_key: secret()
+  client_secret: secretReference().describe('Client secret: a reference.', '${env:CLIENT_SECRET}').optional(),
+  client_key: secretReference()
     .describe('Private key for `private_key_jwt`, PEM or JWK: a reference.', '${file:client-key.pem}')
     .optional(),
   client_auth: s
