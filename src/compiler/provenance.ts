@@ -3,7 +3,7 @@ import type { SourceRef } from '../bundle/types.js';
 import type { Origin, Origins } from '../schema/decoder.js';
 import type { Span } from '../schema/diagnostic.js';
 import { ACTION_KEYS } from '../spec/index.js';
-import type { Model } from '../spec/model.js';
+import type { Entity, Model } from '../spec/model.js';
 
 const DEFAULT: SourceRef = { from: 'default' };
 
@@ -28,7 +28,7 @@ export function policyOrigins(at: Origins): { readonly [key: string]: SourceRef 
 const OF_THE_ROUTE: ReadonlySet<string | number | undefined> = new Set(['name', 'match', 'policies', ...ACTION_KEYS]);
 
 /**
- * `service.orders.retries` -> its origin. Of routes only settings with a default (`route.get-order.timeout`) and values from
+ * `service.orders.retries` -> its origin, and `service.orders` -> where it is declared. Of routes only settings with a default (`route.get-order.timeout`) and values from
  * groups and overlays; the others are at RouteEntry.source.
  */
 export function modelOrigins(model: Model): { readonly [path: string]: SourceRef } {
@@ -39,11 +39,18 @@ export function modelOrigins(model: Model): { readonly [path: string]: SourceRef
       origins.push([prefix + path.join('.'), refOf(origin.from, origin.span)]);
     }
   };
+  const declared = (kind: string, { name, nameSpan, at }: Entity<unknown>, depth: number): void => {
+    const { from } = at.originOf();
+    if (from !== 'default') origins.push([`${kind}.${name}`, refOf(from, nameSpan)]);
+    add(`${kind}.${name}.`, at, depth);
+  };
   const everything = Number.POSITIVE_INFINITY;
-  for (const listener of model.listeners) add(`listener.${listener.name}.`, listener.at, everything);
-  for (const service of model.services) add(`service.${service.name}.`, service.at, everything);
-  for (const consumer of model.consumers) add(`consumer.${consumer.name}.`, consumer.at, 1);
-  for (const plan of model.plans) add(`plan.${plan.name}.`, plan.at, everything);
+  for (const listener of model.listeners) declared('listener', listener, everything);
+  for (const service of model.services) declared('service', service, everything);
+  for (const consumer of model.consumers) declared('consumer', consumer, 1);
+  for (const plan of model.plans) declared('plan', plan, everything);
+  // The values of a policy are in its entry.
+  for (const policy of model.policies) declared('policy', policy, 0);
   for (const route of model.routes) {
     for (const [path, origin] of route.at.entries()) {
       if (origin.from === 'default' || path.length !== 1) continue;

@@ -150,4 +150,73 @@ test('a missing certificate, key and access log folder are reported at their loc
   }
 });
 
+test('a policy that cannot start is reported at its place: the secret of HS256 is too short', async () => {
+  const spec = join(temporaryFolder(), 'gateway.toml');
+  const policies = (name: string): string => `spec = 1
+[listener.tokens]
+address = "127.0.0.1:0"
+[service.orders]
+targets = ["http://127.0.0.1:4003"]
+[policy.token]
+use = "headers"
+request.set = { x-a = "b" }
+[policy.tokens]
+use = "jwt"
+secret = "\${env:SECRET}"
+audience = "orders"
+[policy.keys]
+use = "api-key"
+[policy.all]
+use = "any-of"
+policies = ["keys", "tokens"]
+[[route]]
+name = "orders"
+match = "GET /orders"
+to = "orders"
+policies = ["token", "${name}"]
+`;
+  for (const name of ['tokens', 'all']) {
+    writeFileSync(spec, policies(name));
+    const options = { env: { SECRET: 'short' }, inline: true, adminSocket: false };
+    const diagnostics = await failure({ ...options, spec });
+    assert.match(diagnostics, 'policy tokens: The secret has 5 bytes; HS256 needs at least 32.');
+    assert.match(diagnostics, `--> ${relative(process.cwd(), spec)}:9:`);
+  }
+});
+
+test('a wrong value in the second of two consumers is not reported at the first one', async () => {
+  const folder = temporaryFolder();
+  const spec = join(folder, 'gateway.toml');
+  writeFileSync(
+    spec,
+    `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.orders]
+targets = ["http://127.0.0.1:4003"]
+[policy.keys]
+use = "api-key"
+[consumer.one]
+api_keys = ["sha256:${'0'.repeat(64)}"]
+[consumer.two]
+tags = { region = "eu" }
+[[consumer.two.credentials]]
+key = "\${env:KEY}"
+[[route]]
+name = "orders"
+match = "GET /orders"
+to = "orders"
+policies = ["keys"]
+`,
+  );
+  const bundle = join(folder, 'gateway.gwb');
+  const model = loadSpec({ path: spec }).value;
+  assert.ok(model);
+  writeFileSync(bundle, encodeBundle(compile(model).bundle));
+  const options = { env: { KEY: 'no-hash' }, inline: true, adminSocket: false };
+  assert.match(await failure({ ...options, spec }), /reference\/invalid[^>]*consumer `two`[^>]*> \S+:13:8\n/);
+  // A bundle has no text: the consumer is the nearest place.
+  assert.match(await failure({ ...options, bundle }), /reference\/invalid[^>]*consumer `two`[^>]*> gateway\.toml:10\b/);
+});
+
 test.run();

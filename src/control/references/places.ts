@@ -18,7 +18,7 @@ export class Places {
 
   /**
    * The span of the value at a dotted path (`listener.main.address`), or of its nearest parent, or the start of the spec.
-   * `text` narrows the span within the line.
+   * `text` narrows the span to its first occurrence from there on.
    */
   of(path: string, text?: string): Span {
     return this.find(path, text) ?? startOf(this.#fallback);
@@ -46,8 +46,18 @@ export class Places {
     const whole = lines[line - 1] ?? '';
     const before = lines.slice(0, line - 1).reduce((sum, one) => sum + one.length + 1, 0);
     const position = (column: number) => ({ offset: before + column, line, column: column + 1 });
-    const inside = text === undefined || text === '' ? -1 : whole.indexOf(text);
-    if (inside >= 0) return { file, start: position(inside), end: position(inside + (text?.length ?? 0)) };
+    const inside = text === undefined || text === '' ? -1 : found.text.indexOf(text, before);
+    if (inside >= 0) {
+      const end = inside + (text?.length ?? 0);
+      return { file, start: positionAt(found.text, inside), end: positionAt(found.text, end) };
+    }
     return { file, start: position(whole.length - whole.trimStart().length), end: position(whole.trimEnd().length) };
   }
+}
+
+/** The position at an offset, in UTF-16 code units. */
+export function positionAt(text: string, offset: number): Span['start'] {
+  const before = text.slice(0, offset);
+  const line = before.split('\n').length;
+  return { offset, line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
 }

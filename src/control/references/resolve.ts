@@ -12,7 +12,7 @@ import { controlError, startOf } from '../codes.js';
 import type { RunSettings } from '../managed/process.js';
 import type { Reads } from '../watch/reads.js';
 import { Pems, plain } from './pems.js';
-import { Places } from './places.js';
+import { Places, positionAt } from './places.js';
 import { type ReferenceUse, usesOf } from './uses.js';
 
 const SECRET = { maxBytes: INPUT_LIMITS.secret };
@@ -204,10 +204,4 @@ function spansOf(text: string, written: Written): Span[] {
     }
   }
   return spans.length > 0 ? spans : [startOf(written.fallback)];
-}
-
-function positionAt(text: string, offset: number): Span['start'] {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { offset, line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
 }

@@ -53,9 +53,12 @@ export function listenerAt({ listeners }: Program, place: string): ListenerEntry
 /** The entity that a message of the data plane names; '' if it names none. */
 export function entityIn({ policies, listeners, services, consumers }: Program, message: string): string {
   const kinds = { listener: listeners, service: services, consumer: consumers, policy: policies };
-  for (const [kind, entities] of Object.entries(kinds)) {
-    const found = entities.find(({ name }) => message.includes(`${kind} ${name}`) || message.includes(`\`${name}\``));
-    if (found) return `${kind}.${found.name}`;
-  }
-  return '';
+  // One entity may have the name of another kind, or begin with the name of another one.
+  const all = Object.entries(kinds)
+    .flatMap(([kind, entities]) => entities.map(({ name }) => ({ kind, name })))
+    .sort((a, b) => b.name.length - a.name.length);
+  const found =
+    all.find(({ kind, name }) => message.includes(`${kind} ${name}`)) ??
+    all.find(({ name }) => message.includes(`\`${name}\``));
+  return found === undefined ? '' : `${found.kind}.${found.name}`;
 }

@@ -155,7 +155,7 @@ export class PolicyInstances {
       return { instance: this.#instance(policy, host, texts), timers };
     } catch (error) {
       timers.close();
-      throw error;
+      throw naming(policy.name, error);
     }
   }
 
@@ -387,4 +387,12 @@ export class Generation {
     this.retired = true;
     if (this.inFlight === 0) this.finish();
   }
+}
+
+/** The error of a policy that cannot start; its message names the policy, by which the control thread finds its place in the spec. */
+function naming(policy: string, error: unknown): Error {
+  const message = messageOf(error);
+  return message.includes(`policy ${policy}`)
+    ? (error as Error)
+    : new Error(`policy ${policy}: ${message}`, { cause: error });
 }
