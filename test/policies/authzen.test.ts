@@ -198,8 +198,10 @@ test('any: one permit is enough, and only one that is there', async () => {
   assert.equal([reply, on.rule], [undefined, 'decisions/2']);
   assert.equal((bodyOf(b.asked[0]!) as { options: Json }).options, { evaluations_semantic: 'permit_on_first_permit' });
   assert.is(await statusOf(bed(keys, json({ evaluations: [{ decision: true }] }))), undefined);
-  for (const evaluations of [[{ decision: false }], [], [{ decision: false }, { decision: false }, { decision: true }]])
+  for (const evaluations of [[{ decision: false }], []])
     assert.is(await statusOf(bed(keys, json({ evaluations }))), 403, JSON.stringify(evaluations));
+  const surplus = [{ decision: false }, { decision: false }, { decision: true }];
+  assert.is(await statusOf(bed(keys, json({ evaluations: surplus }))), 503);
 });
 
 test('all: missing, wrong and surplus decisions', () => {
@@ -211,9 +213,33 @@ test('all: missing, wrong and surplus decisions', () => {
   assert.is(of([]), false);
   assert.is(of([yes, 'x']), false);
   assert.is(of([yes, { decision: 'true' }]), false);
-  assert.is(of([yes, yes, { decision: false }]), true, 'not asked for');
+  assert.is(of([yes, yes, { decision: false }]), undefined, 'it is not known which belongs to which check');
+  assert.is(of([yes, yes, yes]), undefined);
   assert.is(of({}), undefined);
   assert.is(of(undefined), undefined, 'one decision is not the answer to several checks');
+});
+
+test('what an answer to several checks says beside the list counts for all of them', () => {
+  const evaluations = [{ decision: true }, { decision: true }];
+  const of = (more: object, known: readonly string[] = []): unknown => {
+    const verdict = verdictOf(Buffer.from(JSON.stringify({ evaluations, ...more })), 2, 'any', known);
+    return verdict?.permit === true ? true : verdict?.why;
+  };
+  assert.is(of({}), true);
+  assert.is(of({ decision: true, context: {} }), true);
+  assert.is(of({ decision: false }), 'denied');
+  assert.is(of({ decision: 'true' }), 'the decision is not a boolean');
+  assert.is(of({ decision: null }), 'the decision is not a boolean');
+  assert.is(of({ obligations: ['mask'] }), 'unsupported obligation mask');
+  assert.is(of({ context: { obligations: ['mask'] } }), 'unsupported obligation mask');
+  assert.is(of({ context: { obligations: ['mask'] } }, ['mask']), true);
+});
+
+test('a context that is no object denies: its obligations cannot be read', () => {
+  const of = (context: unknown): boolean | undefined =>
+    verdictOf(Buffer.from(JSON.stringify({ decision: true, context })), 0, 'all', [])?.permit;
+  for (const context of [[], [{ obligations: ['mask'] }], 'x', 1, true]) assert.is(of(context), false);
+  for (const context of [{}, null, undefined]) assert.is(of(context), true);
 });
 
 // ---------------------------------------------------------------- kept decisions

@@ -27,9 +27,12 @@ export function verdictOf(
   if (read.fault !== undefined || !isMembers(read.value)) return undefined;
   const answer = read.value;
   if (checks === 0) return one(answer, known);
-  const { evaluations } = answer;
-  if (!Array.isArray(evaluations)) return undefined;
-  return several(evaluations, checks, permit, known);
+  // With more decisions than checks, it is not known which one belongs to which check.
+  const { evaluations, decision = true } = answer;
+  if (!Array.isArray(evaluations) || evaluations.length > checks) return undefined;
+  // What the answer says beside the list is about all of them.
+  const whole = one({ ...answer, decision }, known);
+  return whole.permit ? several(evaluations, checks, permit, known) : whole;
 }
 
 function one(answer: Json | undefined, known: readonly string[]): Verdict {
@@ -37,12 +40,15 @@ function one(answer: Json | undefined, known: readonly string[]): Verdict {
   const { decision, context } = answer;
   if (decision === false) return { permit: false, why: reasonOf(context) ?? 'denied' };
   if (decision !== true) return { permit: false, why: 'the decision is not a boolean' };
-  const unknown = obligationFault(answer['obligations'], known) ?? obligationFault(memberOf(context), known);
+  const unknown = obligationFault(answer['obligations'], known) ?? contextFault(context, known);
   return unknown === undefined ? { permit: true, why: 'permitted' } : { permit: false, why: unknown };
 }
 
-const memberOf = (context: Json | undefined): Json | undefined =>
-  isMembers(context) ? context['obligations'] : undefined;
+/** A context that cannot be read may have obligations. */
+function contextFault(context: Json | undefined, known: readonly string[]): string | undefined {
+  if (context === undefined || context === null) return undefined;
+  return isMembers(context) ? obligationFault(context['obligations'], known) : 'the context is not an object';
+}
 
 /** An obligation is a text, or an object with `id`, `name` or `type`. */
 function obligationFault(obligations: Json | undefined, known: readonly string[]): string | undefined {
@@ -58,7 +64,7 @@ function obligationFault(obligations: Json | undefined, known: readonly string[]
 
 /** With `all`, the service may stop at the first denial; with `any`, at the first permit. */
 function several(answers: readonly Json[], checks: number, permit: 'all' | 'any', known: readonly string[]): Verdict {
-  const verdicts = answers.slice(0, checks).map((answer) => one(answer, known));
+  const verdicts = answers.map((answer) => one(answer, known));
   const decisive = verdicts.findIndex((verdict) => verdict.permit === (permit === 'any'));
   if (decisive >= 0) return { ...verdicts[decisive]!, check: decisive };
   if (verdicts.length < checks) return { permit: false, why: 'a decision is missing', check: verdicts.length };
