@@ -30,17 +30,10 @@ export class SignedAnswers {
     const { algorithms, issuer, audience } = this.#settings;
     const header = readHeader(token, { algorithms, types: TYPES });
     if (typeof header === 'string') return `the signed answer: ${header}`;
-    const source = this.#source;
-    if (!source.usable) await source.refresh();
-    if (!source.usable) return source.whyUnusable;
-    let payload = await source.keys.verify(token, header);
-    if (payload === undefined && !source.keys.names(header)) {
-      // The server may have a new key.
-      await source.refresh();
-      payload = await source.keys.verify(token, header);
-    }
-    if (payload === undefined) return 'the signature of the answer is not valid';
-    const claims = readClaims(payload);
+    const signed = await this.#source.verify(token, header);
+    if ('outcome' in signed) return signed.why;
+    if ('fault' in signed) return 'the signature of the answer is not valid';
+    const claims = readClaims(signed.payload);
     if (typeof claims === 'string') return `the signed answer: ${claims}`;
     const rules = { issuers: [issuer], audiences: [audience], claims: { iat: [] }, leeway: LEEWAY, requireExp: false };
     const fault = claimsFault(claims, rules, this.#host.clock.now());

@@ -18,7 +18,6 @@ import { BearerDecision } from '../kits/bearer/decision.js';
 import { SEVERAL, TokenPlaces } from '../kits/bearer/places.js';
 import { renewNonce, SenderCheck } from '../kits/bearer/sender.js';
 import { type Verified, VerifiedTokens } from '../kits/bearer/verified.js';
-import type { TokenKeys } from '../kits/jose/key-set.js';
 import { readClaims, readHeader } from '../kits/jose/token.js';
 import { openJose } from '../kits/jose.js';
 import { resourceReply, resourceUrl } from '../kits/protected-resource.js';
@@ -157,25 +156,13 @@ class JwtPolicy implements PolicyInstance {
     const header = readHeader(token, issuer.rules);
     if (typeof header === 'string') return { fault: header };
     const { source } = issuer;
-    if (!source.usable) await source.refresh();
-    if (!source.usable) return { outcome: 'unavailable', why: source.whyUnusable };
-    let keys: TokenKeys = source.keys;
-    let payload = await keys.verify(token, header);
-    if (payload === undefined && !keys.names(header)) {
-      // The issuer may have a new key.
-      const refreshed = await source.refresh();
-      if (source.keys !== keys) {
-        keys = source.keys;
-        payload = await keys.verify(token, header);
-      }
-      if (payload === undefined && !refreshed) return { outcome: 'unavailable', why: source.whyUnusable };
-    }
-    if (payload === undefined) return { fault: keys.names(header) ? BAD_SIGNATURE : UNKNOWN_KEY };
-    const claims = readClaims(payload);
+    const signed = await source.verify(token, header);
+    if (!('payload' in signed)) return signed;
+    const claims = readClaims(signed.payload);
     if (typeof claims === 'string') return { fault: claims };
     const verdict = this.#judge(claims, issuer, token.length);
     // If the keys have changed meanwhile, the next request verifies again.
-    if ('result' in verdict && source.keys === keys) this.#verified.set(digest, verdict);
+    if ('result' in verdict && source.keys === signed.keys) this.#verified.set(digest, verdict);
     return verdict;
   }
 
@@ -198,5 +185,3 @@ class JwtPolicy implements PolicyInstance {
 }
 
 const VALID = 'valid token';
-const BAD_SIGNATURE = 'the signature of the token is not valid';
-const UNKNOWN_KEY = 'no known key verifies the token';

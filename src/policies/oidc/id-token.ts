@@ -2,9 +2,10 @@
 import * as crypto from 'node:crypto';
 import type { Claims, Json, Unavailable } from '../contract.js';
 import { claimsFault } from '../kits/bearer/claims.js';
+import type { TokenFault } from '../kits/jose/key-source.js';
 import { type Algorithm, sameName } from '../kits/jose/keys.js';
 import { typeName } from '../kits/jose/token.js';
-import type { Issuer, TokenFault } from './issuer.js';
+import type { Issuer } from './issuer.js';
 
 export interface IdTokenRules {
   readonly issuer: string;

@@ -1,7 +1,6 @@
 /** The issuer as a worker knows it: its endpoints, its keys, and the answers of its token endpoint. */
 import type { Claims, Json, PolicyHost, Unavailable } from '../contract.js';
-import type { TokenKeys } from '../kits/jose/key-set.js';
-import { KeySource } from '../kits/jose/key-source.js';
+import { KeySource, type TokenFault } from '../kits/jose/key-source.js';
 import type { Algorithm } from '../kits/jose/keys.js';
 import { type HeaderRules, isTable, readClaims, readHeader } from '../kits/jose/token.js';
 import { openJose } from '../kits/jose.js';
@@ -12,11 +11,6 @@ import type { OidcSettings } from './schema.js';
 export interface SignedToken {
   readonly claims: Claims;
   readonly alg: Algorithm;
-}
-
-/** What is wrong with a token: a phrase for clients, without quotes. */
-export interface TokenFault {
-  readonly fault: string;
 }
 
 export class Issuer {
@@ -55,21 +49,9 @@ export class Issuer {
   async verify(token: string, rules: HeaderRules): Promise<SignedToken | TokenFault | Unavailable> {
     const header = readHeader(token, rules);
     if (typeof header === 'string') return { fault: header };
-    const source = this.#source;
-    if (!source.usable) await source.refresh();
-    if (!source.usable) return unavailable(source.whyUnusable);
-    let keys: TokenKeys = source.keys;
-    let payload = await keys.verify(token, header);
-    if (payload === undefined && !keys.names(header)) {
-      const refreshed = await source.refresh();
-      if (source.keys !== keys) {
-        keys = source.keys;
-        payload = await keys.verify(token, header);
-      }
-      if (payload === undefined && !refreshed) return unavailable(source.whyUnusable);
-    }
-    if (payload === undefined) return { fault: keys.names(header) ? BAD_SIGNATURE : UNKNOWN_KEY };
-    const claims = readClaims(payload);
+    const signed = await this.#source.verify(token, header);
+    if (!('payload' in signed)) return signed;
+    const claims = readClaims(signed.payload);
     return typeof claims === 'string' ? { fault: claims } : { claims, alg: header.alg };
   }
 
@@ -88,6 +70,3 @@ export class Issuer {
 export const isFault = (answer: object): answer is IssuerFault => 'fault' in answer;
 
 const unavailable = (why: string): Unavailable => ({ outcome: 'unavailable', why });
-
-const BAD_SIGNATURE = 'the signature of the token is not valid';
-const UNKNOWN_KEY = 'no known key verifies the token';

@@ -1,8 +1,9 @@
 /** Where a policy gets its keys from: the spec, or a key set that its duty fetches. */
-import type { Json, PolicyHost } from '../../contract.js';
+import type { Json, PolicyHost, Unavailable } from '../../contract.js';
 import type { Jose } from '../jose.js';
 import { PublicKeys, SharedSecret, type TokenKeys } from './key-set.js';
 import { type Algorithm, idOfUrl, keysOfSet, type PublicJwk } from './keys.js';
+import type { TokenHeader } from './token.js';
 
 type Ref = { readonly $ref: string };
 
@@ -33,6 +34,18 @@ export function idOfSource(source: RemoteKeys): string | undefined {
 export const MAX_KEYS = 100;
 /** Milliseconds until the duty is asked again if it did not answer. */
 const ASK_AGAIN = 1000;
+
+/** A token whose signature is valid. */
+export interface SignedPayload {
+  readonly payload: Uint8Array;
+  /** Those that verified it. */
+  readonly keys: TokenKeys;
+}
+
+/** What is wrong with a token: a phrase for clients, without quotes. */
+export interface TokenFault {
+  readonly fault: string;
+}
 
 type Table = { readonly [name: string]: Json };
 
@@ -142,4 +155,32 @@ export class KeySource {
     }
     return this.#refreshed;
   }
+
+  /**
+   * Checks the signature of a token. If no key fits, the set is fetched again first: the issuer may have a new one. Without an
+   * answer to that, it is not known whether the token is valid.
+   */
+  async verify(token: string, header: TokenHeader): Promise<SignedPayload | TokenFault | Unavailable> {
+    if (!this.usable) await this.refresh();
+    if (!this.usable) return this.#unavailable();
+    let { keys } = this;
+    let payload = await keys.verify(token, header);
+    if (payload === undefined && !keys.names(header)) {
+      const refreshed = await this.refresh();
+      if (this.keys !== keys) {
+        keys = this.keys;
+        payload = await keys.verify(token, header);
+      }
+      if (payload === undefined && !refreshed) return this.#unavailable();
+    }
+    if (payload !== undefined) return { payload, keys };
+    return { fault: keys.names(header) ? BAD_SIGNATURE : UNKNOWN_KEY };
+  }
+
+  #unavailable(): Unavailable {
+    return { outcome: 'unavailable', why: this.whyUnusable };
+  }
 }
+
+const BAD_SIGNATURE = 'the signature of the token is not valid';
+const UNKNOWN_KEY = 'no known key verifies the token';
