@@ -293,7 +293,12 @@ const program = table({
 
 interface Indices {
   readonly services: readonly { readonly name: string; readonly policies?: readonly string[] }[];
-  readonly policies: readonly { readonly name: string; readonly calls?: readonly string[]; readonly code?: string }[];
+  readonly policies: readonly {
+    readonly name: string;
+    readonly calls?: readonly string[];
+    readonly code?: string;
+    readonly members?: readonly number[];
+  }[];
   readonly routes: readonly {
     readonly service: number;
     readonly answers?: number;
@@ -332,7 +337,7 @@ function signingFault(services: Indices['services'], policies: Indices['policies
   for (const { name, policies: signers = [] } of services) {
     if (signers.some((wanted) => !byName.has(wanted)))
       return `calls to service ${name} are signed by a policy that does not exist`;
-    signed.set(name, new Set(signers.flatMap((wanted) => byName.get(wanted)!.calls ?? [])));
+    signed.set(name, new Set(signers.flatMap((wanted) => callsOf(byName.get(wanted)!, policies))));
   }
   for (const [name, first] of signed) {
     const reached = new Set(first);
@@ -341,3 +346,9 @@ function signingFault(services: Indices['services'], policies: Indices['policies
   }
   return undefined;
 }
+
+/** The services that a policy calls, itself or by its members, which have no members. */
+const callsOf = ({ calls = [], members = [] }: Indices['policies'][number], all: Indices['policies']): string[] => [
+  ...calls,
+  ...members.flatMap((at) => all[at]?.calls ?? []),
+];

@@ -203,6 +203,20 @@ test('a bundle whose policies would sign their own calls without end is refused'
     },
   ];
   assert.is(checkProgram(longer), 'the policies that sign calls to service auth call it themselves');
+  // The member of a policy calls in its place.
+  const at = program.policies.length;
+  const composed = {
+    ...program,
+    services: services.map((service) =>
+      service.implicit === true ? { ...service, policies: ['composing'] } : service,
+    ),
+    policies: [
+      ...program.policies,
+      { ...program.policies[1]!, name: 'member', calls: ['http://127.0.0.1:4011'] },
+      { ...program.policies[1]!, name: 'composing', calls: [], members: [at] },
+    ],
+  };
+  assert.is(checkProgram(composed), cycle);
   const lost = { ...program, services: program.services.map((service) => ({ ...service, policies: ['none'] })) };
   assert.is(checkProgram(lost), 'calls to service orders are signed by a policy that does not exist');
 });
@@ -220,10 +234,49 @@ test('a field that the caller sends and a policy of the service sets is an error
   assert.equal(codesOf('{ use = "forward-auth", service = "auth", send = ["cookie"] }', basic), []);
   assert.equal(codesOf(`${introspect} }`, basic), ['service/call-field']);
   assert.equal(codesOf(`${introspect}, client_auth = "client_secret_post" }`, basic), []);
+  const forwarded = 'fields = { X-Forwarded-For = "gw", x-gateway = "${env:S}" }';
+  assert.equal(codesOf('{ use = "forward-auth", service = "auth", send = ["cookie"] }', forwarded), [
+    'service/call-field',
+  ]);
   const authzen = '{ use = "authzen", service = "auth", headers = { X-Key = "${env:K}" } }';
   const key = 'fields = { x-key = "${env:S}" }';
   assert.ok(codesOf(authzen, key).includes('service/call-field'));
   assert.not.ok(codesOf(authzen, basic).includes('service/call-field'));
+});
+
+test('requests for tokens have fields of their own too', () => {
+  const codesOf = (client: string, sign: string): string[] => {
+    const idp = '[service.idp]\ntargets = ["http://127.0.0.1:4010"]\npolicies = ["sign"]';
+    const token = `use = "upstream-auth"\noauth2 = { token_url = "https://idp/token", service = "idp", client_id = "gw", ${client} }`;
+    const text = SPEC('"token"', `${idp}\n[policy.sign]\nuse = "upstream-auth"\n${sign}\n[policy.token]\n${token}`);
+    return checkSpec({ path: 'gateway.toml', text }).diagnostics.map(({ code }) => code);
+  };
+  const basic = 'basic = { username = "gw", password = "${env:S}" }';
+  assert.equal(codesOf('client_secret = "${env:S}"', basic), ['service/call-field']);
+  assert.equal(codesOf('client_secret = "${env:S}", client_auth = "client_secret_post"', basic), []);
+  assert.equal(codesOf('client_secret = "${env:S}"', 'fields = { x-key = "${env:S}" }'), []);
+});
+
+test('a service whose policy calls it, directly or by way of others, is an error', () => {
+  const token = (name: string, service: string, more = ''): string =>
+    `[policy.${name}]\nuse = "upstream-auth"\n${more}\noauth2 = { token_url = "https://idp/token", service = "${service}", client_id = "gw", client_secret = "\${env:S}", client_auth = "client_secret_post" }\n`;
+  const service = (name: string, policy: string): string =>
+    `[service.${name}]\ntargets = ["http://127.0.0.1:4010"]\npolicies = [${policy}]\n`;
+  const found = (text: string): string[] =>
+    checkSpec({ path: 'gateway.toml', text: SPEC('"a"', text) }).diagnostics.map(
+      ({ code, entity, message }) => `${code} ${entity}: ${message}`,
+    );
+  const own = 'Calls to service `one` are signed by policy `a`, which calls `one`: it would wait for itself.';
+  assert.equal(found(service('one', '"a"') + token('a', 'one')), [`service/call-cycle service.one: ${own}`]);
+  assert.equal(found(service('one', '') + token('a', 'one')), []);
+  // A policy with a condition signs no calls, and says so.
+  const conditional = token('a', 'one', 'when = \'request.method == "POST"\'');
+  assert.ok(found(service('one', '"a"') + conditional).every((text) => text.startsWith('service/unsigned-calls')));
+  const both = service('one', '"b"') + service('two', '"a"') + token('a', 'one') + token('b', 'two');
+  assert.equal(found(both), [
+    'service/call-cycle service.one: Calls to service `one` are signed by policy `b`, which calls `two`, whose policies call `one`: it would wait for itself.',
+    'service/call-cycle service.two: Calls to service `two` are signed by policy `a`, which calls `one`, whose policies call `two`: it would wait for itself.',
+  ]);
 });
 
 test.run();

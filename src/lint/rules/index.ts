@@ -45,6 +45,7 @@ import routeTimeoutBudget from './route-timeout-budget.js';
 import routeUnauthenticated from './route-unauthenticated.js';
 import routeUnauthorized from './route-unauthorized.js';
 import secretPlainText from './secret-plain-text.js';
+import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
 import serviceUnused from './service-unused.js';
@@ -103,6 +104,7 @@ export const rules: readonly Rule[] = [
   routeUnauthenticated,
   routeUnauthorized,
   secretPlainText,
+  serviceCallCycle,
   serviceCallField,
   serviceUnsignedCalls,
   serviceUnused,

@@ -11,6 +11,8 @@ const rule: Rule = {
       const callFields = lower(traitsOf(caller).callFields);
       for (const service of model.calls.get(caller) ?? []) {
         for (const { policy, span } of model.servicePolicies.get(service) ?? []) {
+          // Then service/call-cycle says what is wrong.
+          if (policy === caller) continue;
           const fields = isConditional(policy) ? [] : lower(traitsOf(policy).ownsRequestFields);
           const field = fields.find((name) => callFields.includes(name));
           if (field === undefined) continue;

@@ -1,5 +1,6 @@
 /** Compile part of forward-auth. */
 import { declarePolicy, parseCallUrl } from '../compile-kit.js';
+import { OWN_FIELDS } from './own-fields.js';
 import { PROBLEMS } from './problems.js';
 import { type ForwardAuthConfig, type ForwardAuthSettings, schema } from './schema.js';
 
@@ -13,7 +14,7 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
   traits: ({ take, send, body }) => ({
     authenticates: true,
     ownsRequestFields: lower(take),
-    callFields: lower(body === undefined ? send : [...send, 'content-type']),
+    callFields: lower([...OWN_FIELDS, ...send, ...(body === undefined ? [] : ['content-type'])]),
   }),
   problems: Object.values(PROBLEMS),
   calls: ({ url, service }) => [

@@ -14,6 +14,7 @@ import type {
 } from '../contract.js';
 import { freshFor } from '../kits/freshness.js';
 import { BytesReply, callFailure, fieldSafe, HeaderMap, runPolicy } from '../run-kit.js';
+import { OWN_FIELDS } from './own-fields.js';
 import { PROBLEMS } from './problems.js';
 import type { ForwardAuthSettings } from './schema.js';
 
@@ -155,12 +156,3 @@ class ForwardAuth implements PolicyInstance {
     if (fresh > 0) await this.#host.cache.set(key, JSON.stringify(accepted), Math.min(ttl, fresh));
   }
 }
-
-/** Fields that only gw writes into its requests to the service. */
-const OWN_FIELDS: readonly string[] = [
-  'x-forwarded-method',
-  'x-forwarded-uri',
-  'x-forwarded-proto',
-  'x-forwarded-host',
-  'x-forwarded-for',
-];

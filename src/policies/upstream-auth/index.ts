@@ -24,7 +24,10 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
   schema,
   // Tokens belong to what they are fetched with: an edit of the routes keeps them.
   stateKey: (config) => stateOf(config),
-  traits: (config) => ({ ownsRequestFields: fieldsOf(config) }),
+  traits: (config) => ({
+    ownsRequestFields: fieldsOf(config),
+    ...callFieldsOf(config.oauth2 ?? config.token_exchange),
+  }),
   calls: ({ oauth2, token_exchange }) => [...callsOf(oauth2, 'oauth2'), ...callsOf(token_exchange, 'token_exchange')],
   body: ({ signature, aws, oauth2, token_exchange }) => {
     const signed = aws?.payload === 'signed' ? aws.max_body : signature?.max_body;
@@ -150,6 +153,13 @@ const callsOf = (oauth: UpstreamAuthConfig['oauth2'], key: string) => {
   const { service, token_url: url } = oauth;
   return service === undefined ? [{ at: [key, 'token_url'], url }] : [{ at: [key, 'service'], service }];
 };
+
+/** Fields of the requests for tokens. */
+function callFieldsOf(oauth: UpstreamAuthConfig['oauth2']) {
+  if (oauth === undefined) return {};
+  const basic = clientSettings(oauth)?.method === 'client_secret_basic';
+  return { callFields: ['content-type', 'accept', ...(basic ? ['authorization'] : [])] };
+}
 
 /** `client_id` is required, so there is a client. */
 function oauthSettings(
