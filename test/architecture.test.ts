@@ -238,6 +238,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/x509/pem.ts': [],
   'src/x509/revocation-list.ts': [],
   'src/policies/kits/cookies.ts': [],
+  'src/policies/kits/credential-fault.ts': [],
   'src/policies/kits/freshness.ts': [],
   'src/policies/kits/jose.ts': ['jose'],
   'src/policies/kits/jose/discovery.ts': [],
@@ -267,6 +268,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/schema-validator.ts': ['ajv'],
   'src/policies/kits/structured-fields.ts': ['structured-headers'],
   'src/policies/kits/text-pattern.ts': [],
+  'src/policies/kits/unknown-work.ts': [],
 };
 
 test('the run half of a policy or action loads no compile half, no schema and no package', () => {

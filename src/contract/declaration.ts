@@ -40,10 +40,6 @@ export interface ConsumerContext {
   readonly groups: readonly string[];
   /** The kinds of its credentials, in order. */
   readonly credentials: readonly CredentialKind[];
-  /** Kind and cost of the hash of each password that the spec contains; absent: none. */
-  readonly passwordCosts?: readonly string[];
-  /** The algorithm of each of its keys for HTTP signatures; absent: none. */
-  readonly signatureAlgorithms?: readonly string[];
 }
 
 /** What lint and compile of a policy know about the rest of the spec. */

@@ -34,6 +34,7 @@ export type { Clock } from '../state/clock.js';
 export type {
   CacheStore,
   ConsumerLookup,
+  CredentialWork,
   FoundCredential,
   Hold,
   HoldStore,

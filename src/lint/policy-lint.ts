@@ -1,6 +1,5 @@
 /** Runs the lint part of each policy and action, and locates its findings in the spec. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
-import { passwordCost, signatureAlgorithm } from '../spec/credentials.js';
 import type { Model, PolicyModel, RouteModel } from '../spec/model.js';
 import { listenersOf, schemesTaken } from '../spec/route/schemes.js';
 import { spanOfPart, spanWithin } from './edits.js';
@@ -19,20 +18,12 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
       ...(plan ? { plan: plan.name } : {}),
       groups: config.groups,
       credentials: credentials.map(({ entry }) => entry.kind),
-      ...passwordCostsOf(credentials),
-      ...algorithmsOf(credentials.map(({ entry }) => signatureAlgorithm(entry.data))),
     }));
-    const stored = Array.from(model.stored.entries(), ({ name, plan, groups, credentials }, at) => ({
+    const stored = Array.from(model.stored.entries(), ({ name, plan, groups, credentials }) => ({
       name,
       ...(plan === undefined ? {} : { plan }),
       groups,
       credentials: credentials.map(({ kind }) => kind),
-      ...(at < MOST_COSTS
-        ? {
-            ...costsOf(credentials.map(({ kind, data }) => (kind === 'password' ? passwordCost(data) : undefined))),
-            ...algorithmsOf(credentials.map(({ data }) => signatureAlgorithm(data))),
-          }
-        : {}),
     }));
     consumers = stored.length === 0 ? own : [...own, ...stored];
     consumersKnown.set(model, consumers);
@@ -41,27 +32,6 @@ function consumersOf(model: Model): PolicyContext['consumers'] {
 }
 
 const plansOf = (model: Model): PolicyContext['plans'] => model.plans.map(({ name }) => name);
-
-/** Consumers of files that are looked at for the cost of their passwords and signatures: enough to find the usual one. */
-const MOST_COSTS = 1000;
-
-function costsOf(costs: readonly (string | undefined)[]): Pick<PolicyContext['consumers'][number], 'passwordCosts'> {
-  const known = costs.filter((cost) => cost !== undefined);
-  return known.length === 0 ? {} : { passwordCosts: known };
-}
-
-function algorithmsOf(
-  algorithms: readonly (string | undefined)[],
-): Pick<PolicyContext['consumers'][number], 'signatureAlgorithms'> {
-  const known = algorithms.filter((algorithm) => algorithm !== undefined);
-  return known.length === 0 ? {} : { signatureAlgorithms: known };
-}
-
-function passwordCostsOf(
-  credentials: Model['consumers'][number]['credentials'],
-): Pick<PolicyContext['consumers'][number], 'passwordCosts'> {
-  return costsOf(credentials.map((credential) => credential.passwordCost));
-}
 
 /** A route as its policies and its action know it. */
 const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'][number] => ({

@@ -2,7 +2,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { CredentialEntry, CredentialKind, Json, RefString } from '../bundle/types.js';
 import type { PolicyFile } from '../policies/contract.js';
-import { costOf, readPasswordHash } from '../policies/kits/password/hash.js';
 import { reasonOf } from '../reason.js';
 import type { ConfigPath } from '../schema/decoder.js';
 import type { ConsumerConfig, CredentialConfig } from './consumer.js';
@@ -11,8 +10,6 @@ import type { ConsumerConfig, CredentialConfig } from './consumer.js';
 export interface CredentialModel {
   readonly entry: CredentialEntry;
   readonly at: ConfigPath;
-  /** Of a password that the spec contains: kind and cost of its hash, as the kit of passwords writes them. */
-  readonly passwordCost?: string;
 }
 
 interface CredentialProblem {
@@ -53,9 +50,7 @@ export function credentialsOf(config: ConsumerConfig, readFile: (path: string) =
       kind,
       name,
     };
-    const cost = passwordCost(data);
-    const at = ['credentials', index, key];
-    credentials.push(kind === 'password' && cost !== undefined ? { entry, at, passwordCost: cost } : { entry, at });
+    credentials.push({ entry, at: ['credentials', index, key] });
   }
   return { credentials, problems };
 }
@@ -81,18 +76,6 @@ function kindOf({
   if (certificate !== undefined) return ['certificate', 'certificate', certificate];
   if (username !== undefined) return ['password', 'username', username];
   return ['signature', 'key_id', key_id ?? ''];
-}
-
-/** Kind and cost of the hash of a password; undefined for other data. */
-export function passwordCost(data: Json | undefined): string | undefined {
-  const hash = typeof data === 'string' ? readPasswordHash(data) : undefined;
-  return hash === undefined || 'fault' in hash ? undefined : costOf(hash);
-}
-
-/** The algorithm of a key for HTTP signatures; undefined for other data. */
-export function signatureAlgorithm(data: Json | undefined): string | undefined {
-  const algorithm = typeof data === 'object' && data !== null && 'algorithm' in data ? data['algorithm'] : undefined;
-  return typeof algorithm === 'string' ? algorithm : undefined;
 }
 
 interface Unusable {

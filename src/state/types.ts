@@ -127,6 +127,22 @@ export interface FoundCredential {
   readonly credential: CredentialEntry;
 }
 
+/** Kinds of credentials whose checks take work that differs from one to the other. */
+export type WorkKind = 'password' | 'signature';
+
+/** What it takes to check the credentials of one kind. */
+export interface CredentialWork {
+  /**
+   * How many credentials take which work. For a password, it is kind and parameters of its hash: `$2b$10$`. For a signature, the
+   * algorithm, with the bytes of the modulus for RSA: `rsa-pss-sha512 256`.
+   */
+  readonly counts: { readonly [work: string]: number };
+  /** A secret of one of the credentials, which seldom changes. It decides which work an unknown name takes. */
+  readonly mark: string;
+}
+
+export type CredentialWorks = { readonly [kind in WorkKind]?: CredentialWork };
+
 /** All consumers: one table for all workers, looked up at each request, so an edit recreates no policy. */
 export interface ConsumerLookup {
   readonly size: number;
@@ -140,4 +156,6 @@ export interface ConsumerLookup {
   byKey(digest: string): FoundCredential | undefined;
   /** The same for any kind, by the id of the entry: `byCredential('password', 'alice')`. */
   byCredential(kind: CredentialKind, id: string): FoundCredential | undefined;
+  /** What checks of all credentials of a kind take; undefined if there were none yet. Belongs to `version`. */
+  work(kind: WorkKind): CredentialWork | undefined;
 }

@@ -1,7 +1,7 @@
 /** Compile part of basic. */
 import { declarePolicy } from '../compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../contract.js';
-import { costOf, USUAL_COST } from '../kits/password/hash.js';
+import { costOf } from '../kits/password/hash.js';
 import { type FileUser, readHtpasswd } from './htpasswd.js';
 import { PROBLEMS } from './problems.js';
 import { ATTEMPTS, type BasicConfig, type BasicSettings, schema } from './schema.js';
@@ -48,22 +48,14 @@ export default declarePolicy<BasicConfig, BasicSettings>({
       users: names.map((name) => `${name}:${byName.get(name)!.hash.text}\n`).join(''),
       costs,
       consumers,
-      usual: usualCost(context),
+      // The first one by its end, which is random: an edit of other users does not change it.
+      mark: [...byName.values()].map(({ hash }) => hash.text.slice(-22)).sort()[0] ?? '',
       attempts: attempts === false ? null : attempts,
       optional,
       realm,
     };
   },
 });
-
-/** The cost that most passwords of consumers have. */
-function usualCost({ consumers }: PolicyContext): string {
-  const counts = new Map<string, number>();
-  for (const { passwordCosts = [] } of consumers)
-    for (const cost of passwordCosts) counts.set(cost, (counts.get(cost) ?? 0) + 1);
-  const [most] = [...counts].sort(([one, a], [other, b]) => b - a || (one < other ? -1 : 1));
-  return most?.[0] ?? USUAL_COST;
-}
 
 /** Reports what is wrong with the files. Returns the number of users; at least 1 if a file has a fault. */
 function lintFiles({ users: paths = [] }: BasicConfig, context: PolicyContext, report: Report): number {

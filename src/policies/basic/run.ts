@@ -1,5 +1,4 @@
 /** basic at run time: finds the user, checks the password off the thread of requests, and remembers what was verified. */
-import * as crypto from 'node:crypto';
 import type {
   Absent,
   Authentication,
@@ -12,9 +11,11 @@ import type {
   PolicyInstance,
   Refused,
 } from '../contract.js';
+import { CredentialFaults } from '../kits/credential-fault.js';
 import { PasswordChecker } from '../kits/password/check.js';
-import { costOf, dummyHash, type PasswordHash, readPasswordHash } from '../kits/password/hash.js';
+import { dummyHash, dummyText, type PasswordHash, readPasswordHash, USUAL_COST } from '../kits/password/hash.js';
 import { WorkQueue } from '../kits/password/work-queue.js';
+import { UnknownWork } from '../kits/unknown-work.js';
 import { networkOf, runPolicy } from '../run-kit.js';
 import { Attempts } from './attempts.js';
 import { type Credentials, findCredentials, isBasic } from './credentials.js';
@@ -43,7 +44,8 @@ class BasicPolicy implements PolicyInstance {
   readonly #settings: BasicSettings;
   readonly #host: PolicyHost;
   readonly #users: FileUsers;
-  readonly #costs: readonly (readonly [cost: string, users: number])[];
+  readonly #unknown: UnknownWork;
+  readonly #faults = new CredentialFaults();
   readonly #attempts: Attempts | undefined;
   readonly #verified = new VerifiedCredentials();
   readonly #queue = new WorkQueue(BOUNDS);
@@ -52,8 +54,6 @@ class BasicPolicy implements PolicyInstance {
   readonly #pending = new Map<string, Promise<boolean>>();
   /** Hashes computed, by kind. */
   readonly #hashes: Record<string, number> = {};
-  /** The cost of unknown users if there are no files: that of the consumer that was asked for last. */
-  #usual: string;
   readonly #challenge: string;
   readonly #absent: Absent;
   readonly #wrong: Refused;
@@ -63,9 +63,9 @@ class BasicPolicy implements PolicyInstance {
   constructor(settings: BasicSettings, host: PolicyHost) {
     this.#settings = settings;
     this.#host = host;
-    this.#usual = settings.usual;
     this.#users = new FileUsers(settings.users);
-    this.#costs = Object.entries(settings.costs);
+    const { consumers, costs, mark } = settings;
+    this.#unknown = new UnknownWork(host, consumers ? 'password' : undefined, { counts: costs, mark });
     this.#attempts = settings.attempts === null ? undefined : new Attempts(host, settings.attempts);
     const challenge = `Basic realm="${settings.realm}", charset="UTF-8"`;
     this.#challenge = challenge;
@@ -128,6 +128,7 @@ class BasicPolicy implements PolicyInstance {
       entry = { ...known, identity: now.identity, version };
       this.#verified.set(key, entry);
     }
+    if (!this.#accepts(entry.identity, exchange)) return undefined;
     const network = networkOf(exchange.remoteAddress);
     if (this.#attempts === undefined || entry.networks.has(network) || entry.networks.size >= MAX_NETWORKS)
       return entry.identity;
@@ -150,11 +151,23 @@ class BasicPolicy implements PolicyInstance {
       await this.#attempts?.failed(user);
       return this.#wrong;
     }
-    await this.#attempts?.succeeded(user, network);
     const { hash, identity } = found;
+    if (!this.#accepts(identity, exchange)) {
+      await this.#attempts?.failed(user);
+      return identity;
+    }
+    await this.#attempts?.succeeded(user, network);
     const until = this.#host.clock.monotonic() + REMEMBER;
     this.#verified.set(key, { hash: hash.text, identity, version, until, networks: new Set([network]) });
     return identity;
+  }
+
+  /**
+   * Whether the engine accepts the identity. If not, the client gets what a wrong password gets: so nothing else may tell that it was the
+   * right one, such as a faster answer the second time.
+   */
+  #accepts({ credential }: Identity, { remoteAddress }: Exchange): boolean {
+    return credential === undefined || this.#faults.of(credential, remoteAddress, this.#host.clock.now()) === undefined;
   }
 
   /** Undefined if too much work is waiting. */
@@ -189,7 +202,6 @@ class BasicPolicy implements PolicyInstance {
     const data = found?.credential.data;
     const hash = typeof data === 'string' ? readPasswordHash(data) : undefined;
     if (found === undefined || hash === undefined || 'fault' in hash) return undefined;
-    this.#usual = costOf(hash);
     const { consumer, credential } = found;
     const why = `password ${credential.name} of consumer ${consumer.name}`;
     return {
@@ -227,21 +239,13 @@ class BasicPolicy implements PolicyInstance {
     };
   }
 
-  /**
-   * A hash for a user that does not exist. The costs occur as often as those of real users, and one name always gets the same:
-   * the time of an answer does not tell whether a user exists.
-   */
+  /** A hash for a user that does not exist. */
   #dummyFor(user: string): PasswordHash {
-    const total = this.#costs.reduce((sum, [, users]) => sum + users, 0);
-    if (total === 0) return dummyHash(this.#usual);
-    const digest = crypto.hash('sha256', `${this.#host.identity} ${user}`, 'buffer');
-    let at = digest.readUIntBE(0, 6) % total;
-    for (const [cost, users] of this.#costs) {
-      at -= users;
-      if (at < 0) return dummyHash(cost);
-    }
-    return dummyHash(this.#usual);
+    return dummyHash(this.#unknown.of(user, isUsable) ?? USUAL_COST);
   }
 }
+
+/** Users whose hash cannot be used do not exist either. */
+const isUsable = (cost: string): boolean => !('fault' in readPasswordHash(dummyText(cost)));
 
 const refused = (why: string, problem: AuthProblem): Refused => ({ outcome: 'refused', why, problem });

@@ -46,8 +46,8 @@ export type BasicSettings = {
   readonly costs: { readonly [cost: string]: number };
   /** Accept passwords of consumers. */
   readonly consumers: boolean;
-  /** The cost that most passwords of consumers in the spec have. */
-  readonly usual: string;
+  /** One of the hashes: it decides which cost an unknown user has. */
+  readonly mark: string;
   /** Null: no limit. */
   readonly attempts: { readonly capacity: number; readonly periodMs: number } | null;
   readonly optional: boolean;

@@ -50,7 +50,6 @@ export default declarePolicy<HttpSignatureConfig, HttpSignatureSettings>({
         ...config.keys.flatMap((key) => keySettings(key, context) ?? []),
         ...setKeys(config, context).map(({ id, algorithm, jwk }) => ({ id: id!, algorithm, key: jwk })),
       ],
-      algorithms: consumers ? algorithmsOf(context) : {},
       components: [...new Set(config.components.map(componentText))],
       maxAge: config.max_age,
       leeway: config.leeway,
@@ -65,13 +64,6 @@ export default declarePolicy<HttpSignatureConfig, HttpSignatureSettings>({
     };
   },
 });
-
-function algorithmsOf({ consumers }: PolicyContext): { readonly [algorithm: string]: number } {
-  const counts: Record<string, number> = {};
-  for (const algorithm of consumers.flatMap(({ signatureAlgorithms = [] }) => signatureAlgorithms))
-    counts[algorithm] = (counts[algorithm] ?? 0) + 1;
-  return counts;
-}
 
 function originOf(text: string): { scheme: string; authority: string } {
   const scheme = text.startsWith('https:') ? 'https' : 'http';

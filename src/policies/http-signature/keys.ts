@@ -5,10 +5,10 @@ import {
   isSignatureAlgorithm,
   openKey,
   type PublicKeyJwk,
-  SIGNATURE_ALGORITHMS,
   type SignatureAlgorithm,
   type SignatureKey,
 } from '../kits/http-signature/index.js';
+import { UnknownWork } from '../kits/unknown-work.js';
 import type { HttpSignatureSettings } from './schema.js';
 
 /** A key, and whose it is. */
@@ -28,27 +28,22 @@ export class Keys {
   /** Keys of consumers by their id, while the consumers have this version. */
   readonly #prepared = new Map<string, SignatureKey>();
   #version: number | undefined;
-  readonly #dummies = new Map<SignatureAlgorithm, SignatureKey>();
-  /** How many keys have an algorithm: those of the config, and those of consumers at compile time. */
-  readonly #algorithms: readonly (readonly [algorithm: SignatureAlgorithm, keys: number])[];
-  readonly #total: number;
-  /** The algorithm of unknown keys if no key is known: that of the consumer that was asked for last. */
-  #usual: SignatureAlgorithm = 'ed25519';
+  /** By the work that their checks take. */
+  readonly #dummies = new Map<string, SignatureKey>();
+  readonly #unknown: UnknownWork;
 
   /** Throws for a key that cannot be used; the message omits it. */
-  constructor({ algorithms, consumers, keys }: HttpSignatureSettings, host: PolicyHost) {
+  constructor({ consumers, keys }: HttpSignatureSettings, host: PolicyHost) {
     this.#host = host;
     this.#consumers = consumers;
     for (const { id, algorithm, key, consumer } of keys) {
       if (typeof key === 'object' && '$ref' in key) throw new TypeError('The secret is an unresolved reference.');
       this.#own.set(id, { key: openKey(algorithm, key as PublicKeyJwk | string), consumer });
     }
-    const own = [...this.#own.values()].map(({ key }) => key.algorithm);
-    this.#algorithms = SIGNATURE_ALGORITHMS.map((one) => {
-      const ofConsumers = Object.hasOwn(algorithms, one) ? algorithms[one]! : 0;
-      return [one, own.filter((algorithm) => algorithm === one).length + ofConsumers] as const;
-    }).filter(([, count]) => count > 0);
-    this.#total = this.#algorithms.reduce((sum, [, count]) => sum + count, 0);
+    const counts: Record<string, number> = {};
+    for (const { key } of this.#own.values()) counts[workOfKey(key)] = (counts[workOfKey(key)] ?? 0) + 1;
+    const mark = JSON.stringify(keys[0]?.key ?? '');
+    this.#unknown = new UnknownWork(host, consumers ? 'signature' : undefined, { counts, mark });
   }
 
   /** The key of that id; undefined for none. Both places are looked at, so that an unknown id takes no longer than a known one. */
@@ -74,7 +69,6 @@ export class Keys {
     const key = this.#prepared.get(id) ?? this.#open(credential);
     if (key === undefined) return undefined;
     this.#prepared.set(id, key);
-    this.#usual = key.algorithm;
     return { key, consumer, credential };
   }
 
@@ -90,38 +84,51 @@ export class Keys {
     }
   }
 
-  /** A key that verifies nothing: an unknown key id takes as long as a wrong signature. `alg`: what the signature says. */
-  dummy(id: string, alg: string | undefined): SignatureKey {
-    const algorithm = isSignatureAlgorithm(alg) ? alg : this.#algorithmFor(id);
-    const known = this.#dummies.get(algorithm) ?? dummyOf(algorithm);
-    this.#dummies.set(algorithm, known);
-    return known;
-  }
-
   /**
-   * The algorithm of a key that does not exist. They occur as often as those of real keys, and one id always gets the same: the time of
-   * an answer does not tell whether a key exists.
+   * A key that verifies nothing: an unknown key id takes as long as a wrong signature. `alg`: what the signature says; it must be that of
+   * the key.
    */
-  #algorithmFor(id: string): SignatureAlgorithm {
-    if (this.#algorithms.length < 2) return this.#algorithms[0]?.[0] ?? this.#usual;
-    const digest = crypto.hash('sha256', `${this.#host.identity} ${id}`, 'buffer');
-    let at = digest.readUIntBE(0, 6) % this.#total;
-    for (const [algorithm, count] of this.#algorithms) {
-      at -= count;
-      if (at < 0) return algorithm;
-    }
-    return this.#usual;
+  dummy(id: string, alg: string | undefined): SignatureKey {
+    const named = isSignatureAlgorithm(alg) ? alg : undefined;
+    const work = this.#unknown.of(
+      id,
+      named === undefined ? isWork : (one) => isWork(one) && algorithmIn(one) === named,
+    );
+    const chosen = work ?? named ?? USUAL;
+    const known = this.#dummies.get(chosen) ?? dummyOf(chosen);
+    this.#dummies.set(chosen, known);
+    return known;
   }
 }
 
-function dummyOf(algorithm: SignatureAlgorithm): SignatureKey {
+/** If no key is known. */
+const USUAL: SignatureAlgorithm = 'ed25519';
+/** Bytes of the modulus of an RSA key if no such key is known. */
+const USUAL_RSA = 256;
+
+/** In the form of CredentialWork. */
+function workOfKey({ algorithm, key }: SignatureKey): string {
+  const bits = key.asymmetricKeyDetails?.modulusLength;
+  return bits === undefined ? algorithm : `${algorithm} ${Math.ceil(bits / 8)}`;
+}
+
+const algorithmIn = (work: string): string => work.split(' ', 1)[0]!;
+
+/** Keys that cannot be used are not known. */
+function isWork(work: string): boolean {
+  const bytes = Number(work.split(' ')[1] ?? USUAL_RSA);
+  return isSignatureAlgorithm(algorithmIn(work)) && bytes >= 256 && bytes <= 1024;
+}
+
+function dummyOf(work: string): SignatureKey {
+  const algorithm = algorithmIn(work) as SignatureAlgorithm;
   if (algorithm === 'hmac-sha256') return { algorithm, key: crypto.createSecretKey(crypto.randomBytes(32)) };
   if (algorithm === 'ed25519') return { algorithm, key: crypto.generateKeyPairSync('ed25519').publicKey };
   if (algorithm.startsWith('rsa')) {
     // A random modulus: to generate a real one takes too long, and its factors do not matter.
-    const modulus = crypto.randomBytes(256);
+    const modulus = crypto.randomBytes(Number(work.split(' ')[1] ?? USUAL_RSA));
     modulus[0]! |= 0x80;
-    modulus[255]! |= 1;
+    modulus[modulus.length - 1]! |= 1;
     const jwk = { kty: 'RSA', n: modulus.toString('base64url'), e: 'AQAB' };
     return { algorithm, key: crypto.createPublicKey({ key: jwk, format: 'jwk' }) };
   }

@@ -82,8 +82,6 @@ export type KeySettings = {
 export type HttpSignatureSettings = {
   readonly consumers: boolean;
   readonly keys: readonly KeySettings[];
-  /** How many keys of consumers have an algorithm, as far as the compiler knows them. */
-  readonly algorithms: { readonly [algorithm: string]: number };
   /** As in Signature-Input: `"@method"`. */
   readonly components: readonly string[];
   /** Milliseconds. */

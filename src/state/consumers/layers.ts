@@ -1,6 +1,6 @@
 /** A table of all consumers, and one above it with what has changed since. */
 import type { ConsumerEntry, CredentialKind } from '../../bundle/types.js';
-import type { FoundCredential } from '../types.js';
+import type { CredentialWorks, FoundCredential } from '../types.js';
 import { digestOf } from './layout.js';
 import { ConsumerTable } from './table.js';
 
@@ -13,6 +13,8 @@ export interface ConsumerMemory {
   readonly base: SharedArrayBuffer;
   /** Consumers that replace those of `base`, and names of removed ones. Absent: none. */
   readonly changes?: SharedArrayBuffer;
+  /** What checks of credentials take. Absent: nothing. */
+  readonly works?: CredentialWorks;
 }
 
 export class ConsumerLayers {

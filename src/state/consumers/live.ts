@@ -1,6 +1,6 @@
 /** The consumers as policies look them up, while control replaces their memory. */
 import type { ConsumerEntry, CredentialEntry, CredentialKind } from '../../bundle/types.js';
-import type { ConsumerLookup, FoundCredential } from '../types.js';
+import type { ConsumerLookup, CredentialWork, CredentialWorks, FoundCredential, WorkKind } from '../types.js';
 import { ConsumerLayers, type ConsumerMemory } from './layers.js';
 import { ConsumerSet } from './set.js';
 import { MARK, type Marked } from './table.js';
@@ -8,6 +8,7 @@ import { MARK, type Marked } from './table.js';
 export class LiveConsumers implements ConsumerLookup {
   #layers: ConsumerLayers;
   #version: number;
+  #works: CredentialWorks | undefined;
   /** Another object for each version. */
   #epoch: object = {};
 
@@ -15,6 +16,7 @@ export class LiveConsumers implements ConsumerLookup {
   constructor(memory: ConsumerMemory = { ...ConsumerSet.of([]).memory, version: 0 }) {
     this.#layers = new ConsumerLayers(memory);
     this.#version = memory.version;
+    this.#works = memory.works;
   }
 
   /** Older memory than that in use is ignored: a change may overtake the load of a generation. */
@@ -22,6 +24,7 @@ export class LiveConsumers implements ConsumerLookup {
     if (memory.version <= this.#version) return;
     this.#layers = new ConsumerLayers(memory, this.#layers);
     this.#version = memory.version;
+    this.#works = memory.works;
     this.#epoch = {};
   }
 
@@ -43,6 +46,10 @@ export class LiveConsumers implements ConsumerLookup {
 
   byCredential(kind: CredentialKind, id: string): FoundCredential | undefined {
     return this.#layers.byCredential(kind, id);
+  }
+
+  work(kind: WorkKind): CredentialWork | undefined {
+    return this.#works?.[kind];
   }
 
   /**

@@ -4,6 +4,7 @@ import type { FoundCredential } from '../types.js';
 import { buildTable, ConsumerConflict, checkedDigest, newSeed, sameCredential, sameTable } from './build.js';
 import { ConsumerLayers, type ConsumerMemory } from './layers.js';
 import type { Run } from './table.js';
+import { WorkCounter } from './work.js';
 
 export interface ConsumerChanges {
   /** Added, or replaced by name. */
@@ -39,7 +40,9 @@ export class ConsumerSet {
     const version = (previous?.version ?? 0) + 1;
     if (previous !== undefined && previous.#changed.size === 0 && sameTable(base, previous.memory.base))
       return previous;
-    return new ConsumerSet({ version, size: entries.length, base }, NO_CHANGES);
+    const counter = new WorkCounter();
+    for (const entry of entries) counter.add(entry);
+    return new ConsumerSet({ version, size: entries.length, base, ...worksOf(counter) }, NO_CHANGES);
   }
 
   /** Adds, replaces and removes consumers; its time does not depend on the others. Throws ConsumerConflict. */
@@ -64,12 +67,24 @@ export class ConsumerSet {
     }
     for (const entry of set) this.#refuseTaken(entry, changed);
     const version = this.version + 1;
+    const works = this.#worksWith(set, names, removed);
     const most = Math.max(MIN_CHANGES, base.size * CHANGES_SHARE);
-    if (changed.size > most) return new ConsumerSet({ version, size, base: this.#merged(changed) }, NO_CHANGES);
+    if (changed.size > most)
+      return new ConsumerSet({ version, size, base: this.#merged(changed), ...works }, NO_CHANGES);
     const entries = [...changed.values()].filter((entry) => entry !== null);
     const gone = [...changed].filter(([, entry]) => entry === null).map(([name]) => name);
     const changes = buildTable({ entries, removed: gone }, base.seed);
-    return new ConsumerSet({ version, size, base: base.buffer, changes }, changed, this);
+    return new ConsumerSet({ version, size, base: base.buffer, changes, ...works }, changed, this);
+  }
+
+  #worksWith(set: readonly ConsumerEntry[], names: ReadonlySet<string>, removed: readonly string[]): Works {
+    const counter = new WorkCounter(this.memory.works);
+    for (const name of new Set([...removed, ...names])) {
+      const before = this.byName(name);
+      if (before !== undefined) counter.remove(before);
+    }
+    for (const entry of set) counter.add(entry);
+    return worksOf(counter);
   }
 
   /** Credentials of consumers that stay as they are cannot become those of another one. */
@@ -124,4 +139,11 @@ export class ConsumerSet {
     }
     for (const entry of this.#changed.values()) if (entry !== null) yield entry;
   }
+}
+
+type Works = Pick<ConsumerMemory, 'works'>;
+
+function worksOf(counter: WorkCounter): Works {
+  const works = counter.works();
+  return works === undefined ? {} : { works };
 }

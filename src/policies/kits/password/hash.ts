@@ -143,11 +143,14 @@ export function costOf(hash: PasswordHash): string {
  * accepts is not known; callers must not accept one either.
  */
 export function dummyHash(cost: string): PasswordHash {
-  const text = cost.startsWith('$2b$') ? `${cost}${'.'.repeat(53)}` : `${cost}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
-  const hash = readPasswordHash(text);
+  const hash = readPasswordHash(dummyText(cost));
   if ('fault' in hash) throw new Error(`The cost of a password hash cannot be used: it ${hash.fault}`);
   return hash;
 }
+
+/** The text of such a hash. */
+export const dummyText = (cost: string): string =>
+  cost.startsWith('$2b$') ? `${cost}${'.'.repeat(53)}` : `${cost}$${'A'.repeat(22)}$${'A'.repeat(43)}`;
 
 /** What OWASP recommends: the cost of unknown users if no user is known. */
 export const USUAL_COST = '$argon2id$v=19$m=19456,t=2,p=1';

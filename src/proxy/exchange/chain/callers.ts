@@ -4,7 +4,7 @@
  */
 import type { ConsumerEntry, CredentialEntry } from '../../../bundle/types.js';
 import type { AuthProblem, ClientCertificate, Identity, Refused } from '../../../policies/contract.js';
-import { AddressSet, encodeAddresses } from '../../../policies/kits/addresses.js';
+import { CredentialFaults } from '../../../policies/kits/credential-fault.js';
 import { credentialIn, type LiveConsumers } from '../../../state/consumers/live.js';
 import { ERRORS } from '../../errors/errors.js';
 
@@ -31,7 +31,7 @@ export const RECHECKED_AT_ONCE = 4096;
 export class Callers {
   readonly consumers: LiveConsumers;
   readonly #now: () => number;
-  readonly #addresses = new WeakMap<CredentialEntry, AddressSet>();
+  readonly #faults = new CredentialFaults();
   /** Increases when open exchanges must be checked again. */
   #turn = 1;
   /** Version of the consumers in this turn. */
@@ -78,29 +78,11 @@ export class Callers {
   ): Fault | undefined {
     if (current === undefined) return { cause: `consumer ${given.name} was removed`, problem: undefined };
     if (known !== undefined) {
-      const fault = this.#credentialFault(credential, address);
+      const fault = credential === undefined ? 'was removed' : this.#faults.of(credential, address, this.#now());
       if (fault !== undefined)
         return { cause: `credential ${known.name} of ${given.name} ${fault}`, problem: undefined };
     }
     return current.disabled === true ? { cause: `consumer ${given.name} is disabled`, problem: DISABLED } : undefined;
-  }
-
-  #credentialFault(credential: CredentialEntry | undefined, address: string): string | undefined {
-    if (credential === undefined) return 'was removed';
-    const { disabled, expires, addresses } = credential;
-    if (disabled === true) return 'is disabled';
-    if (expires !== undefined && expires <= this.#now()) return `expired at ${new Date(expires).toISOString()}`;
-    if (addresses === undefined || this.#addressesOf(credential, addresses).has(address)) return undefined;
-    return `is not for the address ${address}`;
-  }
-
-  #addressesOf(credential: CredentialEntry, addresses: readonly string[]): AddressSet {
-    let set = this.#addresses.get(credential);
-    if (set === undefined) {
-      set = new AddressSet(encodeAddresses(addresses));
-      this.#addresses.set(credential, set);
-    }
-    return set;
   }
 
   #expiresAt(ms: number): void {
