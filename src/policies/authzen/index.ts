@@ -1,6 +1,7 @@
 /** Compile part of authzen. */
 import { declarePolicy, parseCallUrl, parseTemplate, unknownVariable } from '../compile-kit.js';
 import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
+import { callsOf } from '../kits/called-service.js';
 import { PROBLEMS } from './problems.js';
 import {
   type AuthzenConfig,
@@ -24,10 +25,7 @@ export default declarePolicy<AuthzenConfig, AuthzenSettings>({
     callFields: ['content-type', 'accept', ...Object.keys(headers).map((name) => name.toLowerCase())],
   }),
   problems: Object.values(PROBLEMS),
-  calls: ({ url, service }) => [
-    ...(url === undefined ? [] : [{ at: ['url'], url }]),
-    ...(service === undefined ? [] : [{ at: ['service'], service }]),
-  ],
+  calls: callsOf,
   codes: [
     { code: 'authzen/service', severity: 'error', summary: 'An authzen policy names no service, or two' },
     {

@@ -1,5 +1,6 @@
 /** Compile part of forward-auth. */
-import { declarePolicy, parseCallUrl } from '../compile-kit.js';
+import { declarePolicy } from '../compile-kit.js';
+import { calledOf, calledProblem, callsOf } from '../kits/called-service.js';
 import { OWN_FIELDS } from './own-fields.js';
 import { PROBLEMS } from './problems.js';
 import { type ForwardAuthConfig, type ForwardAuthSettings, schema } from './schema.js';
@@ -17,10 +18,7 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
     callFields: lower([...OWN_FIELDS, ...send, ...(body === undefined ? [] : ['content-type'])]),
   }),
   problems: Object.values(PROBLEMS),
-  calls: ({ url, service }) => [
-    ...(url === undefined ? [] : [{ at: ['url'], url }]),
-    ...(service === undefined ? [] : [{ at: ['service'], service }]),
-  ],
+  calls: callsOf,
   body: ({ body }) => (body === undefined ? undefined : { request: { max: body, mandatory: true } }),
   codes: [
     {
@@ -35,29 +33,10 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
     },
   ],
   lint(config, _context, report) {
-    const { url, service, path, body, cache } = config;
-    const problem = { code: 'forward-auth/service', severity: 'error' } as const;
-    if (url === undefined && service === undefined)
-      report({
-        ...problem,
-        at: [],
-        message: 'This policy does not say which service decides.',
-        help: 'Set `url = "https://..."`, or `service = "NAME"` and `path`.',
-      });
-    else if (url !== undefined && service !== undefined)
-      report({
-        ...problem,
-        at: ['service'],
-        message: 'A service and a URL are set, so it is not clear which one decides.',
-        help: 'Keep `url`, or `service` and `path`.',
-      });
-    else if (url !== undefined && path !== undefined)
-      report({
-        ...problem,
-        at: ['path'],
-        message: '`path` belongs to `service`; the URL has a path of its own.',
-        help: 'Write the path into `url`.',
-      });
+    const { body, cache } = config;
+    const words = { missing: 'This policy does not say which service decides.', does: 'decides' };
+    const problem = calledProblem(config, 'forward-auth/service', words);
+    if (problem !== undefined) report(problem);
     if (body !== undefined && cache !== undefined)
       report({
         code: 'forward-auth/cached-body',
@@ -68,11 +47,9 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
       });
   },
   compile(config) {
-    const { service, timeout, consumer, cache, body } = config;
-    const called = config.url === undefined ? undefined : parseCallUrl(config.url);
+    const { timeout, consumer, cache, body } = config;
     return {
-      service: called?.origin ?? service ?? '',
-      path: called?.path ?? config.path ?? '/',
+      ...calledOf(config),
       method: config.method ?? (body === undefined ? 'GET' : 'POST'),
       send: lower(config.send),
       credentials: lower(config.credentials ?? config.send),

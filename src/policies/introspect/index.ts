@@ -1,9 +1,10 @@
 /** Compile part of introspect. */
-import { declarePolicy, isPlainHttp, parseCallUrl } from '../compile-kit.js';
+import { declarePolicy, isPlainHttp } from '../compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../contract.js';
 import { PROBLEMS } from '../kits/bearer/problems.js';
 import { placesOf, senderOf } from '../kits/bearer/schema.js';
-import { keysOfFile } from '../kits/jose/key-files.js';
+import { calledOf, calledProblem, callsOf } from '../kits/called-service.js';
+import { keysOrNone, readKeyFile } from '../kits/jose/key-files.js';
 import type { KeySourceSettings } from '../kits/jose/key-source.js';
 import { clientProblems, clientSettings } from '../kits/oauth-client/schema.js';
 import { resourceOf, resourcePaths } from '../kits/protected-resource-schema.js';
@@ -39,10 +40,7 @@ export default declarePolicy<IntrospectConfig, IntrospectSettings>({
       ...owned,
     };
   },
-  calls: ({ url, service }) => [
-    ...(url === undefined ? [] : [{ at: ['url'], url }]),
-    ...(service === undefined ? [] : [{ at: ['service'], service }]),
-  ],
+  calls: callsOf,
   paths: resourcePaths,
   codes: [
     { code: 'introspect/service', severity: 'error', summary: 'An introspect policy names no endpoint, or two' },
@@ -63,15 +61,13 @@ export default declarePolicy<IntrospectConfig, IntrospectSettings>({
     lintUse(config, context, report);
   },
   compile(config, context) {
-    const { service, issuer = [], audience = [], scope, claims = {}, consumer_claim, dpop, signed } = config;
-    const called = config.url === undefined ? undefined : parseCallUrl(config.url);
-    const path = called?.path ?? config.path ?? '/';
+    const { issuer = [], audience = [], scope, claims = {}, consumer_claim, dpop, signed } = config;
+    const called = calledOf(config);
     const client = clientSettings(config);
     const resource = resourceOf(config, issuer, placesOf(config), dpop);
     return {
-      service: called?.origin ?? service ?? '',
-      path,
-      endpoint: config.url ?? path,
+      ...called,
+      endpoint: config.url ?? called.path,
       ...(client === undefined ? {} : { client }),
       hint: config.token_type_hint,
       timeout: config.timeout,
@@ -97,46 +93,19 @@ function signedOf(signed: Signed, context: PolicyContext): SignedSettings {
   const { jwks, keys = [], issuer, audience, algorithms } = signed;
   const source: KeySourceSettings =
     jwks === undefined
-      ? { from: 'keys', keys: keys.flatMap((path) => fileKeys(path, context).keys) }
+      ? { from: 'keys', keys: keys.flatMap((path) => keysOrNone(path, context)) }
       : { from: 'jwks', url: jwks, ...TIMES };
   return { source, issuer, audience, algorithms };
-}
-
-function fileKeys(path: string, context: PolicyContext) {
-  const { text, cause } = context.readFile(path);
-  const read = text === undefined ? `cannot be read: ${cause}` : keysOfFile(text);
-  return typeof read === 'string' ? { keys: [], fault: read } : { keys: read, fault: undefined };
 }
 
 const noCertificate = ({ service }: IntrospectConfig): string | undefined =>
   service === undefined ? 'Set `service` to one whose `tls` has `cert` and `key`, instead of `url`.' : undefined;
 
-function lintService(
-  { url, service, path, client_auth, client_key, client_audience }: IntrospectConfig,
-  report: Report,
-): void {
-  const problem = { code: 'introspect/service', severity: 'error' } as const;
-  if (url === undefined && service === undefined)
-    report({
-      ...problem,
-      at: [],
-      message: 'This policy does not name the endpoint that knows the tokens.',
-      help: 'Set `url = "https://..."`, or `service = "NAME"` and `path`.',
-    });
-  else if (url !== undefined && service !== undefined)
-    report({
-      ...problem,
-      at: ['service'],
-      message: 'A service and a URL are set, so it is not clear which one knows the tokens.',
-      help: 'Keep `url`, or `service` and `path`.',
-    });
-  else if (url !== undefined && path !== undefined)
-    report({
-      ...problem,
-      at: ['path'],
-      message: '`path` belongs to `service`; the URL has a path of its own.',
-      help: 'Write the path into `url`.',
-    });
+function lintService(config: IntrospectConfig, report: Report): void {
+  const { url, service, client_auth, client_key, client_audience } = config;
+  const words = { missing: 'This policy does not name the endpoint that knows the tokens.', does: 'knows the tokens' };
+  const found = calledProblem(config, 'introspect/service', words);
+  if (found !== undefined) report(found);
   const asserts = client_auth === 'private_key_jwt' || (client_auth === undefined && client_key !== undefined);
   if (url === undefined && service !== undefined && asserts && client_audience === undefined)
     report({
@@ -158,8 +127,8 @@ function lintSigned(signed: Signed, context: PolicyContext, report: Report): voi
       help: 'Set one of them.',
     });
   for (const [index, path] of (signed.keys ?? []).entries()) {
-    const { fault } = fileKeys(path, context);
-    if (fault === undefined) continue;
+    const fault = readKeyFile(path, context);
+    if (typeof fault !== 'string') continue;
     report({
       ...problem,
       at: ['signed', 'keys', index],

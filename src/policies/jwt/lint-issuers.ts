@@ -1,7 +1,7 @@
 /** What is wrong with the issuers of a jwt policy: sources of keys, algorithms, names. */
 import { isPlainHttp } from '../compile-kit.js';
 import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
-import { keysOfFile } from '../kits/jose/key-files.js';
+import { readKeyFile } from '../kits/jose/key-files.js';
 import { fits, isSymmetric, type PublicJwk } from '../kits/jose/keys.js';
 import type { JwtConfig } from './schema.js';
 import { algorithmsOf, type IssuerConfig, issuersOf, SOURCES, sourcesOf } from './trusted.js';
@@ -108,8 +108,7 @@ function lintKeys(
   if (keys === undefined) return undefined;
   const found: PublicJwk[] = [];
   for (const [index, path] of keys.entries()) {
-    const { text, cause } = context.readFile(path);
-    const read = text === undefined ? `cannot be read: ${cause}` : keysOfFile(text);
+    const read = readKeyFile(path, context);
     if (typeof read !== 'string') found.push(...read);
     else {
       const message = `The key file \`${path}\` ${read}.`;

@@ -1,9 +1,9 @@
 /** Compile part of jwt: the issuers of a config, each with what it has of its own and what it takes from the policy. */
 import type { ConfigPath, PolicyContext } from '../contract.js';
 import { metadataUrls } from '../kits/jose/discovery.js';
-import { keysOfFile } from '../kits/jose/key-files.js';
+import { keysOrNone } from '../kits/jose/key-files.js';
 import type { KeySourceSettings } from '../kits/jose/key-source.js';
-import type { Algorithm, PublicJwk } from '../kits/jose/keys.js';
+import type { Algorithm } from '../kits/jose/keys.js';
 import { typeName } from '../kits/jose/token.js';
 import type { JwtConfig, TrustedIssuer } from './schema.js';
 
@@ -61,15 +61,8 @@ function sourceOf(issuer: IssuerConfig, config: JwtConfig, context: PolicyContex
   if (metadata !== undefined) return { from: 'metadata', issuer: name, urls: [metadata], ...times };
   if (discovery === true) return { from: 'metadata', issuer: name, urls: discoveryUrls(name), ...times };
   if (secret !== undefined) return { from: 'secret', secret };
-  return { from: 'keys', keys: keys.flatMap((path) => fileKeys(path, context)) };
+  return { from: 'keys', keys: keys.flatMap((path) => keysOrNone(path, context)) };
 }
 
 /** None for a name that is no URL, which lint() reports. */
 const discoveryUrls = (issuer: string): readonly string[] => (URL.canParse(issuer) ? metadataUrls(issuer) : []);
-
-/** The keys of a file; none if it cannot be used, which lint() reports. */
-function fileKeys(path: string, context: PolicyContext): readonly PublicJwk[] {
-  const { text } = context.readFile(path);
-  const keys = text === undefined ? '' : keysOfFile(text);
-  return typeof keys === 'string' ? [] : keys;
-}

@@ -1,5 +1,6 @@
 /** Public keys in files: PEM, JWK or JWKS. Read by the compiler, so that a bundle contains the keys. */
 import { createPublicKey } from 'node:crypto';
+import type { PolicyContext } from '../../contract.js';
 import { type PublicJwk, publicKey } from './keys.js';
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----/g;
@@ -17,6 +18,18 @@ export function keysOfFile(text: string): readonly PublicJwk[] | string {
     keys.push(key);
   }
   return keys.length === 0 ? 'has no key' : keys;
+}
+
+/** The keys of a file that a config names, or why it cannot be used, as keysOfFile() says it. */
+export function readKeyFile(path: string, context: PolicyContext): readonly PublicJwk[] | string {
+  const { text, cause } = context.readFile(path);
+  return text === undefined ? `cannot be read: ${cause}` : keysOfFile(text);
+}
+
+/** For compile(): a file that cannot be used is an error of lint(). */
+export function keysOrNone(path: string, context: PolicyContext): readonly PublicJwk[] {
+  const keys = readKeyFile(path, context);
+  return typeof keys === 'string' ? [] : keys;
 }
 
 const PRIVATE = 'has a private key: gw needs only the public key, and the issuer must keep the private one';
