@@ -1,4 +1,5 @@
 /** `[consumer.NAME]` and its credentials: what a spec or a file of consumers may say. */
+import { SIGNATURE_ALGORITHMS } from '../policies/kits/http-signature/algorithms.js';
 import { readPasswordHash } from '../policies/kits/password/hash.js';
 import { type Infer, type Problem, s } from '../schema/declare.js';
 import { blockProblem, NAME_PATTERN } from './entities.js';
@@ -55,16 +56,6 @@ const sharedSecret = () =>
     }),
     { sensitive: true },
   );
-
-/** Algorithms of HTTP message signatures, RFC 9421 section 6.2.2. */
-export const SIGNATURE_ALGORITHMS = [
-  'ed25519',
-  'ecdsa-p256-sha256',
-  'ecdsa-p384-sha384',
-  'rsa-pss-sha512',
-  'rsa-v1_5-sha256',
-  'hmac-sha256',
-] as const;
 
 const KINDS = ['key', 'certificate', 'username', 'key_id'] as const;
 

@@ -1,7 +1,7 @@
 /** Config of the upstream-auth policy. */
 import { callUrl, fieldProblem, type Infer, plainText, s, secretReference } from '../compile-kit.js';
 import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../kits/http-signature/index.js';
-import { SIGNING_ALGORITHMS, type SigningAlgorithm } from '../kits/jose/sign.js';
+import { ALGORITHMS, type Algorithm } from '../kits/jose/keys.js';
 import type { ClientSettings } from '../kits/oauth-client/client.js';
 import { clientFields } from '../kits/oauth-client/schema.js';
 import { AWS_SOURCES, type AwsSource } from './aws/source.js';
@@ -38,7 +38,7 @@ const jwt = s.object({
     '${file:gateway-key.pem}',
   ),
   algorithm: s
-    .enum(...SIGNING_ALGORITHMS)
+    .enum(...ALGORITHMS)
     .describe('Algorithm. Default: the one that fits the key: `RS256`, `ES256`, `ES384`, `ES512` or `EdDSA`.')
     .optional(),
   key_id: s.string({ nonEmpty: true }).describe('`kid` in the header. Default: that of a JWK.').optional(),
@@ -255,7 +255,7 @@ export type KindSettings =
   | {
       readonly kind: 'jwt';
       readonly key: Secret;
-      readonly algorithm?: SigningAlgorithm;
+      readonly algorithm?: Algorithm;
       readonly keyId?: string;
       readonly type: string;
       /** With the registered ones among them. */

@@ -3,7 +3,8 @@ import { compactVerify, decodeProtectedHeader, jwtVerify } from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { s } from '../../../src/policies/compile-kit.js';
-import { algorithmOfKey, SIGNING_ALGORITHMS, SigningKey } from '../../../src/policies/kits/jose/sign.js';
+import { ALGORITHMS, type Algorithm } from '../../../src/policies/kits/jose/keys.js';
+import { algorithmOfKey, SigningKey } from '../../../src/policies/kits/jose/sign.js';
 import { type ClientSettings, formEncoded, OAuthClient } from '../../../src/policies/kits/oauth-client/client.js';
 import { readTable, readTokenReply } from '../../../src/policies/kits/oauth-client/reply.js';
 import { clientFields, clientProblems, clientSettings } from '../../../src/policies/kits/oauth-client/schema.js';
@@ -70,7 +71,7 @@ test('each algorithm signs so that jose verifies it', async () => {
   const ed = generateKeyPairSync('ed25519');
   const ec = (namedCurve: string) => generateKeyPairSync('ec', { namedCurve });
   const curves = { ES256: ec('prime256v1'), ES384: ec('secp384r1'), ES512: ec('secp521r1') };
-  for (const alg of SIGNING_ALGORITHMS) {
+  for (const alg of ALGORITHMS) {
     const secret = 'x'.repeat(64);
     const pair = alg.startsWith('Ed') ? ed : (curves[alg as 'ES256'] ?? rsa);
     const symmetric = alg.startsWith('HS');
@@ -87,7 +88,7 @@ test('each algorithm signs so that jose verifies it', async () => {
 test('keys and secrets that do not fit refuse the load, without their text', () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'prime256v1' });
   const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey;
-  const cases: readonly (readonly [string, (typeof SIGNING_ALGORITHMS)[number], RegExp])[] = [
+  const cases: readonly (readonly [string, Algorithm, RegExp])[] = [
     [pem(privateKey), 'ES384', /on another curve/],
     [pem(privateKey), 'RS256', /not an RSA key/],
     [pem(privateKey), 'EdDSA', /not an Ed25519 key/],

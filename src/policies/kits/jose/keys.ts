@@ -1,6 +1,7 @@
 /** Public keys as JWK (RFC 7517), and which algorithm each of them may verify. */
 import * as crypto from 'node:crypto';
 
+/** Algorithms of signatures (RFC 7518 section 3.1, RFC 8037; RFC 9864: `Ed25519` is the new name of `EdDSA`). */
 export const ALGORITHMS = [
   'RS256',
   'RS384',

@@ -1,24 +1,7 @@
 /** Signs tokens as compact JWS (RFC 7515 section 7.1) with Node's own cryptography: no package, and no promise. */
 import * as crypto from 'node:crypto';
 import type { Json } from '../../contract.js';
-
-export const SIGNING_ALGORITHMS = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'Ed25519',
-  'HS256',
-  'HS384',
-  'HS512',
-] as const;
-export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
+import type { Algorithm } from './keys.js';
 
 /** OpenSSL names of the curves of ES256, ES384 and ES512. */
 const CURVES: { readonly [alg: string]: string } = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' };
@@ -26,7 +9,7 @@ const LEAST_RSA_BITS = 2048;
 
 /** A private key, or a shared secret, for one algorithm. */
 export class SigningKey {
-  readonly alg: SigningAlgorithm;
+  readonly alg: Algorithm;
   /** For the header of tokens. */
   readonly kid: string | undefined;
   readonly #key: crypto.KeyObject;
@@ -35,7 +18,7 @@ export class SigningKey {
    * `text`: a private key as PEM or JWK; for HS256 and its like the secret itself. Throws for text that is no key, and for a key
    * that does not fit the algorithm. The messages omit the key.
    */
-  constructor(text: string, alg: SigningAlgorithm, kid?: string) {
+  constructor(text: string, alg: Algorithm, kid?: string) {
     this.alg = alg;
     const jwk = alg.startsWith('HS') ? undefined : jwkOf(text);
     this.kid = kid ?? (typeof jwk?.['kid'] === 'string' ? jwk['kid'] : undefined);
@@ -93,7 +76,7 @@ function privateKeyOf(text: string, jwk: { readonly [name: string]: unknown } | 
 }
 
 /** Why a key cannot sign with an algorithm: a phrase. */
-function mismatch(key: crypto.KeyObject, alg: SigningAlgorithm): string | undefined {
+function mismatch(key: crypto.KeyObject, alg: Algorithm): string | undefined {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = key;
   const rsa = alg.startsWith('RS') || alg.startsWith('PS');
   if (rsa && type !== 'rsa') return 'it is not an RSA key';
@@ -104,9 +87,9 @@ function mismatch(key: crypto.KeyObject, alg: SigningAlgorithm): string | undefi
 }
 
 /** The algorithm that fits a private key best; undefined for a kind of key that no algorithm takes. Throws for text that is no key. */
-export function algorithmOfKey(text: string): SigningAlgorithm | undefined {
+export function algorithmOfKey(text: string): Algorithm | undefined {
   const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = privateKeyOf(text, jwkOf(text));
   if (type === 'rsa') return 'RS256';
   if (type === 'ed25519') return 'EdDSA';
-  return (Object.keys(CURVES) as SigningAlgorithm[]).find((alg) => CURVES[alg] === details.namedCurve);
+  return (Object.keys(CURVES) as Algorithm[]).find((alg) => CURVES[alg] === details.namedCurve);
 }

@@ -10,7 +10,8 @@
  */
 import * as crypto from 'node:crypto';
 import type { Clock } from '../../contract.js';
-import { algorithmOfKey, type SigningAlgorithm, SigningKey } from '../jose/sign.js';
+import type { Algorithm } from '../jose/keys.js';
+import { algorithmOfKey, SigningKey } from '../jose/sign.js';
 
 export const CLIENT_METHODS = [
   'client_secret_basic',
@@ -32,7 +33,7 @@ export type ClientSettings = {
   /** For private_key_jwt: PEM or JWK. */
   readonly key?: Secret;
   /** Default: the one that fits the key. */
-  readonly algorithm?: SigningAlgorithm;
+  readonly algorithm?: Algorithm;
   readonly keyId?: string;
   /** `aud` of the assertion. Default: the URL of the endpoint. */
   readonly audience?: string;

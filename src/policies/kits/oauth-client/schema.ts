@@ -1,7 +1,7 @@
 /** Keys of a config with which a policy authenticates at an authorization server. For compile parts. */
 import { s, secretReference } from '../../compile-kit.js';
 import type { PolicyProblem } from '../../contract.js';
-import { SIGNING_ALGORITHMS } from '../jose/sign.js';
+import { ALGORITHMS } from '../jose/keys.js';
 import { CLIENT_METHODS, type ClientMethod, type ClientSettings } from './client.js';
 
 /** Parts of an s.object(). */
@@ -18,7 +18,7 @@ export const clientFields = () => ({
     )
     .optional(),
   client_algorithm: s
-    .enum(...SIGNING_ALGORITHMS.filter((alg) => !alg.startsWith('HS')))
+    .enum(...ALGORITHMS.filter((alg) => !alg.startsWith('HS')))
     .describe('Algorithm of `client_key`. Default: the one that fits the key.')
     .optional(),
   client_key_id: s.string({ nonEmpty: true }).describe('`kid` in the assertions of `private_key_jwt`.').optional(),
