@@ -231,6 +231,8 @@ export interface AccessRule {
   readonly groups?: readonly string[];
   /** The scopes that it needs. */
   readonly scopes: readonly { readonly name: string; readonly at: ConfigPath }[];
+  /** Further claims that it needs, each with the names under which it may be found. Absent: none. */
+  readonly claims?: readonly { readonly names: readonly string[]; readonly at: ConfigPath }[];
   /** Whether it needs scopes, roles or other claims. */
   readonly readsClaims: boolean;
   /** Whether it has a condition in CEL. */
@@ -245,6 +247,8 @@ export interface PolicyTraits {
   readonly credential?: CredentialPlace;
   /** The scopes that callers can have by it, if that is known; absent: any. */
   readonly grants?: readonly string[];
+  /** The names of the claims that callers can have by it, if that is known; absent: any. */
+  readonly claims?: readonly string[];
   /** The consumer that requests without a credential have by it. */
   readonly anonymous?: string;
   /** Its rules about access. */

@@ -19,6 +19,29 @@ export function authenticatorsOf(model: Model, route: RouteModel): readonly Poli
   return found;
 }
 
+/**
+ * What callers can have on any of the routes, by what the policies that authenticate declare; undefined if that is not known, or
+ * if nothing authenticates, which another rule reports.
+ */
+export function possibleOn(
+  model: Model,
+  routes: readonly RouteModel[],
+  declared: (policy: PolicyModel) => readonly string[] | undefined,
+): ReadonlySet<string> | undefined {
+  const possible = new Set<string>();
+  let authenticated = false;
+  for (const route of routes) {
+    if (route.policies.some(({ policy }) => policy.declaration.unchecked === true)) return undefined;
+    for (const policy of authenticatorsOf(model, route)) {
+      const names = declared(policy);
+      if (names === undefined) return undefined;
+      authenticated = true;
+      for (const name of names) possible.add(name);
+    }
+  }
+  return authenticated ? possible : undefined;
+}
+
 /** Whether something on the route may authenticate callers. The code of a custom policy that was not run may. */
 export const mayAuthenticate = (route: RouteModel): boolean =>
   route.policies.some(({ policy }) => policy.phase === 'authenticate' || policy.declaration.unchecked === true);

@@ -264,10 +264,19 @@ test('time: what is wrong', () => {
     '{ days = "monday" }',
     '{ hours = "8-18" }',
     '{ hours = "08:00-24:01" }',
-    '{ zone = "Mars/Base" }',
+    '{ zone = "Mars/Base", days = "mon" }',
   ])
     assert.is(errorsOf(keys), 1, keys);
   assert.is(errorsOf('{ days = ["fri-mon", "WED"], hours = "08:00-24:00", zone = "America/New_York" }'), 0);
+});
+
+test('a condition without content is refused: the rule would hold for every caller', () => {
+  const errorsOf = (keys: string): readonly string[] => decode('allow', keys).errors;
+  for (const keys of ['time = {}', 'time = { zone = "Europe/Berlin" }', 'claims = {}', '[[rules]]\ntime = {}']) {
+    assert.is(errorsOf(keys).length, 1, keys);
+    assert.match(errorsOf(keys)[0]!, /^This condition (says no time|names no claim)/);
+  }
+  assert.equal(errorsOf('time = { until = "2027-02-01T00:00:00Z" }'), []);
 });
 
 // ---------------------------------------------------------------- lint
@@ -311,6 +320,12 @@ test('lint: rules that can never hold', () => {
     'allow/rule-name deny.0.name',
   ]);
   assert.equal(found('[[rules]]\nname = "2"\nmethods = ["GET"]\n[[rules]]'), ['allow/rule-name rules.1']);
+});
+
+test('lint: a rule whose time is over never holds', () => {
+  assert.equal(lint('allow', 'time = { until = "2020-01-01T00:00:00Z" }'), ['allow/never time.until']);
+  assert.equal(lint('allow', 'time = { from = "2020-01-01T00:00:00Z" }'), []);
+  assert.equal(lint('allow', 'time = { until = "9020-01-01T00:00:00Z" }'), []);
 });
 
 test('lint: a consumer that is not in the group of its rule', () => {

@@ -1,6 +1,5 @@
 import { suggest } from '../../schema/suggest.js';
-import type { Model, RouteModel } from '../../spec/model.js';
-import { accessRulesOf, authenticatorsOf } from '../access-index.js';
+import { accessRulesOf, possibleOn } from '../access-index.js';
 import { modelIndexOf, policyEntity, quotedList, traitsOf } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
@@ -16,7 +15,7 @@ const rule: Rule = {
         scopes.map((scope) => ({ rule: name, scope })),
       );
       if (wanted.length === 0) continue;
-      const granted = scopesOn(model, routesByPolicy.get(policy)!);
+      const granted = possibleOn(model, routesByPolicy.get(policy)!, (one) => traitsOf(one).grants);
       if (granted === undefined) continue;
       for (const { rule: name, scope } of wanted) {
         if (granted.has(scope.name)) continue;
@@ -35,22 +34,5 @@ const rule: Rule = {
     }
   },
 };
-
-/** The scopes that callers can have on any of the routes; undefined if that is not known. */
-function scopesOn(model: Model, routes: readonly RouteModel[]): ReadonlySet<string> | undefined {
-  const granted = new Set<string>();
-  let authenticated = false;
-  for (const route of routes) {
-    if (route.policies.some(({ policy }) => policy.declaration.unchecked === true)) return undefined;
-    for (const policy of authenticatorsOf(model, route)) {
-      const { grants } = traitsOf(policy);
-      if (grants === undefined) return undefined;
-      authenticated = true;
-      for (const scope of grants) granted.add(scope);
-    }
-  }
-  // Without any authenticator, another rule reports the route.
-  return authenticated ? granted : undefined;
-}
 
 export default rule;

@@ -2,6 +2,7 @@
 import type { Rule } from '../rule.js';
 import adminPublic from './admin-public.js';
 import allowAnonymous from './allow-anonymous.js';
+import allowUngrantableClaim from './allow-ungrantable-claim.js';
 import allowUngrantableScope from './allow-ungrantable-scope.js';
 import consumerCredentialName from './consumer-credential-name.js';
 import consumerExpired from './consumer-expired.js';
@@ -61,6 +62,7 @@ import vaultPlainHttp from './vault-plain-http.js';
 export const rules: readonly Rule[] = [
   adminPublic,
   allowAnonymous,
+  allowUngrantableClaim,
   allowUngrantableScope,
   consumerCredentialName,
   consumerExpired,

@@ -23,7 +23,7 @@ export default declarePolicy<AllowConfig, AllowSettings>({
   phase: 'authorize',
   stateful: false,
   schema,
-  traits: (config) => ({ access: placedRules(config).map(accessRule) }),
+  traits: (config) => ({ access: placedRules(config).map((placed) => accessRule(placed, config)) }),
   problems: Object.values(PROBLEMS),
   codes: [
     { code: 'allow/no-rule', severity: 'error', summary: 'An allow policy has no rule, so it refuses every request' },
@@ -41,7 +41,7 @@ export default declarePolicy<AllowConfig, AllowSettings>({
 });
 
 /** What lint rules know about a rule. */
-function accessRule({ at, effect, name, rule }: PlacedRule): AccessRule {
+function accessRule({ at, effect, name, rule }: PlacedRule, { role_claims }: AllowConfig): AccessRule {
   const { consumers, groups, scopes = [], roles, claims, when } = rule;
   return {
     at,
@@ -50,6 +50,10 @@ function accessRule({ at, effect, name, rule }: PlacedRule): AccessRule {
     ...(consumers === undefined ? {} : { consumers }),
     ...(groups === undefined ? {} : { groups }),
     scopes: scopes.map((scope, index) => ({ name: scope, at: [...at, 'scopes', index] satisfies ConfigPath })),
+    claims: [
+      ...Object.keys(claims ?? {}).map((claim) => ({ names: [claim], at: [...at, 'claims', claim] })),
+      ...(roles === undefined ? [] : [{ names: role_claims, at: [...at, 'roles'] }]),
+    ],
     readsClaims: scopes.length > 0 || roles !== undefined || claims !== undefined,
     conditional: when !== undefined,
   };

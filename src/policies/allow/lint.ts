@@ -166,6 +166,10 @@ function methodFault({ rule }: PlacedRule, { routes }: PolicyContext): Fault | u
 }
 
 function timeFault({ rule: { time } }: PlacedRule): Fault | undefined {
-  if (time?.from === undefined || time.until === undefined || time.from < time.until) return undefined;
-  return { at: ['time', 'until'], message: '`until` is not after `from`.', help: 'Exchange them.' };
+  if (time?.until === undefined) return undefined;
+  const at = ['time', 'until'] as const;
+  if (time.from !== undefined && time.from >= time.until)
+    return { at, message: '`until` is not after `from`.', help: 'Exchange them.' };
+  if (time.until > Date.now()) return undefined;
+  return { at, message: '`until` is in the past.', help: 'Remove the rule, or set a later moment.' };
 }

@@ -31,31 +31,42 @@ const oneOrMore = (item: () => ReturnType<typeof s.string>) =>
     { kinds: ['array'], schema: s.array(item(), { min: 1 }) },
   );
 
-const times = s.object({
-  days: oneOrMore(() => s.string())
-    .check('schema/format', (texts) =>
-      texts.some((text) => daysOf(text) === undefined)
-        ? 'Expected days such as `"mon"` or `"mon-fri"`: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`.'
-        : undefined,
-    )
-    .describe('Days of the week, or ranges of them. Default: every day.', 'mon-fri')
-    .optional(),
-  hours: oneOrMore(() => s.string())
-    .check('schema/format', (texts) =>
-      texts.some((text) => hoursOf(text) === undefined)
-        ? 'Expected hours such as `"08:00-18:00"`. An end at or before the start is on the next day; `24:00` is the end of the day.'
-        : undefined,
-    )
-    .describe('Times of day, from the first up to, but without, the second. Default: the whole day.', '08:00-18:00')
-    .optional(),
-  zone: s
-    .string({ nonEmpty: true })
-    .check('schema/format', zoneProblem)
-    .describe('Time zone of `days` and `hours`, with its daylight saving time.', 'Europe/Berlin')
-    .default('UTC'),
-  from: s.instant().describe('First moment.', '2027-01-01T00:00:00Z').optional(),
-  until: s.instant().describe('Moment at which it ends.', '2027-02-01T00:00:00Z').optional(),
-});
+const TIME_KEYS = ['days', 'hours', 'from', 'until'] as const;
+
+const times = s
+  .object({
+    days: oneOrMore(() => s.string())
+      .check('schema/format', (texts) =>
+        texts.some((text) => daysOf(text) === undefined)
+          ? 'Expected days such as `"mon"` or `"mon-fri"`: `mon`, `tue`, `wed`, `thu`, `fri`, `sat`, `sun`.'
+          : undefined,
+      )
+      .describe('Days of the week, or ranges of them. Default: every day.', 'mon-fri')
+      .optional(),
+    hours: oneOrMore(() => s.string())
+      .check('schema/format', (texts) =>
+        texts.some((text) => hoursOf(text) === undefined)
+          ? 'Expected hours such as `"08:00-18:00"`. An end at or before the start is on the next day; `24:00` is the end of the day.'
+          : undefined,
+      )
+      .describe('Times of day, from the first up to, but without, the second. Default: the whole day.', '08:00-18:00')
+      .optional(),
+    zone: s
+      .string({ nonEmpty: true })
+      .check('schema/format', zoneProblem)
+      .describe('Time zone of `days` and `hours`, with its daylight saving time.', 'Europe/Berlin')
+      .default('UTC'),
+    from: s.instant().describe('First moment.', '2027-01-01T00:00:00Z').optional(),
+    until: s.instant().describe('Moment at which it ends.', '2027-02-01T00:00:00Z').optional(),
+  })
+  .check('schema/empty', (time) =>
+    TIME_KEYS.every((key) => time[key] === undefined)
+      ? {
+          message: 'This condition says no time, so it would hold at every time.',
+          help: 'Set `days`, `hours`, `from` or `until`, or remove it.',
+        }
+      : undefined,
+  );
 
 /** All conditions of a rule must hold. */
 const conditions = {
@@ -68,6 +79,14 @@ const conditions = {
   roles: names('The caller has one of these roles, in a claim of `role_claims`.', 'admin'),
   claims: s
     .map(claimValues)
+    .check('schema/empty', (claims) =>
+      Object.keys(claims).length === 0
+        ? {
+            message: 'This condition names no claim, so every token would have what it asks for.',
+            help: 'Name one: `claims = { tenant = "acme" }`, or remove it.',
+          }
+        : undefined,
+    )
     .describe(
       'Claims with the value that each must have, or a list of accepted texts. A claim that is a list must contain it. `address.country` is the claim of that name, or a member of `address`.',
       { tenant: 'acme' },

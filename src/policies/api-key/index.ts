@@ -17,6 +17,7 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
       authenticates: !config.optional,
       // Keys have no claims.
       grants: [],
+      claims: [],
       credential: {
         kind: 'key',
         ...(header === undefined ? {} : { header }),

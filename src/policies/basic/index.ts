@@ -17,7 +17,12 @@ export default declarePolicy<BasicConfig, BasicSettings>({
   schema,
   // Who has logged in from where does not depend on the file.
   stateKey: ({ realm }) => realm,
-  traits: ({ optional }) => ({ authenticates: !optional, grants: [], ownsRequestFields: ['authorization'] }),
+  traits: ({ optional }) => ({
+    authenticates: !optional,
+    grants: [],
+    claims: ['sub'],
+    ownsRequestFields: ['authorization'],
+  }),
   problems: Object.values(PROBLEMS),
   codes: [
     { code: 'basic/file', severity: 'error', summary: 'A file of users of a basic policy cannot be used' },

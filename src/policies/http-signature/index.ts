@@ -20,6 +20,7 @@ export default declarePolicy<HttpSignatureConfig, HttpSignatureSettings>({
     authenticates: !optional,
     // A signature has no scopes.
     grants: [],
+    claims: ['keyid', 'created', 'tag'],
     ...(forward ? {} : { ownsRequestFields: ['signature', 'signature-input'] }),
   }),
   body: ({ max_body }) => ({ request: { max: max_body, mandatory: false } }),

@@ -19,6 +19,7 @@ export default declarePolicy<MtlsConfig, MtlsSettings>({
     authenticates: !optional,
     // A certificate has no scopes.
     grants: [],
+    claims: ['subject', 'issuer', 'serial', 'fingerprint', 'common_names', 'dns', 'uri', 'email', 'ip'],
     ownsRequestFields: [...new Set([CLIENT_CERT, CLIENT_CERT_CHAIN, ...lowerKeys(forward.fields)])],
   }),
   problems: Object.values(PROBLEMS),

@@ -17,7 +17,7 @@ export default declarePolicy<WebhookConfig, WebhookSettings>({
   authenticator: true,
   stateful: false,
   schema,
-  traits: () => ({ authenticates: true, grants: [] }),
+  traits: () => ({ authenticates: true, grants: [], claims: ['sub'] }),
   body: ({ max_body }) => ({ request: { max: max_body, mandatory: false } }),
   problems: Object.values(PROBLEMS),
   codes: [
