@@ -1,4 +1,4 @@
-/** Strangers who fill the memory of learned facts: what keeps replays out and sessions alive must not be pushed out. */
+/** Strangers fill the cache of policies: used values (host.replays) and sessions (host.marks) have memories of their own, and stay. */
 import { createHmac } from 'node:crypto';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
