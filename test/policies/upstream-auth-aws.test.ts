@@ -32,6 +32,8 @@ interface Vector extends Partial<AwsRequest> {
   readonly signature: string;
 }
 
+const UNRESERVED = '-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
 const VECTORS: { readonly [name: string]: Vector } = {
   'get-vanilla': { signature: '5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31' },
   'get-vanilla-query': { signature: '5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31' },
@@ -44,7 +46,7 @@ const VECTORS: { readonly [name: string]: Vector } = {
     signature: 'a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb',
   },
   'get-unreserved': {
-    target: '/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz',
+    target: `/${UNRESERVED}`,
     signature: '07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f',
   },
   'get-utf8': { target: '/ሴ', signature: '8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85' },
@@ -52,9 +54,25 @@ const VECTORS: { readonly [name: string]: Vector } = {
     target: '/?ሴ=bar',
     signature: '2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04',
   },
+  'get-vanilla-query-order-encoded': {
+    target: '/?Param-3=Value3&Param=Value2&%E1%88%B4=Value1',
+    signature: '371d3713e185cc334048618a97f809c9ffe339c62934c032af5a0e595648fcac',
+  },
+  'get-vanilla-query-unreserved': {
+    target: `/?${UNRESERVED}=${UNRESERVED}`,
+    signature: '9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197',
+  },
+  'get-vanilla-with-session-token': {
+    headers: [HOST, AT, ['x-amz-security-token', '6e86291e8372ff2a2260956d9b8aae1d763fbf315fa00fa31553b73ebf194267']],
+    signature: '07ec1639c89043aa0e3e2de82b96708f198cceab042d4a97044c66dd9f74e7f8',
+  },
   'get-header-key-duplicate': {
     headers: [HOST, ['my-header1', 'value2'], ['my-header1', 'value2'], ['my-header1', 'value1'], AT],
     signature: 'c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea',
+  },
+  'get-header-value-order': {
+    headers: [HOST, ...['value4', 'value1', 'value3', 'value2'].map((value) => ['my-header1', value] as const), AT],
+    signature: '08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01',
   },
   'get-header-value-trim': {
     headers: [HOST, ['my-header1', ' value1'], ['my-header2', ' "a   b   c"'], AT],
@@ -68,6 +86,15 @@ const VECTORS: { readonly [name: string]: Vector } = {
     target: '/example1/example2/../..',
     signature: '5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31',
   },
+  'get-relative': {
+    target: '/example/..',
+    signature: '5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31',
+  },
+  'get-slash': { target: '//', signature: '5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31' },
+  'get-slash-dot-slash': {
+    target: '/./',
+    signature: '5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31',
+  },
   'get-slash-pointless-dot': {
     target: '/./example',
     signature: 'ef75d96142cf21edca26f06005da7988e4f8dc83a165a80865db7089db637ec5',
@@ -77,6 +104,21 @@ const VECTORS: { readonly [name: string]: Vector } = {
     signature: '9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84',
   },
   'post-vanilla': { method: 'POST', signature: '5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b' },
+  'post-header-key-sort': {
+    method: 'POST',
+    headers: [HOST, ['my-header1', 'value1'], AT],
+    signature: 'c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c',
+  },
+  'post-header-value-case': {
+    method: 'POST',
+    headers: [HOST, ['my-header1', 'VALUE1'], AT],
+    signature: 'cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d',
+  },
+  // The token is added after the signature.
+  'post-sts-header-after': {
+    method: 'POST',
+    signature: '5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b',
+  },
   'post-vanilla-query': {
     method: 'POST',
     target: '/?Param1=value1',
@@ -87,6 +129,18 @@ const VECTORS: { readonly [name: string]: Vector } = {
     headers: [FORM, HOST, AT],
     body: 'Param1=value1',
     signature: 'ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a',
+  },
+  'post-x-www-form-urlencoded-parameters': {
+    method: 'POST',
+    headers: [
+      ['content-type', 'application/x-www-form-urlencoded; charset=utf-8'],
+      HOST,
+      ['content-length', '13'],
+      ['x-amz-content-sha256', sha256('Param1=value1')],
+      AT,
+    ],
+    body: 'Param1=value1',
+    signature: '328d1b9eaadca9f5818ef05e8392801e091653bafec24fcab71e7344e7f51422',
   },
   'post-sts-header-before': {
     method: 'POST',
@@ -165,6 +219,15 @@ test('S3 signs the names of objects as they are, other services the path as it i
     assert.is(of('/a%20b//c', service), '/a%20b//c', service);
   assert.is(of('/a%20b//c/./d/', 'execute-api'), '/a%2520b/c/d/');
   assert.is(of('', 's3'), '');
+});
+
+test('the values of fields are signed as the bytes that are sent', () => {
+  const of = (value: string): string => {
+    const headers = [HOST, ['x-amz-meta-name', value]] as const;
+    return authorization({ method: 'GET', target: '/', headers, payload: '' }, EXAMPLE, SCOPE, DATE);
+  };
+  // Computed apart from gw, over the bytes 63 61 66 c3 a9.
+  assert.match(of('caf\u00c3\u00a9'), 'Signature=84ef18518def9932dffe84d634aafa782aae3facc6e8fedda0470ce9e1669117');
 });
 
 test('escapes need not be UTF-8', () => {

@@ -16,7 +16,7 @@ export interface AwsRequest {
   readonly method: string;
   /** As in the request line: path, and query with `?`. */
   readonly target: string;
-  /** What is signed, Host among it. Lower-case names; several values are joined by commas. */
+  /** What is signed, Host among it. Lower-case names; several values are joined by commas. A character of a value is a byte. */
   readonly headers: readonly (readonly [name: string, value: string])[];
   /** SHA-256 of the body as hex, or UNSIGNED-PAYLOAD. */
   readonly payload: string;
@@ -39,7 +39,8 @@ export function authorization(
 ): string {
   const scope = `${date.slice(0, 8)}/${region}/${service}/aws4_request`;
   const { text, signed } = canonicalRequest(request, service);
-  const toSign = `${ALGORITHM}\n${date}\n${scope}\n${sha256(text)}`;
+  // Fields are signed as the bytes that are sent, which may be UTF-8.
+  const toSign = `${ALGORITHM}\n${date}\n${scope}\n${sha256(Buffer.from(text, 'latin1'))}`;
   const key = [date.slice(0, 8), region, service, 'aws4_request'].reduce<string | Buffer>(
     hmac,
     `AWS4${secretAccessKey}`,
