@@ -1,12 +1,12 @@
 /** One attempt at a target, as the policies see it that sign requests or add credentials. */
 import type { Attempt, Awaitable, Reply } from '../../policies/contract.js';
-import type { RequestFields } from '../http/fields.js';
-import { isOwnFraming } from '../http/own-names.js';
+import { findField, HeadFields, type RequestFields } from '../http/fields.js';
+import { isOwnFraming, isOwnLine } from '../http/own-names.js';
 import { destinationHost } from '../http/write-head.js';
 import { ShownAttempt } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
 import type { GwExchange } from './exchange.js';
-import { pathAndQuery } from './target-head.js';
+import { pathAndQuery, requestHead } from './target-head.js';
 
 export class TargetAttempt extends ShownAttempt implements Attempt {
   readonly #exchange: GwExchange;
@@ -49,19 +49,30 @@ export class TargetAttempt extends ShownAttempt implements Attempt {
 
   header(name: string): string | undefined {
     if (name === 'host') return this.host;
+    if (isOwnLine(name) || name === 'content-length' || name === 'expect') {
+      const head = this.#head();
+      return findField(head, head.indexOf('\n') + 1, head.length - 2, name);
+    }
     return this.#isSent(name) ? (this.#fields ?? this.#exchange.headers).get(name) : undefined;
   }
 
   /** Whether the target gets a field of that name: it belongs to no other hop, and the client's Connection does not list it. */
   #isSent(name: string): boolean {
-    if (isOwnFraming(name) && name !== 'content-length') return false;
+    if (isOwnFraming(name)) return false;
     const fields = this.#fields ?? this.#exchange.headers;
     return fields.listed === '' || fields.touched(name) || !fields.listed.split(',').includes(name);
   }
 
   *headers(): Iterable<readonly [name: string, value: string]> {
-    for (const field of (this.#fields ?? this.#exchange.headers).entries())
-      if (field[0] !== 'host' && !isOwnFraming(field[0]) && this.#isSent(field[0])) yield field;
+    const head = this.#head();
+    const fields = new HeadFields(head, head.indexOf('\n') + 1, head.length - 2, '', '');
+    for (const field of fields.receivedEntries())
+      if (field[0] !== 'host' && field[0] !== 'expect' && !isOwnFraming(field[0])) yield field;
+  }
+
+  /** With the fields that gw writes for this hop. A line break if the request has a path or Host that must not go on the wire. */
+  #head(): string {
+    return this.withFields(() => requestHead(this.#exchange, this.to)) ?? '\r\n';
   }
 
   set(name: string, value: string): void {

@@ -23,7 +23,7 @@ import type { GwExchange } from './exchange.js';
 import type { RelayHost } from './relay.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { isBodiless, TargetReply, upgradeOf } from './target-reply.js';
+import { isBodiless, switchFault, TargetReply, upgradeOf } from './target-reply.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 
 const IDLE = 'response idle timeout: no further bytes of the body';
@@ -37,6 +37,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
   #stream: UpgradeStream | undefined;
   #target: Target | undefined;
   #attempts = 0;
+  /** A target has answered 401, and a policy asked for a repeat. */
+  #unauthorized = false;
   #attempt: TargetAttempt | undefined = undefined;
   over = false;
   #timer: NodeJS.Timeout | undefined;
@@ -84,7 +86,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
       this.onAttemptReady(target);
       return;
     }
-    this.#attempt = new TargetAttempt(this.#exchange, target, this.#attempts, false);
+    this.#attempt = new TargetAttempt(this.#exchange, target, this.#attempts, this.#unauthorized);
     this.#attempt.show(this);
   }
 
@@ -167,16 +169,31 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
       this.onFailure('upstream/invalid', `invalid reply: ${wrong}`);
       return;
     }
+    this.#status = head.status;
+    this.#target?.health.succeeded();
+    if (head.status === 401 && this.#attempt?.repeats === true) {
+      done();
+      this.#repeat();
+      return;
+    }
     this.#state = 'waiting';
     this.#held = this.#held.subarray(length);
     this.#heldDone = done;
-    this.#status = head.status;
-    this.#target?.health.succeeded();
     this.#exchange.upstreamMs = this.#host.monotonic() - this.#exchange.startMs;
     if (head.status !== 101) this.#beginBody(head);
     // 100 precedes the 101, even without a body: RFC 9110 section 7.8. gw sends it, since the target gets no Expect.
     else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, new HeaderMap());
     this.#host.driver.replied(this.#exchange, new TargetReply(head, this));
+  }
+
+  /** Sends the request once more after a 401. */
+  #repeat(): void {
+    this.#unauthorized = true;
+    this.#letGo(false, true);
+    this.#state = 'connecting';
+    this.#held = Buffer.alloc(0);
+    this.#status = 0;
+    this.start();
   }
 
   onInterim(text: string): void {
@@ -377,21 +394,5 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     this.cancel();
   }
 }
-
-/** Why a 1xx reply that takes the place of a final one is invalid; undefined if it is valid. */
-function switchFault(status: number, upgrade: string | undefined, asked: string): string | undefined {
-  if (status >= 200) return undefined;
-  if (status !== 101) return `status ${status} instead of a final reply`;
-  if (!upgrade) return 'status 101 without Upgrade';
-  return wasOffered(upgrade, asked) ? undefined : 'status 101 to a protocol that was not asked for';
-}
-
-/** Whether `asked` contains every protocol of `chosen`; both are lists. */
-function wasOffered(chosen: string, asked: string): boolean {
-  const offered = protocolsOf(asked);
-  return protocolsOf(chosen).every((protocol) => offered.includes(protocol));
-}
-
-const protocolsOf = (list: string): string[] => list.split(',').map((protocol) => protocol.trim().toLowerCase());
 
 const noop = (): void => {};

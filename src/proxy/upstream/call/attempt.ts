@@ -1,7 +1,8 @@
 /** One attempt of a call, as the policies see it that sign requests or add credentials. */
 import type { Attempt, Awaitable, Reply } from '../../../contract/index.js';
 import { messageOf } from '../../../reason.js';
-import type { HeadFields } from '../../http/fields.js';
+import { findField, type HeadFields } from '../../http/fields.js';
+import { isOwnFraming } from '../../http/own-names.js';
 import { ShownAttempt } from '../shown-attempt.js';
 import type { Target } from '../target.js';
 import type { OutgoingCall } from './request.js';
@@ -72,7 +73,10 @@ export class CallAttempt extends ShownAttempt implements Attempt {
   }
 
   header(name: string): string | undefined {
-    return name === 'host' ? this.host : this.#fields.get(name);
+    if (name === 'host') return this.host;
+    if (!isOwnFraming(name) && name !== 'via') return this.#fields.get(name);
+    const { head } = this;
+    return findField(head, head.indexOf('\n') + 1, head.length - 2, name);
   }
 
   headers(): Iterable<readonly [name: string, value: string]> {
