@@ -1,5 +1,5 @@
 /** Which components a signature must cover. */
-import type { Component } from '../kits/http-signature/index.js';
+import { type Component, sameComponent } from '../kits/http-signature/index.js';
 import { readItem } from '../kits/structured-fields.js';
 
 /** Components that contain others: a signature of the target URI is one of its path. */
@@ -21,7 +21,7 @@ export function componentText(text: string): string {
 export function covers(components: readonly Component[], required: Component): boolean {
   const within = WITHIN[required.name] ?? [];
   return components.some((one) => {
-    if (one.id === required.id) return true;
+    if (sameComponent(one, required)) return true;
     if (required.parameters.size > 0) return false;
     if (within.includes(one.name)) return true;
     // A member of a field is not the whole field.

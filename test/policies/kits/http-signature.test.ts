@@ -200,6 +200,8 @@ test('inputs that cannot be used are named; a component twice, or a label twice,
   };
   assert.is(fault('a=("@method");created=1'), undefined);
   assert.match(fault('a=("@method" "@method")')!, /covers "@method" twice/);
+  assert.match(fault('a=("x";sf;key="k" "x";key="k";sf)')!, /covers "x";key="k";sf twice/, 'section 2: in any order');
+  assert.is(fault('a=("x";sf;key="k" "x";sf;key="l" "x";key="k" "x";sf "x")'), undefined);
   assert.match(fault('a=("@method");created="1"')!, /created is not a time/);
   assert.match(fault('a=("@method");created=-1')!, /created is not a time/);
   assert.match(fault('a=("@method");nonce=1')!, /nonce is not a string/);

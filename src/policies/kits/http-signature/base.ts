@@ -1,6 +1,6 @@
 /** Signature bases and parameters, RFC 9421 sections 2.3 and 2.5. */
 import { type InnerList, type Item, type Parameters, writeMember } from '../structured-fields.js';
-import { type Component, componentValue, readComponent, type SignedMessage } from './component.js';
+import { type Component, componentValue, readComponent, type SignedMessage, sameComponent } from './component.js';
 
 /** What a signature covers, and its parameters. */
 export interface SignatureInput {
@@ -26,7 +26,8 @@ export function readInput([items, parameters]: InnerList): SignatureInput | stri
   for (const item of items) {
     const component = readComponent(item);
     if (typeof component === 'string') return component;
-    if (components.some(({ id }) => id === component.id)) return `the signature covers ${component.id} twice`;
+    if (components.some((other) => sameComponent(other, component)))
+      return `the signature covers ${component.id} twice`;
     components.push(component);
   }
   const texts = textsOf(parameters, ['nonce', 'alg', 'keyid', 'tag']);

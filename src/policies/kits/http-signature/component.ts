@@ -37,8 +37,17 @@ export type SignedMessage = SignedRequest | SignedResponse;
 export interface Component {
   readonly name: string;
   readonly parameters: Parameters;
-  /** As it is written: `"@query-param";name="id"`. Two components are the same if this is. */
+  /** As it is written: `"@query-param";name="id"`. */
   readonly id: string;
+}
+
+/** Whether two components are the same: in any order of the parameters, section 2. */
+export function sameComponent(one: Component, other: Component): boolean {
+  if (one.id === other.id) return true;
+  if (one.name !== other.name || one.parameters.size !== other.parameters.size) return false;
+  // Their values are texts and `true`: others were refused.
+  for (const [key, value] of one.parameters) if (other.parameters.get(key) !== value) return false;
+  return true;
 }
 
 const FIELD_NAME = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
