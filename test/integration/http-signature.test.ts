@@ -150,7 +150,7 @@ test('without a signature: a challenge that says what to sign; neither keys nor 
   const missing = await call(`${url}/1`);
   assert.is(missing.status, 401);
   assert.is(missing.headers['www-authenticate'], 'Signature realm="api"');
-  assert.is(missing.headers['accept-signature'], 'sig1=("@method" "@authority" "@path" "@query");created;keyid');
+  assert.is(missing.headers['accept-signature'], 'sig1=("@method" "@authority" "@path" "@query");created');
   const old = await send({ url: `${url}/1`, created: Math.floor(Date.now() / 1000) - 400 });
   assert.equal([old.status, detail(old)], [401, 'The signature is too old.']);
   assert.not.match(JSON.stringify(log), 's'.repeat(40));

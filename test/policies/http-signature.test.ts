@@ -217,8 +217,9 @@ test('challenges say what to sign', async () => {
   const absent = (await b.policy.authenticate!(exchange(), noBody)) as Absent;
   assert.equal([absent.outcome, absent.pass, absent.problem.challenge], ['absent', false, 'Signature realm="shop"']);
   assert.equal(absent.problem.headers, {
-    'accept-signature': 'sig1=("@method" "@authority" "@path" "@query");created;keyid;tag="orders"',
+    'accept-signature': 'sig1=("@method" "@authority" "@path" "@query");created;tag="orders"',
   });
+  assert.is(absent.problem.detail, 'Sign the request as Accept-Signature says, with keyid and a nonce.');
   const refused = (await send(bed(), { method: 'POST', body: '{}', nonce: null })) as Refused;
   assert.match(refused.problem.headers?.['accept-signature'] ?? '', '"@query" "content-digest")');
   const open = (await bed('optional = true').policy.authenticate!(exchange(), noBody)) as Absent;

@@ -168,8 +168,10 @@ class HttpSignature implements PolicyInstance {
   // ---------------------------------------------------------------- refusals
 
   #absent(exchange: Exchange, why: string): Absent {
-    const { optional } = this.#settings;
-    const detail = 'Sign the request as Accept-Signature says.';
+    const { nonce, optional } = this.#settings;
+    // Accept-Signature cannot ask for them.
+    const besides = nonce === 'required' ? 'keyid and a nonce' : 'keyid';
+    const detail = `Sign the request as Accept-Signature says, with ${besides}.`;
     const problem = { ...PROBLEMS.missing, detail, ...this.#challenge(exchange.hasBody) };
     return { outcome: 'absent', pass: optional, why: optional ? `${why}; it is optional` : why, problem };
   }
@@ -198,12 +200,12 @@ class HttpSignature implements PolicyInstance {
     return { outcome: 'refused', why, problem };
   }
 
-  /** RFC 9421 section 5.1. A nonce cannot be asked for: there it would be one that gw chooses. */
+  /** RFC 9421 section 5.1. A nonce and a key cannot be asked for: there they would be those that gw chooses. */
   #challenge(hasBody: boolean): Pick<AuthProblem, 'challenge' | 'headers'> {
     const { components, label = 'sig1', tag, realm } = this.#settings;
     const wanted =
       hasBody && !components.includes('"content-digest"') ? [...components, '"content-digest"'] : components;
-    const accept = `${label}=(${wanted.join(' ')});created;keyid${tag === undefined ? '' : `;tag="${tag}"`}`;
+    const accept = `${label}=(${wanted.join(' ')});created${tag === undefined ? '' : `;tag="${tag}"`}`;
     return { challenge: `Signature realm="${realm}"`, headers: { 'accept-signature': accept } };
   }
 }
