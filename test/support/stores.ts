@@ -2,7 +2,7 @@
 import type { Clock } from '../../src/state/clock.js';
 import { allocateState, openState, type State } from '../../src/state/memory.js';
 import { type After, VirtualTime } from '../../src/state/timers.js';
-import type { ReplaySpace, Use } from '../../src/state/types.js';
+import type { CacheSpace, ReplaySpace, Use } from '../../src/state/types.js';
 
 /** Stores with virtual timers, which run when the test calls `time.step()`. */
 export function stores(clock: Clock): State & { readonly after: After; readonly time: VirtualTime } {
@@ -12,7 +12,7 @@ export function stores(clock: Clock): State & { readonly after: After; readonly 
 }
 
 /** Fills what all policies share with other entries, beyond its size. */
-export function floodCaches({ cache, marks }: Pick<State, 'cache' | 'marks'>): void {
+export function floodCaches({ cache, marks }: { readonly cache: CacheSpace; readonly marks: CacheSpace }): void {
   for (const store of [cache.store('other'), marks.store('other')])
     for (let at = 0; at < 10_000; at++) store.set(`token ${at}`, 'x'.repeat(500), 600_000);
 }

@@ -4,6 +4,7 @@
  *
  *     s ID        this session               removed by its logout
  *     d SID       the session at the issuer  removed by a back-channel logout with `sid`
+ *     n SUBJECT   those without a SID        removed by a back-channel logout with `sid` and `sub`
  *     u SUBJECT   the person                 removed by a back-channel logout with `sub`
  *
  * A mark that gets lost (the memory is full, or the gateway has restarted) ends sessions; it never revives one.
@@ -32,9 +33,9 @@ export class LiveSessions {
   /** Marks a session that begins. */
   async begin(id: string, subject: string, sid: string | undefined): Promise<SessionMarks> {
     const marks = await this.#mark(subjectKey(subject));
-    const session = sid === undefined ? undefined : await this.#mark(sidKey(sid));
+    const session = await this.#mark(issuedKey(sid, subject));
     await this.#marks.set(sessionKey(id), '1', this.#lifetime);
-    return { subject: marks, ...(session === undefined ? {} : { sid: session }) };
+    return { subject: marks, sid: session };
   }
 
   /** The mark of a key, which is made if there is none. Two logins at the same time have the same one. */
@@ -53,7 +54,7 @@ export class LiveSessions {
     if (marks === undefined) return false;
     const own = this.#marks.get(sessionKey(session.id));
     const person = this.#marks.get(subjectKey(subject));
-    const issued = marks.sid === undefined || sid === undefined ? undefined : this.#marks.get(sidKey(sid));
+    const issued = this.#marks.get(issuedKey(sid, subject));
     const agree = (a: Kept, b: Kept, c: Kept): boolean => a === '1' && b === marks.subject && c === marks.sid;
     if (own instanceof Promise || person instanceof Promise || issued instanceof Promise)
       return Promise.all([own, person, issued]).then(([a, b, c]) => agree(a, b, c));
@@ -64,8 +65,10 @@ export class LiveSessions {
     await this.#marks.delete(sessionKey(id));
   }
 
-  async endSid(sid: string): Promise<void> {
-    await this.#marks.delete(sidKey(sid));
+  /** `subject`: sessions whose login did not say which one at the issuer it is may be this one, so those of the person end too. */
+  async endSid(sid: string, subject: string | undefined): Promise<void> {
+    await this.#marks.delete(issuedKey(sid, ''));
+    if (subject !== undefined) await this.#marks.delete(issuedKey(undefined, subject));
   }
 
   async endSubject(subject: string): Promise<void> {
@@ -75,5 +78,7 @@ export class LiveSessions {
 
 const sessionKey = (id: string): string => `s ${id}`;
 /** Texts of the issuer: of any length. */
-const sidKey = (sid: string): string => `d ${crypto.hash('sha256', sid, 'base64url')}`;
-const subjectKey = (subject: string): string => `u ${crypto.hash('sha256', subject, 'base64url')}`;
+const issuedKey = (sid: string | undefined, subject: string): string =>
+  sid === undefined ? `n ${digestOf(subject)}` : `d ${digestOf(sid)}`;
+const subjectKey = (subject: string): string => `u ${digestOf(subject)}`;
+const digestOf = (text: string): string => crypto.hash('sha256', text, 'base64url');

@@ -78,10 +78,17 @@ export class Logout {
     if (fault !== undefined) return refused(exchange, fault);
     // Kept as long as the token could be used again.
     const ttl = MAX_AGE + this.#parts.settings.leeway;
-    const first = await this.#replays.isFirstUse([String(read.claims['jti'])], ttl);
+    const use = [String(read.claims['jti'])];
+    const first = await this.#replays.isFirstUse(use, ttl);
     if (first === false) return refused(exchange, 'the logout token was used before');
     if (first !== true) return failure(exchange, BEARER_PROBLEMS.replay, { cause: first.why });
-    await this.#end(read.claims);
+    try {
+      await this.#end(read.claims);
+    } catch (error) {
+      // The issuer may send the token again.
+      await this.#replays.forget(use).catch(() => undefined);
+      return failure(exchange, PROBLEMS.unavailable, { cause: error instanceof Error ? error.message : String(error) });
+    }
     return new BytesReply(200, { headers: new HeaderMap([['cache-control', 'no-store']]) });
   }
 
@@ -104,7 +111,7 @@ export class Logout {
 
   /** With `sid`, the session is that of one browser; with `sub` alone, it is every one of the person. */
   async #end({ sid, sub }: Claims): Promise<void> {
-    if (typeof sid === 'string') await this.#live?.endSid(sid);
+    if (typeof sid === 'string') await this.#live?.endSid(sid, typeof sub === 'string' ? sub : undefined);
     else await this.#live?.endSubject(String(sub));
   }
 }

@@ -51,8 +51,9 @@ export class SessionMaker {
       const full = await this.#withUserinfo(read.claims, answer.access);
       if (isNone(full)) return full;
       const { sid } = claims;
-      // Some issuers leave out at refreshes what they said at the login. The session stays the same one.
-      claims = { ...claims, ...this.#kept(full.claims), ...(sid === undefined ? {} : { sid }) };
+      const { sid: _, ...kept } = this.#kept(full.claims);
+      // Some issuers leave out at refreshes what they said at the login, or the other way round. The session stays the same one.
+      claims = { ...claims, ...kept, ...(sid === undefined ? {} : { sid }) };
     }
     const now = this.#host.clock.now();
     return { ...session, claims, used: now, tokens: this.#tokens(answer, session.tokens) };
