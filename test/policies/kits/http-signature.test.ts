@@ -11,6 +11,7 @@ import {
   keyFault,
   makeInput,
   normalAuthority,
+  openKey,
   type ReadKey,
   readComponent,
   readDigests,
@@ -31,9 +32,11 @@ import {
   BODY,
   CHANGED_DEMO,
   DEMO,
+  FORWARDED,
   fieldsOf,
   KEYS,
   PROXIED,
+  PUBLIC_KEYS,
   REQUEST,
   RESPONSE,
   RESPONSE_BODY,
@@ -50,6 +53,7 @@ const MESSAGES: { readonly [name in keyof typeof SIGNATURES]: SignedMessage } = 
   b25: REQUEST,
   b26: REQUEST,
   ttrp: PROXIED,
+  proxy_sig: FORWARDED,
   transform: DEMO,
 };
 
@@ -63,7 +67,7 @@ function found(name: keyof typeof SIGNATURES): FoundSignature {
 }
 
 for (const name of Object.keys(SIGNATURES) as (keyof typeof SIGNATURES)[]) {
-  test(`RFC 9421 appendix B: ${name} has the base of the RFC and is valid`, () => {
+  test(`RFC 9421 ${name === 'proxy_sig' ? 'section 4.3' : 'appendix B'}: ${name} has the base of the RFC and is valid`, () => {
     const { input, signature } = found(name);
     const base = signatureBase(MESSAGES[name], input);
     assert.is(base, SIGNATURES[name].base.join('\n'));
@@ -76,6 +80,17 @@ for (const name of Object.keys(SIGNATURES) as (keyof typeof SIGNATURES)[]) {
     assert.not.ok(verify(key, base as string, signature.subarray(1)));
   });
 }
+
+test('RFC 9421 appendix B.1: every public key is read, and fits its algorithm', () => {
+  for (const [id, [algorithm, text]] of Object.entries(PUBLIC_KEYS)) {
+    const read = readPublicKey(text, algorithm);
+    if (typeof read === 'string') throw new Error(`${id}: ${read}`);
+    assert.is(read.algorithm, algorithm, id);
+    assert.ok(openKey(algorithm, read.jwk).key.equals(KEYS[id as keyof typeof PUBLIC_KEYS].key), id);
+    const other = algorithm === 'ed25519' ? 'ecdsa-p256-sha256' : 'ed25519';
+    assert.type(readPublicKey(text, other), 'string', id);
+  }
+});
 
 for (const name of ['b25', 'b26', 'transform'] as const) {
   test(`RFC 9421 appendix B: ${name} is made anew`, () => {

@@ -138,15 +138,49 @@ test('RFC 7515 A.5: a token without a signature is refused', () => {
   assert.is(readHeader(`eyJhbGciOiJub25lIn0.${JOE}.`, { algorithms: ALL }), 'the token has no signature');
 });
 
-test('RFC 8037 A.4: the signature of the example is made again', () => {
-  const jwk = {
-    kty: 'OKP',
-    crv: 'Ed25519',
-    d: 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A',
-    x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo',
-  };
-  const token = new SigningKey(JSON.stringify(jwk), 'EdDSA').sign({ a: 1 });
-  assert.is(token.split('.')[0], 'eyJhbGciOiJFZERTQSJ9');
+/** The same token as flattened JSON (RFC 7515 section 7.2.2). */
+function flattened(token: string): string {
+  const [header, payload, signature] = token.split('.');
+  return JSON.stringify({ payload, protected: header, signature });
+}
+
+test('RFC 7520 4.5 to 4.8: detached content and the JSON serializations are refused', () => {
+  const compact = `eyJhbGciOiJIUzI1NiIsImtpZCI6IjAxOGMwYWU1LTRkOWItNDcxYi1iZmQ2LWVlZjMxNGJjNzAzNyJ9.${FRODO}.s0h6KThzkfBBBkLspW1h84VsJZFTsPPqMDA7g1Md7p0`;
+  assert.equal(readHeader(compact, { algorithms: ALL }), {
+    alg: 'HS256',
+    kid: '018c0ae5-4d9b-471b-bfd6-eef314bc7037',
+  });
+  const [header, payload, signature] = compact.split('.');
+  const general = { payload, signatures: [{ protected: header, signature }] };
+  const unprotected = { payload, header: { alg: 'HS256', kid: 'a' }, signature };
+  for (const token of [
+    `${header}..${signature}`,
+    `.${payload}.${signature}`,
+    flattened(compact),
+    JSON.stringify(general),
+    JSON.stringify(unprotected),
+  ])
+    assert.is(readHeader(token, { algorithms: ALL }), 'the token is malformed', token);
+});
+
+test('RFC 8037 A.1: what the private key of the example signs, its public key verifies', async () => {
+  const x = '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo';
+  const jwk = { kty: 'OKP', crv: 'Ed25519', d: 'nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A', x };
+  const key = publicKey({ kty: 'OKP', crv: 'Ed25519', x });
+  if (typeof key === 'string') throw new Error(key);
+  const keys = new PublicKeys([key], openJose());
+  for (const alg of ['EdDSA', 'Ed25519'] as const) {
+    const token = new SigningKey(JSON.stringify(jwk), alg).sign({ a: 1 });
+    const header = readHeader(token, { algorithms: [...ALL, 'Ed25519'] });
+    if (typeof header === 'string') throw new Error(header);
+    assert.equal(header, { alg, kid: undefined });
+    assert.is(Buffer.from((await keys.verify(token, header))!).toString(), '{"a":1}');
+    // The signature is deterministic (RFC 8032), and of these bytes alone.
+    assert.is(new SigningKey(JSON.stringify(jwk), alg).sign({ a: 1 }), token);
+    const other = new SigningKey(JSON.stringify(jwk), alg).sign({ a: 2 });
+    const forged = `${token.slice(0, token.lastIndexOf('.'))}${other.slice(other.lastIndexOf('.'))}`;
+    assert.is(await keys.verify(forged, header), undefined);
+  }
 });
 
 test.run();

@@ -1,4 +1,4 @@
-/** The keys, messages and signatures of RFC 9421 appendix B. */
+/** The keys, messages and signatures of RFC 9421 appendix B, and of the proxy in section 4.3. */
 import * as crypto from 'node:crypto';
 import type {
   SignatureKey,
@@ -10,6 +10,16 @@ import type {
 const pem = (kind: string, ...lines: readonly string[]): string =>
   `-----BEGIN ${kind}-----\n${lines.join('\n')}\n-----END ${kind}-----\n`;
 
+/** As PKCS #1, like the RFC has it. */
+const RSA = pem(
+  'RSA PUBLIC KEY',
+  'MIIBCgKCAQEAhAKYdtoeoy8zcAcR874L8cnZxKzAGwd7v36APp7Pv6Q2jdsPBRrw',
+  'WEBnez6d0UDKDwGbc6nxfEXAy5mbhgajzrw3MOEt8uA5txSKobBpKDeBLOsdJKFq',
+  'MGmXCQvEG7YemcxDTRPxAleIAgYYRjTSd/QBwVW9OwNFhekro3RtlinV0a75jfZg',
+  'kne/YiktSvLG34lw2zqXBDTC5NHROUqGTlML4PlNZS5Ri2U4aCNx2rUPRcKIlE0P',
+  'uKxI4T+HIaFpv8+rdV6eUgOrB2xeI1dSFFn/nnv5OoZJEIB+VmuKn3DCUcCZSFlQ',
+  'PSXSfBDiUGhwOw76WuSSsf1D4b/vLoJ10wIDAQAB',
+);
 const RSA_PSS = pem(
   'PUBLIC KEY',
   'MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAr4tmm3r20Wd/PbqvP1s2',
@@ -29,8 +39,17 @@ const ED25519 = pem('PUBLIC KEY', 'MCowBQYDK2VwAyEAJrQLj5P/89iXES9+vFgrIy29clF9C
 const ED25519_PRIVATE = pem('PRIVATE KEY', 'MC4CAQAwBQYDK2VwBCIEIJ+DYvh6SEqVTm50DFtMDoQikTmiCqirVv9mWG9qfSnF');
 const SHARED_SECRET = 'uzvJfB4u3N0Jy4T7NZ75MDVcr8zSTInedJtkgcu46YW4XByzNJjxBdtjUkdJPBtbmHhIDi6pcl8jsasjlTMtDQ==';
 
+/** The public keys of appendix B.1 and what they are for, as the RFC prints them. */
+export const PUBLIC_KEYS = {
+  'test-key-rsa': ['rsa-v1_5-sha256', RSA],
+  'test-key-rsa-pss': ['rsa-pss-sha512', RSA_PSS],
+  'test-key-ecc-p256': ['ecdsa-p256-sha256', ECC_P256],
+  'test-key-ed25519': ['ed25519', ED25519],
+} as const;
+
 /** To verify with. */
 export const KEYS = {
+  'test-key-rsa': { algorithm: 'rsa-v1_5-sha256', key: crypto.createPublicKey(RSA) },
   'test-key-rsa-pss': { algorithm: 'rsa-pss-sha512', key: crypto.createPublicKey(RSA_PSS) },
   'test-key-ecc-p256': { algorithm: 'ecdsa-p256-sha256', key: crypto.createPublicKey(ECC_P256) },
   'test-key-ed25519': { algorithm: 'ed25519', key: crypto.createPublicKey(ED25519) },
@@ -102,6 +121,16 @@ export const PROXIED = requestTo('service.internal.example', 'POST', '/foo?param
   ['content-type', 'application/json'],
   ['content-length', '18'],
   ['client-cert', CLIENT_CERT],
+]);
+
+/** Section 4.3: the request as the proxy of the example forwards it. */
+export const FORWARDED = requestTo('origin.host.internal.example', 'POST', '/foo?param=Value&Pet=dog', [
+  ['host', 'origin.host.internal.example'],
+  ['date', 'Tue, 20 Apr 2021 02:07:56 GMT'],
+  ['content-type', 'application/json'],
+  ['content-length', '18'],
+  ['content-digest', DIGEST],
+  ['forwarded', 'for=192.0.2.123;host=example.com;proto=https'],
 ]);
 
 const DEMO_FIELDS = [
@@ -227,6 +256,22 @@ export const SIGNATURES = {
       '"@authority": service.internal.example',
       `"client-cert": ${CLIENT_CERT}`,
       '"@signature-params": ("@path" "@query" "@method" "@authority" "client-cert");created=1618884473;keyid="test-key-ecc-p256"',
+    ],
+  },
+  proxy_sig: {
+    input:
+      'proxy_sig=("@method" "@authority" "@path" "content-digest" "content-type" "content-length" "forwarded");created=1618884480;keyid="test-key-rsa";alg="rsa-v1_5-sha256";expires=1618884540',
+    signature:
+      'proxy_sig=:S6ZzPXSdAMOPjN/6KXfXWNO/f7V6cHm7BXYUh3YD/fRad4BCaRZxP+JH+8XY1I6+8Cy+CM5g92iHgxtRPz+MjniOaYmdkDcnL9cCpXJleXsOckpURl49GwiyUpZ10KHgOEe11sx3G2gxI8S0jnxQB+Pu68U9vVcasqOWAEObtNKKZd8tSFu7LB5YAv0RAGhB8tmpv7sFnIm9y+7X5kXQfi8NMaZaA8i2ZHwpBdg7a6CMfwnnrtflzvZdXAsD3LH2TwevU+/PBPv0B6NMNk93wUs/vfJvye+YuI87HU38lZHowtznbLVdp770I6VHR6WfgS9ddzirrswsE1w5o0LV/g==:',
+    base: [
+      '"@method": POST',
+      '"@authority": origin.host.internal.example',
+      '"@path": /foo',
+      `"content-digest": ${DIGEST}`,
+      '"content-type": application/json',
+      '"content-length": 18',
+      '"forwarded": for=192.0.2.123;host=example.com;proto=https',
+      '"@signature-params": ("@method" "@authority" "@path" "content-digest" "content-type" "content-length" "forwarded");created=1618884480;keyid="test-key-rsa";alg="rsa-v1_5-sha256";expires=1618884540',
     ],
   },
   transform: {
