@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { seeded } from '../support/random.js';
 import './production.js';
 import { Text } from 'ink';
@@ -212,6 +213,18 @@ test('Targets shows the duties of policies below the targets', () => {
   const text2 = check(scene({ snapshot: snapshot({ duties: first }), size: LARGE }, '3', ...down), 'first run');
   assert.match(text2, /first run/);
   assert.match(text2, /next run +when a question or a reload causes it/);
+});
+
+test('the screen in the README has all views in its first lines', () => {
+  const shown = readFileSync('README.md', 'utf8').split('### gw dash')[1]!.split('```')[1]!.split('\n');
+  const views = (line: string): string =>
+    line
+      .replace(/[▲✗]\d*|\d\d:\d\d:\d\d/g, '')
+      .replace(/\s+/g, ' ')
+      .trim();
+  const columns = Math.max(...shown.map(width));
+  const own = check(scene({ size: { columns, rows: 24 } }, '2'), 'limits').split('\n');
+  assert.is(views(shown[2]!), views(own[1]!));
 });
 
 test('Consumers shows what each one did, why requests were refused, and what expires', () => {
