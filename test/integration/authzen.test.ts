@@ -1,20 +1,15 @@
 /** authzen against a server of the API over sockets: decisions, wrong answers, an outage, and the same in explain. */
 
 import { writeFileSync } from 'node:fs';
-import { createServer, type IncomingHttpHeaders, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingHttpHeaders } from 'node:http';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Explanation } from '../../src/control/explain.js';
 import { gw } from '../cli/kit.js';
-import { call, closeAll, removeFolders, SpecFile, startGateway, startOrigin } from './control-kit.js';
+import { call, closeAll, removeFolders, SpecFile, serveHttp, startGateway, startOrigin } from './control-kit.js';
 
-const servers: Server[] = [];
-test.after.each(async () => {
-  await closeAll();
-  for (const server of servers.splice(0)) server.close();
-});
+test.after.each(closeAll);
 test.after(removeFolders);
 
 interface Check {
@@ -34,7 +29,7 @@ class DecisionPoint {
   readonly #allowed = new Set(['acme can_read 1', 'acme can_read 2', 'acme enter t1']);
 
   async listen(): Promise<this> {
-    const server = createServer((request, response) => {
+    const { url } = await serveHttp((request, response) => {
       let body = '';
       request.setEncoding('utf8');
       request.on('data', (part: string) => (body += part));
@@ -47,9 +42,7 @@ class DecisionPoint {
         setTimeout(() => response.writeHead(status, headers).end(text), this.delay);
       });
     });
-    servers.push(server);
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    this.url = url;
     return this;
   }
 

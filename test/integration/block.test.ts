@@ -1,28 +1,20 @@
 /** Lists from a server over sockets: the first fetch, an outage, workers, and explain. */
 
 import { writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Explanation } from '../../src/control/explain.js';
 import { gw } from '../cli/kit.js';
-import { call, closeAll, removeFolders, SpecFile, startGateway, startOrigin, until } from './control-kit.js';
+import { call, closeAll, removeFolders, SpecFile, serveHttp, startGateway, startOrigin, until } from './control-kit.js';
 
-const servers: Server[] = [];
-test.after.each(async () => {
-  await closeAll();
-  for (const server of servers.splice(0)) server.close();
-});
+test.after.each(closeAll);
 test.after(removeFolders);
 
 /** Serves a list that the test changes. */
 async function listServer(list: { text: string; status: number }): Promise<string> {
-  const server = createServer((_request, response) => response.writeHead(list.status).end(list.text));
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/list`;
+  const { url } = await serveHttp((_request, response) => response.writeHead(list.status).end(list.text));
+  return `${url}/list`;
 }
 
 const specOf = (target: string, url: string): string => `spec = 1

@@ -1,8 +1,7 @@
 /** basic and webhook over sockets, in a worker: live files of users, bodies as they were sent, and no credential in any output. */
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { genSaltSync, hashSync } from 'bcryptjs';
@@ -15,6 +14,7 @@ import {
   closeAll,
   removeFolders,
   SpecFile,
+  serveHttp,
   startGateway,
   startOrigin,
   until,
@@ -125,7 +125,7 @@ test('any-of: the first credential decides, and a 401 has all challenges', async
 async function startTarget() {
   const got: { readonly body: Buffer; readonly headers: IncomingMessage['headers'] }[] = [];
   const answer = { status: 200 };
-  const server = createServer((request, response) => {
+  const { url } = await serveHttp((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
     request.on('end', () => {
@@ -133,39 +133,33 @@ async function startTarget() {
       response.writeHead(answer.status).end();
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const close = (): void => void server.close();
-  return { got, answer, close, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  return { got, answer, url };
 }
 
 test('the target gets a signed body as it was sent; others do not reach it', async () => {
   const target = await startTarget();
-  try {
-    const { url } = await startGateway({ spec: specFile(target.url).path, env });
-    const send = (body: string | Buffer, headers: Record<string, string>): Promise<Response> =>
-      fetch(`${url}/hooks`, { method: 'POST', body, headers });
-    const body = JSON.stringify({ text: 'ü'.repeat(10_000) });
-    const passed = await send(body, { 'x-hub-signature-256': signature(body) });
-    assert.equal([passed.status, passed.headers.get('x-sub')], [200, 'hooks']);
-    const zipped = gzipSync(body);
-    const coded = { 'content-encoding': 'gzip', 'x-hub-signature-256': signature(zipped) };
-    assert.is((await send(zipped, coded)).status, 200);
-    assert.ok(target.got[0]!.body.equals(Buffer.from(body)) && target.got[1]!.body.equals(zipped));
-    assert.is((await send(body, { 'x-hub-signature-256': signature(body) })).status, 401, 'a copy');
-    assert.is((await send(`${body} `, { 'x-hub-signature-256': signature(body) })).status, 401);
-    assert.is((await send(body, {})).status, 401);
-    const large = 'x'.repeat(65 * 1024);
-    assert.is((await send(large, { 'x-hub-signature-256': signature(large) })).status, 413);
-    assert.is(target.got.length, 2);
-    // The sender repeats what failed.
-    target.answer.status = 503;
-    assert.is((await send('again', { 'x-hub-signature-256': signature('again') })).status, 503);
-    target.answer.status = 202;
-    assert.is((await send('again', { 'x-hub-signature-256': signature('again') })).status, 202);
-    assert.is((await send('again', { 'x-hub-signature-256': signature('again') })).status, 401);
-  } finally {
-    target.close();
-  }
+  const { url } = await startGateway({ spec: specFile(target.url).path, env });
+  const send = (body: string | Buffer, headers: Record<string, string>): Promise<Response> =>
+    fetch(`${url}/hooks`, { method: 'POST', body, headers });
+  const body = JSON.stringify({ text: 'ü'.repeat(10_000) });
+  const passed = await send(body, { 'x-hub-signature-256': signature(body) });
+  assert.equal([passed.status, passed.headers.get('x-sub')], [200, 'hooks']);
+  const zipped = gzipSync(body);
+  const coded = { 'content-encoding': 'gzip', 'x-hub-signature-256': signature(zipped) };
+  assert.is((await send(zipped, coded)).status, 200);
+  assert.ok(target.got[0]!.body.equals(Buffer.from(body)) && target.got[1]!.body.equals(zipped));
+  assert.is((await send(body, { 'x-hub-signature-256': signature(body) })).status, 401, 'a copy');
+  assert.is((await send(`${body} `, { 'x-hub-signature-256': signature(body) })).status, 401);
+  assert.is((await send(body, {})).status, 401);
+  const large = 'x'.repeat(65 * 1024);
+  assert.is((await send(large, { 'x-hub-signature-256': signature(large) })).status, 413);
+  assert.is(target.got.length, 2);
+  // The sender repeats what failed.
+  target.answer.status = 503;
+  assert.is((await send('again', { 'x-hub-signature-256': signature('again') })).status, 503);
+  target.answer.status = 202;
+  assert.is((await send('again', { 'x-hub-signature-256': signature('again') })).status, 202);
+  assert.is((await send('again', { 'x-hub-signature-256': signature('again') })).status, 401);
 });
 
 test('no credential is in the access log, records, decisions, answers, metrics or the bundle', async () => {

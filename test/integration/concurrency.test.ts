@@ -1,32 +1,25 @@
 /** Requests in progress are counted over sockets: exact across workers, released however the exchange ends. */
-import { createServer, request, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request, type ServerResponse } from 'node:http';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allocateState } from '../../src/state/memory.js';
-import { call, closeAll, removeFolders, SpecFile, startGateway, until } from './control-kit.js';
+import { call, closeAll, removeFolders, SpecFile, serveHttp, startGateway, until } from './control-kit.js';
 import { type BuggyHost, buggyWorker, hostBuggyWorker } from './worker-kit.js';
 
 /** An origin that holds the replies to `/hold` until the test releases them. */
 class HoldingOrigin {
   readonly held: ServerResponse[] = [];
-  readonly #server: Server = createServer((incoming, reply) => {
-    if (incoming.url === '/hold') this.held.push(reply);
-    else reply.end('done');
-  });
 
   async open(): Promise<string> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    const { url } = await serveHttp((incoming, reply) => {
+      if (incoming.url === '/hold') this.held.push(reply);
+      else reply.end('done');
+    });
+    return url;
   }
 
   release(): void {
     this.held.shift()?.end('released');
-  }
-
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
   }
 }
 
@@ -40,7 +33,6 @@ test.before.each(async () => {
 });
 test.after.each(async () => {
   await Promise.all(hosts.splice(0).map(({ host }) => host.close()));
-  origin.close();
   await closeAll();
 });
 test.after(removeFolders);

@@ -1,6 +1,13 @@
 /** Helpers of the control integration tests: origins, specs on disk, clients that record every failure. */
 import { renameSync, writeFileSync } from 'node:fs';
-import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server } from 'node:http';
+import {
+  Agent,
+  createServer,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -27,6 +34,26 @@ export interface Origin {
   close(): Promise<void>;
 }
 
+/** A server on a free port, until closeAll(). `ending`: before its connections are closed. */
+async function opened(server: Server, ending = (): void => {}): Promise<Origin> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const origin: Origin = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        ending();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+  open.add(origin);
+  return origin;
+}
+
+/** A target, or another server, that replies as the listener does. */
+export const serveHttp = (listener: RequestListener): Promise<Origin> => opened(createServer(listener));
+
 /** Replies to every request with its method and path, echoes WebSocket messages, and delays `/slow`. */
 export async function startOrigin(name = 'origin'): Promise<Origin> {
   const server = createServer((request, response) => {
@@ -41,20 +68,10 @@ export async function startOrigin(name = 'origin'): Promise<Origin> {
   sockets.on('connection', (socket: WebSocket) => {
     socket.on('message', (data) => socket.send(`${name} ${String(data)}`));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const origin: Origin = {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    server,
-    close: () =>
-      new Promise((resolve) => {
-        for (const client of sockets.clients) client.terminate();
-        sockets.close();
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
-  open.add(origin);
-  return origin;
+  return opened(server, () => {
+    for (const client of sockets.clients) client.terminate();
+    sockets.close();
+  });
 }
 
 /** A spec on disk, rewritten like editors do: in place, or by an atomic rename. */

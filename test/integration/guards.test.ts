@@ -1,27 +1,19 @@
 /** csrf and security-headers over sockets: what browsers get and what targets see, also where gw itself answers. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { call, closeAll, removeFolders, SpecFile, startGateway } from './control-kit.js';
+import { call, closeAll, removeFolders, SpecFile, serveHttp, startGateway } from './control-kit.js';
 
-const servers: Server[] = [];
-test.after.each(async () => {
-  await closeAll();
-  for (const server of servers.splice(0)) server.close();
-});
+test.after.each(closeAll);
 test.after(removeFolders);
 
 /** A target that names its software, and counts what reaches it. */
 async function target(): Promise<{ readonly url: string; readonly seen: string[] }> {
   const seen: string[] = [];
-  const server = createServer((request, response) => {
+  const { url } = await serveHttp((request, response) => {
     seen.push(`${request.method} ${request.url}`);
     response.writeHead(200, { server: 'Old/1.0', 'x-powered-by': 'PHP', 'x-frame-options': 'SAMEORIGIN' }).end('page');
   });
-  servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+  return { url, seen };
 }
 
 const specOf = (url: string): string => `spec = 1

@@ -1,17 +1,11 @@
 /** Signed requests over sockets, from a client with its own signing code, to a gateway with two workers. */
 import * as crypto from 'node:crypto';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type RequestToSign, Signer } from '../support/signer.js';
-import { type Answer, call, closeAll, removeFolders, SpecFile, startGateway } from './control-kit.js';
+import { type Answer, call, closeAll, removeFolders, SpecFile, serveHttp, startGateway } from './control-kit.js';
 
-const closing: (() => Promise<void>)[] = [];
-test.after.each(async () => {
-  await closeAll();
-  for (const close of closing.splice(0)) await close();
-});
+test.after.each(closeAll);
 test.after(removeFolders);
 
 const pair = crypto.generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -26,7 +20,7 @@ const hmac = new Signer({ keyid: 'shared', key: crypto.createSecretKey(Buffer.al
 async function startTarget(): Promise<{ url: string; got: string[]; bytes: () => number }> {
   const got: string[] = [];
   let bytes = 0;
-  const server = createServer((request, response) => {
+  const { url } = await serveHttp((request, response) => {
     request.on('data', (part: Buffer) => (bytes += part.length));
     request.on('end', () => {
       const { method, url, headers } = request;
@@ -34,15 +28,7 @@ async function startTarget(): Promise<{ url: string; got: string[]; bytes: () =>
       response.end('ok');
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  closing.push(
-    () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  );
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, got, bytes: () => bytes };
+  return { url, got, bytes: () => bytes };
 }
 
 const specOf = (target: string): string => `spec = 1

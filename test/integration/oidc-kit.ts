@@ -1,12 +1,10 @@
 /** A site behind gw with a login, and its issuer. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { GatewayOptions } from '../../src/control/gateway.js';
 import { OidcIssuer } from '../support/oidc-issuer.js';
 import { freePort } from '../support/ports.js';
-import { closeAll, type Running, SpecFile, startGateway } from './control-kit.js';
+import { closeAll, type Running, SpecFile, serveHttp, startGateway } from './control-kit.js';
 
-const servers: { close(): Promise<void> }[] = [];
+const issuers: { close(): Promise<void> }[] = [];
 
 export const SECRET = 'a session secret of more than 32 bytes';
 export const env = (issuer: OidcIssuer): Record<string, string> => ({
@@ -17,31 +15,23 @@ export const env = (issuer: OidcIssuer): Record<string, string> => ({
 
 export async function stopSite(): Promise<void> {
   await closeAll();
-  await Promise.all(servers.splice(0).map((one) => one.close().catch(() => {})));
+  await Promise.all(issuers.splice(0).map((one) => one.close().catch(() => {})));
 }
 
 export async function startIssuer(): Promise<OidcIssuer> {
   const issuer = await OidcIssuer.start();
-  servers.push(issuer);
+  issuers.push(issuer);
   return issuer;
 }
 
 /** A target that shows the request which it got. */
 export async function startTarget(): Promise<string> {
-  const server = createServer((request, response) => {
+  const { url } = await serveHttp((request, response) => {
     request.resume();
     response.setHeader('content-type', 'application/json');
     response.end(JSON.stringify({ url: request.url, headers: request.headers }));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  servers.push({
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return url;
 }
 
 export interface SpecParts {

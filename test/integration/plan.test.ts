@@ -1,28 +1,21 @@
 /** Plans over sockets: what a consumer bought applies on every route with the policy `plan`, and survives a reload. */
-import { createServer, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { ServerResponse } from 'node:http';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { call, closeAll, removeFolders, SpecFile, startGateway, until } from './control-kit.js';
+import { call, closeAll, removeFolders, SpecFile, serveHttp, startGateway, until } from './control-kit.js';
 
-let origin: Server;
 let target: string;
 const held: ServerResponse[] = [];
 
-test.before(async () => {
-  origin = createServer((incoming, reply) => {
+test.before.each(async () => {
+  const origin = await serveHttp((incoming, reply) => {
     if (incoming.url === '/hold') held.push(reply);
     else reply.end('done');
   });
-  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
-  target = `http://127.0.0.1:${(origin.address() as AddressInfo).port}`;
+  target = origin.url;
 });
 test.after.each(closeAll);
-test.after(() => {
-  origin.close();
-  origin.closeAllConnections();
-  removeFolders();
-});
+test.after(removeFolders);
 
 // The keys are `acme-key` and `globex-key`.
 const specOf = (gold: string): string => `spec = 1

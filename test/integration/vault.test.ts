@@ -1,14 +1,12 @@
 /** Secrets of Vault in a running gateway: they rotate without a change of the spec, and never reach a bundle or a log. */
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KeptLog } from '../control/kit.js';
 import { VaultServer } from '../support/vault.js';
-import { call, closeAll, removeFolders, SpecFile, startGateway, until } from './control-kit.js';
+import { call, closeAll, removeFolders, SpecFile, serveHttp, startGateway, until } from './control-kit.js';
 
 let vault: VaultServer;
-let origin: Server;
 let target: string;
 let address: string;
 const seen: IncomingMessage['headers'][] = [];
@@ -18,17 +16,14 @@ test.before.each(async () => {
   address = await vault.open();
   vault.issue('root-token');
   seen.length = 0;
-  origin = createServer((incoming, reply) => {
+  const origin = await serveHttp((incoming, reply) => {
     seen.push(incoming.headers);
     reply.end('ok');
   });
-  await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
-  target = `http://127.0.0.1:${(origin.address() as AddressInfo).port}`;
+  target = origin.url;
 });
 test.after.each(async () => {
   await closeAll();
-  origin.close();
-  origin.closeAllConnections();
   vault.close();
 });
 test.after(removeFolders);

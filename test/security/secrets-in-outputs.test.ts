@@ -4,8 +4,8 @@
  */
 import { createHash, createHmac } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer, request } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { request } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { genSaltSync, hashSync } from 'bcryptjs';
 import { test } from 'uvu';
@@ -16,6 +16,7 @@ import {
   closeAll,
   removeFolders,
   SpecFile,
+  serveHttp,
   startGateway,
   startOrigin,
   until,
@@ -94,8 +95,8 @@ const upstream = (tokens: string): { readonly [route: string]: string } => ({
 });
 
 /** Grants a token, or refuses and quotes all that it got. */
-async function startTokenServer() {
-  const server = createServer((incoming, reply) => {
+const startTokenServer = () =>
+  serveHttp((incoming, reply) => {
     const parts: Buffer[] = [];
     incoming.on('data', (part: Buffer) => parts.push(part));
     incoming.on('end', () => {
@@ -107,13 +108,6 @@ async function startTokenServer() {
       reply.end(JSON.stringify(good ? { access_token: SECRETS.granted, token_type: 'Bearer' } : refusal));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const close = (): void => {
-    server.close();
-    server.closeAllConnections();
-  };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
-}
 
 const specOf = (target: string, vaultAddress: string, tokens: string): string => `spec = 1
 [listener.main]
@@ -319,7 +313,6 @@ test('no secret is in logs, records, decisions, metrics, bundles, explanations, 
   await until(() => events.join('').includes('/signed'), 'the records of all requests');
   await until(() => readFileSync(access, 'utf8').includes('/signed'));
   stream.destroy();
-  tokens.close();
   outputs.set('access log', readFileSync(access, 'utf8'));
   outputs.set('operational log', JSON.stringify(log.lines));
   outputs.set('events', events.join(''));
