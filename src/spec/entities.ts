@@ -261,7 +261,7 @@ export const plan = s.object({
     .optional(),
   concurrency: s
     .integer({ min: 1 })
-    .describe('Requests in progress at the same time of each consumer. Routes apply it by the policy `plan`.', '20')
+    .describe('Requests in progress at the same time of each consumer. Routes apply it by the policy `plan`.', 20)
     .optional(),
   routes: s
     .array(s.string({ nonEmpty: true }), { min: 1 })

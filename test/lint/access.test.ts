@@ -1,4 +1,4 @@
-/** Rules about access that no caller can fulfil. */
+/** Rules about callers: what none of them can have, and where there are none. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { CONSUMER, check, KEYS, route } from './kit.js';
@@ -43,6 +43,17 @@ test('certificates and passwords have some claims', () => {
   assert.equal(found('claims = { sub = "ann" }', 'people'), []);
   assert.equal(found('claims = { common_names = "a" }', 'keys', 'people').length, 1);
   assert.equal(found('roles = ["a"]\nrole_claims = ["dns"]', 'certs'), []);
+});
+
+test('a plan on a route where nothing authenticates: what its callers get is told', () => {
+  const found = (policy: string): readonly (string | undefined)[] =>
+    check(`[plan.gold]\nrate = "5/s"\n${policy}${route('/a', 'to = "orders"\npolicies = ["plan"]')}`)
+      .filter(({ code }) => code === 'limit/before-authentication')
+      .flatMap(({ message, help }) => [message, help]);
+  const strict = found('');
+  assert.match(strict[0]!, /requests have no consumer and get 403 `plan\/none`\.$/);
+  assert.is(strict[1], 'Add an authenticating policy to the route.', 'a plan has no key `by`');
+  assert.match(found('[policy.plan]\nuse = "plan"\ndefault = "gold"\n')[0]!, /are counted by address\.$/);
 });
 
 test.run();

@@ -157,4 +157,14 @@ test('keys compile to settings', () => {
   });
 });
 
+test('an origin that browsers never send in this form is refused', () => {
+  const errorsOf = (origin: string): string[] => decode('cors', `origins = ["${origin}"]`).errors;
+  assert.match(
+    errorsOf('https://app.example.com:443').join(),
+    'Browsers send this origin as `https://app.example.com`',
+  );
+  for (const origin of ['*', 'null', 'https://*.example.com', 'chrome-extension://abc'])
+    assert.equal(errorsOf(origin), [], origin);
+});
+
 test.run();

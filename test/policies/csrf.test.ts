@@ -162,4 +162,25 @@ test('lint: cookies that are not safe', () => {
   assert.equal(lint('csrf', plain, { routes: routes('https') }), ['csrf/insecure-cookie token']);
 });
 
+test('an origin that browsers never send in this form is refused', () => {
+  const errorsOf = (origin: string): string[] => decode('csrf', `trusted_origins = ["${origin}"]`).errors;
+  for (const [origin, sent] of [
+    ['https://app.example.com:443', 'https://app.example.com'],
+    ['http://app.example.com:80', 'http://app.example.com'],
+    ['https://*.example.com:443', 'https://*.example.com'],
+    ['https://app.example.com:08443', 'https://app.example.com:8443'],
+    ['http://127.1:3000', 'http://127.0.0.1:3000'],
+    ['http://[0:0::1]', 'http://[::1]'],
+  ] as const)
+    assert.equal(errorsOf(origin), [`Browsers send this origin as \`${sent}\`, so \`${origin}\` matches nothing.`]);
+  assert.equal(errorsOf('https://app.example.com:99999').length, 1);
+  for (const origin of [
+    'https://app.example.com',
+    'http://app.example.com:443',
+    'https://*.example.com:8443',
+    'http://[::1]:3000',
+  ])
+    assert.equal(errorsOf(origin), [], origin);
+});
+
 test.run();

@@ -1,4 +1,5 @@
 import type { CredentialKind } from '../../bundle/types.js';
+import { counted } from '../../plural.js';
 import type { Model, PolicyModel } from '../../spec/model.js';
 import { authenticatingPolicies } from '../model-index.js';
 import type { Report, Rule } from '../rule.js';
@@ -30,7 +31,7 @@ const rule: Rule = {
         entity: `consumer.${consumer.name}`,
         message: `Consumer \`${consumer.name}\` has no ${wanted}, so no request can authenticate as it.`,
         help: kinds.has('key')
-          ? 'Add `api_keys = ["sha256:..."]`; `printf %s KEY | sha256sum` prints the hash of a key.'
+          ? `\`gw keys new ${consumer.name}\` writes one and prints it. For a key that exists, add \`api_keys = ["sha256:..."]\`: \`printf %s KEY | sha256sum\` prints its hash.`
           : 'Add a `[[consumer.NAME.credentials]]` with `username` and `password`.',
       });
     }
@@ -49,12 +50,15 @@ function reportStored({ stored }: Model, report: Report, kinds: ReadonlySet<unkn
   }
   const span = first === undefined ? undefined : stored.placeOf(first);
   if (first === undefined || span === undefined) return;
-  const more = count === 1 ? '' : ` and ${count - 1} more of files`;
+  const several = count > 1;
+  const more = several ? ` and ${counted(count - 1, 'other consumer')} in files` : '';
   report({
     span,
     entity: `consumer.${first}`,
-    message: `Consumer \`${first}\`${more} ${count === 1 ? 'has' : 'have'} no ${wanted}, so no request can authenticate as ${count === 1 ? 'it' : 'them'}.`,
-    help: '`gw keys new CONSUMER` writes a key.',
+    message: `Consumer \`${first}\`${more} ${several ? 'have' : 'has'} no ${wanted}, so no request can authenticate as ${several ? 'them' : 'it'}.`,
+    help: kinds.has('key')
+      ? `\`gw keys new ${first}\` writes one and prints it.`
+      : 'Add a `[[consumer.NAME.credentials]]` with `username` and `password`.',
   });
 }
 export default rule;

@@ -42,11 +42,15 @@ const rule: Rule = {
     for (const found of places.values()) {
       const { use, route } = found[0]!;
       const routes = quotedList(found.map((place) => place.route.name));
+      const [every, may] = conditional(route) ? ['every request ', 'may '] : ['', ''];
+      const { appliesPlans } = traitsOf(use.policy);
+      // Without a consumer there is no plan, but perhaps a default one, which counts by address.
+      const refused = appliesPlans !== undefined && appliesPlans.default === undefined;
       report({
         span: use.span,
         entity: routeEntity(route),
-        message: `Policy \`${use.policy.name}\` counts by consumer, but no policy before it authenticates ${conditional(route) ? 'every request ' : ''}on ${routes}: requests ${conditional(route) ? 'may ' : ''}have no consumer and are counted by address.`,
-        help: 'Add an authenticating policy to the route, or set `by = "ip"`.',
+        message: `Policy \`${use.policy.name}\` counts by consumer, but no policy before it authenticates ${every}on ${routes}: requests ${may}have no consumer and ${refused ? 'get 403 `plan/none`' : 'are counted by address'}.`,
+        help: `Add an authenticating policy to the route${appliesPlans === undefined ? ', or set `by = "ip"`' : ''}.`,
       });
     }
   },

@@ -43,7 +43,7 @@ export default declarePolicy<ApiKeyConfig, ApiKeySettings>({
       severity: 'warning',
       at: [],
       message: 'This policy requires an API key, but no consumer has one: every request gets 401.',
-      help: 'Add `api_keys = ["sha256:..."]` to a consumer; `printf %s KEY | sha256sum` prints the hash of a key.',
+      help: '`gw keys new CONSUMER` writes one and prints it. For a key that exists, add `api_keys = ["sha256:..."]` to a consumer: `printf %s KEY | sha256sum` prints its hash.',
     });
   },
   compile(config) {

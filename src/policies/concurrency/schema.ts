@@ -2,7 +2,7 @@
 import { type Infer, limitBy, s } from '../compile-kit.js';
 
 export const schema = s.object({
-  max: s.integer({ min: 0 }).describe('Number of requests in progress at the same time.', '10'),
+  max: s.integer({ min: 0 }).describe('Number of requests in progress at the same time.', 10),
   by: limitBy()
     .describe(
       'What requests are counted by. `ip`: the client address, for IPv6 its /64 network. `consumer` and `header:NAME` count a request that has none by its address.',

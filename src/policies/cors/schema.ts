@@ -1,5 +1,6 @@
 /** Config of the cors policy. */
 import { type Infer, isFieldName, s } from '../compile-kit.js';
+import { originProblem } from '../kits/origins.js';
 
 const ORIGIN = /^(\*|null|[a-z][a-z0-9+.-]*:\/\/(\*\.)?([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?)$/;
 
@@ -17,7 +18,12 @@ const fieldNames = (doc: string) =>
 
 export const schema = s.object({
   origins: s
-    .array(s.string({ pattern: ORIGIN, expected: 'an origin such as `"https://app.example.com"`' }), { min: 1 })
+    .array(
+      s
+        .string({ pattern: ORIGIN, expected: 'an origin such as `"https://app.example.com"`' })
+        .check('schema/format', originProblem),
+      { min: 1 },
+    )
     .describe(
       'Origins whose pages may read replies: exact, with a wildcard for the leftmost labels (`https://*.example.com`), or `*` for all.',
       ['https://app.example.com'],

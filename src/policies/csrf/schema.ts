@@ -1,5 +1,6 @@
 /** Config of the csrf policy. */
 import { type Infer, isFieldName, s, secretReference } from '../compile-kit.js';
+import { originProblem } from '../kits/origins.js';
 
 const ORIGIN = /^https?:\/\/(\*\.)?([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:\d{1,5})?$/;
 
@@ -8,7 +9,11 @@ const tokenName = (what: string) => (name: string) =>
 
 export const schema = s.object({
   trusted_origins: s
-    .array(s.string({ pattern: ORIGIN, expected: 'an origin such as `"https://app.example.com"`' }))
+    .array(
+      s
+        .string({ pattern: ORIGIN, expected: 'an origin such as `"https://app.example.com"`' })
+        .check('schema/format', originProblem),
+    )
     .describe(
       'Origins whose pages may send requests, besides that of the request itself: exact, or with a wildcard for the leftmost labels (`https://*.example.com`).',
       ['https://app.example.com'],

@@ -128,5 +128,7 @@ export class ConsumerStore {
 
 function fileProblem({ code, message, help }: ReadProblem, path: string, span: Span): Diagnostic {
   const named = message.replace(/^The file/, `The file \`${path}\` of consumers`);
-  return { code, severity: 'error', span, message: named, help };
+  const where =
+    'Check the path and its permissions. It is relative to the root spec. `gw keys new NAME --create` writes a first file.';
+  return { code, severity: 'error', span, message: named, help: code === 'file/unreadable' ? where : help };
 }
