@@ -10,12 +10,13 @@ import { Gateway } from '../../src/control/gateway.js';
 import type { OfflineResult } from '../../src/proxy/offline.js';
 import { KeptLog } from '../control/kit.js';
 import { virtualClock } from '../support/virtual-clock.js';
+import { fieldsText, numbered, requestLines, steady } from './common.js';
 import { ENV, START } from './identities.js';
 import { Random } from './random.js';
 import { type RandomRequest, randomRequest } from './random-request.js';
 import { randomSpec } from './random-spec.js';
-import { ASK, Mock, REPLIES } from './replies.js';
-import { exchangeAll, NUMBER, Origin, type Seen, type WireReply } from './wire.js';
+import { Mock } from './replies.js';
+import { exchangeAll, Origin, type Seen, type WireReply } from './wire.js';
 
 /** Requests on one connection, at one moment of the clock. */
 const BATCH = 50;
@@ -109,14 +110,6 @@ async function compareOn(random: Random, index: number, count: number, origin: O
   assert.equal(errors, []);
 }
 
-function numbered(request: RandomRequest, random: Random, number: number): RandomRequest {
-  const marks = [
-    [NUMBER, String(number)],
-    [ASK, String(random.index(REPLIES.length))],
-  ] as const;
-  return { ...request, headers: [...request.headers, ...marks] };
-}
-
 interface Pair {
   readonly request: RandomRequest;
   readonly explained: OfflineResult;
@@ -161,31 +154,14 @@ function sameRequestBody({ body }: Pair, seen: Seen, tally: Tally): string | und
   return sent === seen.body ? undefined : `explain: the target gets the body ${sent}; proxy: ${seen.body}`;
 }
 
-/** Fields that the engine adds to a reply after the chain. */
-const ADDED = new Set(['date', 'x-request-id', 'connection', 'content-length', 'keep-alive', 'transfer-encoding']);
-
 /** The reply has exactly the fields that explain shows. */
 function sameFields(explained: OfflineResult, reply: WireReply): string | undefined {
   if (explained.reply === null) return undefined;
   if (!explained.asked && reply.status === 304 && reply.headers.has('content-length'))
     return 'a 304 of gw has a content-length';
-  const expected = new Map<string, string>();
-  for (const [name, value] of explained.reply.headers) {
-    const before = expected.get(name);
-    expected.set(name, before === undefined ? value : `${before}, ${value}`);
-  }
-  const text = (fields: ReadonlyMap<string, string>): string =>
-    [...fields]
-      .filter(([name]) => !ADDED.has(name))
-      .map(([name, value]) => `${name}: ${value.trim()}`)
-      .sort()
-      .join('\n  ');
-  const [own, wire] = [text(expected), text(reply.headers)];
+  const [own, wire] = [fieldsText(explained.reply.headers), fieldsText(reply.headers)];
   return own === wire ? undefined : `explain:\n  ${own}\nproxy:\n  ${wire}`;
 }
-
-/** Ids of requests are new in each run. */
-const steady = (text: string): string => text.replace(/"(instance|request_id)": ?"[^"]*"/g, '"$1":""');
 
 function sameBody({ request, explained, reply }: Pair, tally: Tally): string | undefined {
   if (explained.reply === null || request.method === 'HEAD') return undefined;
@@ -206,18 +182,7 @@ function decoded(bytes: Uint8Array, coding: string | undefined): string {
 
 /** The target received exactly the head lines that explain shows. */
 function sameLines(explained: OfflineResult, head: readonly string[], route: string | undefined): string | undefined {
-  const kept = (lines: readonly string[]): string[] => {
-    const upgrades = lines.includes('connection: upgrade');
-    return (
-      lines
-        .map((line, at) => (at === 0 ? line : lowerName(line)))
-        .filter((line) => !/^(x-request-id:|connection: (close|keep-alive)$)/.test(line))
-        // The package that makes tunnels may say that there is no body.
-        .filter((line) => !(upgrades && line === 'content-length: 0'))
-        .sort()
-    );
-  };
-  const [expected, got] = [kept(explained.head ?? []), kept(head)];
+  const [expected, got] = [requestLines(explained.head ?? []), requestLines(head)];
   if (expected.join('\n') !== got.join('\n'))
     return `explain:\n  ${expected.join('\n  ')}\nproxy:\n  ${got.join('\n  ')}`;
   const value = (name: string): string | undefined =>
@@ -236,9 +201,6 @@ function sameLines(explained: OfflineResult, head: readonly string[], route: str
     ? undefined
     : `explain: consumer ${explained.consumer}; proxy: ${consumer}`;
 }
-
-const lowerName = (line: string): string =>
-  line.slice(0, line.indexOf(':')).toLowerCase() + line.slice(line.indexOf(':'));
 
 const describe = ({ method, url, headers, version, body }: RandomRequest): string =>
   `${method} ${url} HTTP/${version} ${headers.map(([name, value]) => `${name}: ${value}`).join(', ')} | ${body.slice(0, 40)}`;
