@@ -49,6 +49,8 @@ export interface PolicyContext {
   readonly routes: readonly RouteContext[];
   /** The services that name the policy. Absent: none. */
   readonly services?: readonly string[];
+  /** In lint(): the names of all services. */
+  readonly serviceNames?: readonly string[];
   readonly consumers: readonly ConsumerContext[];
   /** Names of the plans. */
   readonly plans: readonly string[];

@@ -53,6 +53,7 @@ export function contextOf(model: Model, policy: PolicyModel): PolicyContext {
     name: policy.name,
     routes: routes.map((route) => routeContextOf(model, route)),
     ...(services === undefined ? {} : { services }),
+    serviceNames: model.services.map(({ name }) => name),
     consumers: consumersOf(model),
     moreConsumers: model.stored.size > 0,
     plans: plansOf(model),

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Reply } from '../../src/policies/contract.js';
 import type { OfflineCall, OfflineReply } from '../../src/proxy/offline/mocks.js';
-import { exchange, lint } from './support.js';
+import { decode, exchange, lint } from './support.js';
 import { attemptOf, type Bed, bed, NOW, type Ran, run } from './upstream-auth-kit.js';
 
 const CLIENT = 'token_url = "https://id.example/token", client_id = "gw", client_secret = "${env:S}"';
@@ -290,6 +290,14 @@ test('the token endpoint can be a service of the spec, at the path of its URL', 
   };
   assert.is(sent(await run(b)), 'Bearer of-service');
   assert.is(b.asked[0]!.path, '/token');
+});
+
+test('a parameter that gw sets is none of the further ones', () => {
+  const errorsOf = (name: string): readonly string[] =>
+    decode('upstream-auth', oauth2(`, params = { ${name} = "x" }`)).errors;
+  for (const name of ['grant_type', 'scope', 'client_secret', 'client_assertion', 'subject_token'])
+    assert.match(errorsOf(name).join(), `\`${name}\` cannot be a further parameter`);
+  for (const name of ['acr', 'actor_token', 'resource', 'audience', 'client_id']) assert.equal(errorsOf(name), []);
 });
 
 test('lint: the client and plain http', () => {

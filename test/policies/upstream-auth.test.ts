@@ -195,6 +195,7 @@ test('lint: kinds, consumers, templates, components', () => {
   const cases: readonly (readonly [string, readonly string[]])[] = [
     ['', ['upstream-auth/kind']],
     ['fields = { a = "${env:A}" }\nbasic = { username = "u", password = "${env:P}" }', ['upstream-auth/kind basic']],
+    ['fields = {}', ['upstream-auth/kind fields']],
     ['fields = { a = "{consumer.nme}" }', ['template/unknown-variable fields.a']],
     ['fields = { a = "{other}" }', ['template/unknown-variable fields.a']],
     ['fields = { a = "{id}" }', []],
@@ -208,6 +209,8 @@ test('lint: kinds, consumers, templates, components', () => {
     ],
   ];
   for (const [text, found] of cases) assert.equal(lint('upstream-auth', text), found, text);
+  const services = 'fields = { a = "${env:A}" }\nservices = ["orders", "order"]';
+  assert.equal(lint('upstream-auth', services, { serviceNames: ['orders'] }), ['upstream-auth/service services.1']);
   assert.match(decode('upstream-auth', 'fields = { host = "x" }').errors.join(), 'cannot set `host`');
   assert.match(decode('upstream-auth', 'jwt = { key = "plain", audience = "a" }').errors.join(), 'must not be written');
 });

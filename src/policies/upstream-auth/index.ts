@@ -47,6 +47,11 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
       summary: 'A credential is for a consumer that does not exist',
     },
     {
+      code: 'upstream-auth/service',
+      severity: 'error',
+      summary: 'A credential is for a service that does not exist',
+    },
+    {
       code: 'upstream-auth/component',
       severity: 'error',
       summary: 'A component that upstream-auth signs is none of a request',

@@ -23,8 +23,17 @@ export function lintKinds(config: UpstreamAuthConfig, context: PolicyContext, re
       help: given.length === 0 ? `Set one of ${names}.` : 'Keep one of them; a service can have several policies.',
     });
   }
+  if (config.fields !== undefined && Object.keys(config.fields).length === 0)
+    report({
+      code: 'upstream-auth/kind',
+      severity: 'error',
+      at: ['fields'],
+      message: 'This policy sends no credential: `fields` is empty.',
+      help: 'Add a field, such as `x-api-key = "${env:ORDERS_KEY}"`.',
+    });
   lintTemplates(config, context, report);
   lintConsumers(config, context, report);
+  lintServices(config, context, report);
   lintComponents(config, report);
   lintAws(config, report);
   for (const key of ['oauth2', 'token_exchange'] as const) lintClient(config[key], key, report);
@@ -105,6 +114,20 @@ function lintConsumers({ per_consumer = {} }: UpstreamAuthConfig, context: Polic
       at: ['per_consumer', name],
       message: `No consumer is named \`${name}\`, so this credential is never used.`,
       help: `Declare \`[consumer.${name}]\`, or remove the entry.`,
+    });
+  }
+}
+
+/** A misspelt name would send the requests of a service without its credential. */
+function lintServices({ services = [] }: UpstreamAuthConfig, { serviceNames }: PolicyContext, report: Report): void {
+  for (const [index, name] of services.entries()) {
+    if (serviceNames?.includes(name) !== false) continue;
+    report({
+      code: 'upstream-auth/service',
+      severity: 'error',
+      at: ['services', index],
+      message: `No service is named \`${name}\`, so no request gets the credential for it.`,
+      help: 'Name a service of the spec, or leave out `services`.',
     });
   }
 }

@@ -24,6 +24,21 @@ const OWN_CLAIMS: { readonly [name: string]: string } = {
 const claimName = (name: string): string | undefined =>
   Object.hasOwn(OWN_CLAIMS, name) ? `\`${name}\` cannot be a claim of a template: ${OWN_CLAIMS[name]}.` : undefined;
 
+/** Parameters that gw sets itself. A request with two of a name is not valid: RFC 6749 section 3.2. */
+const OWN_PARAMS: { readonly [name: string]: string } = {
+  grant_type: 'gw sets it',
+  scope: '`scope` sets it',
+  client_secret: '`client_secret` sets it',
+  client_assertion: '`client_key` sets it',
+  client_assertion_type: '`client_key` sets it',
+  subject_token: '`subject_token` of `token_exchange` sets it',
+  subject_token_type: '`subject_token_type` of `token_exchange` sets it',
+  requested_token_type: '`requested_token_type` of `token_exchange` sets it',
+};
+
+const paramName = (text: string): string | undefined =>
+  Object.hasOwn(OWN_PARAMS, text) ? `\`${text}\` cannot be a further parameter: ${OWN_PARAMS[text]}.` : undefined;
+
 const basic = s.object({
   username: template('a user name').describe('User name: a template.', 'gateway'),
   password: template('a password').describe(
@@ -114,7 +129,7 @@ const oauthFields = () => ({
     .string({ nonEmpty: true })
     .describe('`resource` to ask for (RFC 8707).', 'https://orders.internal')
     .optional(),
-  params: s.map(s.string()).describe('Further parameters of the requests.').default({}),
+  params: s.map(s.string(), paramName).describe('Further parameters of the requests.').default({}),
   timeout: s.duration({ min: 1 }).describe('Time limit for an answer of the token endpoint.').default(5000),
   max_body: s
     .size({ min: 1, max: 64 * 1024 ** 2 })
