@@ -103,6 +103,29 @@ test('Standard Webhooks: the example of the specification, and several signature
     assert.is(await why(policy, { headers, body }), fault);
 });
 
+test('Standard Webhooks: a part of the body does not pass for the end of the id and a new time', async () => {
+  // What is signed is the same text; the body begins with a time, as a sender may let others choose.
+  const secret = Buffer.from(STANDARD.slice('whsec_'.length), 'base64');
+  const signature = `v1,${hmac(secret, 'msg.1614265330.1614270000.transfer').toString('base64')}`;
+  const now = create('format = "standard"', [STANDARD], at(1614265330));
+  const headers = standardHeaders(signature, 'msg', '1614265330');
+  assert.is(await why(now, { headers, body: '1614270000.transfer' }), 'signature of p');
+  const later = create('format = "standard"', [STANDARD], at(1614270000));
+  const moved = { headers: standardHeaders(signature, 'msg.1614265330', '1614270000'), body: 'transfer' };
+  assert.is(await why(later, moved), 'the field webhook-id is malformed');
+  const own = 'format = "hmac"\nheader = "x-s"\nid = "x-id"\nsigned = "{id}:{body}"';
+  const signed = hmac('secret of x', 'a:b:c').toString('hex');
+  const send = (id: string, body: string): Promise<string> =>
+    why(create(own, ['secret of x'], at(1614265330)), {
+      headers: [
+        ['x-s', signed],
+        ['x-id', id],
+      ],
+      body,
+    });
+  assert.equal([await send('a', 'b:c'), await send('a:b', 'c')], ['signature of p', 'the field x-id is malformed']);
+});
+
 test('Standard Webhooks: Ed25519', async () => {
   const { privateKey, publicKey } = generateKeyPairSync('ed25519');
   const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x!, 'base64url').toString('base64');

@@ -41,9 +41,11 @@ export default declarePolicy<WebhookConfig, WebhookSettings>({
   compile(config, { name }) {
     const { tolerance, remember, max_body: maxBody, secrets = [], public_keys = [], sender = name } = config;
     const scheme = schemeOf(config);
+    const idEnd = endOfId(scheme.signed);
     const default_ = scheme.timestamp === undefined && scheme.form !== 'pairs' ? REMEMBER : 2 * tolerance;
     return {
       ...scheme,
+      ...(idEnd === undefined ? {} : { idEnd }),
       secrets: secrets.slice(0, MAX_SECRETS),
       publicKeys: public_keys.slice(0, MAX_SECRETS).map((key) => key.replace(/^whpk_/, '')),
       sender,
@@ -111,6 +113,13 @@ const partsOf = (text: string): Part[] =>
     .split(VARIABLE)
     .map((part, index) => (index % 2 === 0 ? part : { var: part as Exclude<Part, string>['var'] }))
     .filter((part) => part !== '');
+
+/** The text behind the id. Undefined if there is none: then an id has any characters. */
+function endOfId(parts: readonly Part[]): string | undefined {
+  const at = parts.findIndex((part) => typeof part !== 'string' && part.var === 'id');
+  const next = at < 0 ? undefined : parts[at + 1];
+  return typeof next === 'string' ? next : undefined;
+}
 
 const uses = (parts: readonly Part[], name: string): boolean =>
   parts.some((part) => typeof part !== 'string' && part.var === name);

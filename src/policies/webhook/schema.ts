@@ -99,6 +99,8 @@ export type WebhookSettings = {
   readonly header: string;
   readonly timestamp?: string;
   readonly id?: string;
+  /** Text in what is signed that ends the id, so that no id contains it. */
+  readonly idEnd?: string;
   readonly prefix: string;
   readonly algorithm: 'sha256' | 'sha512';
   readonly encoding: 'hex' | 'base64';

@@ -18,7 +18,7 @@ const MAX_SIGNATURES = 16;
 
 /** Undefined if a field is missing; a phrase if one is malformed. */
 export function findSignatures(settings: WebhookSettings, exchange: Exchange): Signatures | string | undefined {
-  const { form, header, timestamp: timeField, id: idField, prefix } = settings;
+  const { form, header, timestamp: timeField, id: idField, idEnd, prefix } = settings;
   const value = exchange.headers.get(header);
   const timestamp = timeField === undefined ? '' : exchange.headers.get(timeField);
   const id = idField === undefined ? '' : exchange.headers.get(idField);
@@ -26,6 +26,8 @@ export function findSignatures(settings: WebhookSettings, exchange: Exchange): S
   if (value.length > MAX_FIELD) return `the field ${header} is too long`;
   if (id.length > MAX_ID) return `the field ${idField} is too long`;
   if (idField !== undefined && !/^[\x21-\x7e]+$/.test(id)) return `the field ${idField} is malformed`;
+  // With it, a part of the body could pass for the end of the id and a new time: the signed text would be the same.
+  if (idEnd !== undefined && id.includes(idEnd)) return `the field ${idField} is malformed`;
   if (form === 'pairs') return pairs(settings, value);
   if (form === 'list') return list(settings, value, timestamp, id);
   const hmac = value.startsWith(prefix) ? decode(value.slice(prefix.length), settings) : undefined;
