@@ -16,7 +16,11 @@ import { KeptLog, temporaryFolder } from '../control/kit.js';
 
 export { isGone, KeptLog, removeFolders, temporaryFolder, until } from '../control/kit.js';
 
-const open = new Set<{ close(): Promise<void> }>();
+interface Closeable {
+  close(): Promise<unknown>;
+}
+
+const open = new Set<Closeable>();
 const loads = new Set<Load>();
 
 /** Stops everything that a test has left running, also after a failure. */
@@ -26,6 +30,12 @@ export async function closeAll(): Promise<void> {
   const all = [...open];
   open.clear();
   await Promise.all(all.map((one) => one.close()));
+}
+
+/** What closeAll() closes too. */
+export function closedLater<T extends Closeable>(one: T): T {
+  open.add(one);
+  return one;
 }
 
 export interface Origin {

@@ -6,6 +6,7 @@ import { Issuer } from '../support/issuer.js';
 import {
   call,
   closeAll,
+  closedLater,
   type Answer as Reply,
   removeFolders,
   SpecFile,
@@ -13,11 +14,7 @@ import {
   startOrigin,
 } from './control-kit.js';
 
-const issuers: Issuer[] = [];
-test.after.each(async () => {
-  await closeAll();
-  for (const issuer of issuers.splice(0)) await issuer.close();
-});
+test.after.each(closeAll);
 test.after(removeFolders);
 
 interface Asked {
@@ -26,8 +23,7 @@ interface Asked {
 }
 
 async function started(more = '', { workers = 1 } = {}) {
-  const issuer = await Issuer.start();
-  issuers.push(issuer);
+  const issuer = closedLater(await Issuer.start());
   const origin = await startOrigin();
   const asked: Asked[] = [];
   const known = new Map<string, object>([['right', { active: true, sub: 'ann', aud: 'orders', scope: 'read' }]]);
@@ -116,23 +112,19 @@ test('an outage, slow and wrong answers give 503, never access; then the route w
 });
 
 test('the server signs its answers: one without a signature does not count', async () => {
-  const { send, state, issuer } = await started();
-  await closeAll();
-  assert.is((await send('right').catch(() => ({ status: 0 }))).status, 0);
-  const more = `signed = { jwks = "${issuer.url}/keys", issuer = "${issuer.url}", audience = "gw", algorithms = ["ES256"] }`;
-  const second = await started(`${more}\ncache = "0s"`);
-  // The keys are those of the first issuer.
+  const signer = closedLater(await Issuer.start());
+  const more = `signed = { jwks = "${signer.url}/keys", issuer = "${signer.url}", audience = "gw", algorithms = ["ES256"] }`;
+  const { send, state, issuer } = await started(`${more}\ncache = "0s"`);
   const claims = { aud: 'gw', token_introspection: { active: true, sub: 'bob', aud: 'orders' } };
-  second.state.type = 'application/token-introspection+jwt';
-  second.state.raw = await issuer.token(claims, undefined, { typ: 'token-introspection+jwt' });
-  const right = await second.send('right');
+  state.type = 'application/token-introspection+jwt';
+  state.raw = await signer.token(claims, undefined, { typ: 'token-introspection+jwt' });
+  const right = await send('right');
   assert.equal([right.status, right.headers['x-sub']], [200, 'bob']);
-  second.state.raw = await second.issuer.token(claims, undefined, { typ: 'token-introspection+jwt' });
-  assert.is((await second.send('right')).status, 503);
-  second.state.type = 'application/json';
-  second.state.raw = '{"active":true,"aud":"orders"}';
-  assert.is((await second.send('right')).status, 503);
-  assert.is(state.raw, undefined);
+  state.raw = await issuer.token(claims, undefined, { typ: 'token-introspection+jwt' });
+  assert.is((await send('right')).status, 503);
+  state.type = 'application/json';
+  state.raw = '{"active":true,"aud":"orders"}';
+  assert.is((await send('right')).status, 503);
 });
 
 test('the document about the API has the URLs of the spec, whatever Host the request has', async () => {

@@ -5,29 +5,27 @@ import { OAuth2Server } from 'oauth2-mock-server';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Issuer } from '../support/issuer.js';
-import { call, closeAll, removeFolders, SpecFile, startGateway, startOrigin, until } from './control-kit.js';
+import {
+  call,
+  closeAll,
+  closedLater,
+  removeFolders,
+  SpecFile,
+  startGateway,
+  startOrigin,
+  until,
+} from './control-kit.js';
 
-const issuers: Issuer[] = [];
-const servers = new Set<OAuth2Server>();
-test.after.each(async () => {
-  await closeAll();
-  for (const issuer of issuers.splice(0)) await issuer.close();
-  for (const server of servers) await server.stop();
-  servers.clear();
-});
+test.after.each(closeAll);
 test.after(removeFolders);
 
-async function startIssuer(): Promise<Issuer> {
-  const issuer = await Issuer.start();
-  issuers.push(issuer);
-  return issuer;
-}
+const startIssuer = async (): Promise<Issuer> => closedLater(await Issuer.start());
 
 async function startMockServer(): Promise<OAuth2Server> {
   const server = new OAuth2Server();
   await server.issuer.keys.generate('RS256');
   await server.start(0, '127.0.0.1');
-  servers.add(server);
+  closedLater({ close: () => server.stop() });
   return server;
 }
 

@@ -12,6 +12,7 @@ import {
   type Answer,
   call,
   closeAll,
+  closedLater,
   removeFolders,
   SpecFile,
   startGateway,
@@ -19,18 +20,10 @@ import {
   until,
 } from './control-kit.js';
 
-const issuers: Issuer[] = [];
-test.after.each(async () => {
-  await closeAll();
-  for (const issuer of issuers.splice(0)) await issuer.close();
-});
+test.after.each(closeAll);
 test.after(removeFolders);
 
-async function startIssuer(): Promise<Issuer> {
-  const issuer = await Issuer.start();
-  issuers.push(issuer);
-  return issuer;
-}
+const startIssuer = async (): Promise<Issuer> => closedLater(await Issuer.start());
 
 const specOf = (target: string, issuer: Issuer, more = ''): string => `spec = 1
 [listener.main]
