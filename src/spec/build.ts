@@ -36,46 +36,28 @@ export function buildModel(
   report: Report,
 ): Model {
   const settings = readSettings(tree, report);
-  const policies = readSection(tree, 'policy', report, (entry, entity) => {
-    const place = { name: entry.key, nameSpan: entry.keySpan, inPlace: false, entity };
-    if (entry.value.kind !== 'table' || reportReservedName(entry, report)) return undefined;
-    return readPolicy(entry.value, place, sources, report);
-  });
+  const policies = readPolicies(tree, sources, report);
   const plans = readSection(tree, 'plan', report, (entry, entity) => readEntity(plan, entry, entity, report));
   for (const each of plans.values) checkPlanLimits(each, policies, report);
   const consumers = readSection(tree, 'consumer', report, (entry, entity) =>
     readConsumer(entry, entity, { plans, policyFiles }, report),
   );
-  const services = readSection(withSectionDefaults(tree, 'service'), 'service', report, (entry, entity) => {
-    const found = readEntity(service, entry, entity, report);
-    return found && hasOneTargetKey(found, entry, report) ? found : undefined;
-  });
+  const services = readServices(tree, report);
   const listeners = readSection(withSectionDefaults(tree, 'listener'), 'listener', report, (entry, entity) =>
     readEntity(listener, entry, entity, report),
   );
   const ofServices = servicePolicies(services.values, policies, report);
-  const routes = new RouteReader(
-    { policies, listeners },
-    services,
-    planOf(settings.normalize),
-    sources,
-    report,
-    ofServices,
-  );
+  const rules = planOf(settings.normalize);
+  const routes = new RouteReader({ policies, listeners }, services, rules, sources, report, ofServices);
   routes.read(tree);
   checkPlanRoutes(plans.values, routes.names, report);
-  const defaults = defaultsOf(tree, 'service');
   const calls = resolveCalls(
     callersOf(policies.values, routes.routes),
     services,
-    (entry) =>
-      entry.value.kind === 'table'
-        ? readEntity(service, { ...entry, value: withDefaults(entry.value, defaults) }, `service.${entry.key}`, report)
-        : undefined,
+    (entry) => readImplicitService(tree, entry, report),
     report,
   );
   const members = resolveMembers(policies, routes.routes, report);
-  const rules = planOf(settings.normalize);
   return {
     files: sources.files,
     root,
@@ -93,6 +75,26 @@ export function buildModel(
     policyRoutes: policyRoutes({ routes: routes.routes, members }, rules, report),
     ...settings,
   };
+}
+
+const readPolicies = (tree: TableNode, sources: Sources, report: Report) =>
+  readSection(tree, 'policy', report, (entry, entity) => {
+    const place = { name: entry.key, nameSpan: entry.keySpan, inPlace: false, entity };
+    if (entry.value.kind !== 'table' || reportReservedName(entry, report)) return undefined;
+    return readPolicy(entry.value, place, sources, report);
+  });
+
+const readServices = (tree: TableNode, report: Report) =>
+  readSection(withSectionDefaults(tree, 'service'), 'service', report, (entry, entity) => {
+    const found = readEntity(service, entry, entity, report);
+    return found && hasOneTargetKey(found, entry, report) ? found : undefined;
+  });
+
+/** A service that the URL of a call becomes. */
+function readImplicitService(tree: TableNode, entry: TableEntry, report: Report) {
+  if (entry.value.kind !== 'table') return undefined;
+  const value = withDefaults(entry.value, defaultsOf(tree, 'service'));
+  return readEntity(service, { ...entry, value }, `service.${entry.key}`, report);
 }
 
 const planOf = (config: Model['normalize']) => ({
