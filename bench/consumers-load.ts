@@ -1,11 +1,14 @@
-/** The store of consumers in files: time to read them, and from a saved change to all workers. */
+/** The store of consumers in files: time to read them, and from a saved change to all workers, while other callers send requests. */
 import * as crypto from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
 import { createKey, revokeKey } from '../src/control/consumers/keys.js';
 import { Gateway } from '../src/control/gateway.js';
 import { loadSpec } from '../src/spec/index.js';
+import type { LoadTally, LoadTask } from './consumers/load-client.js';
 import { type Benchmark, type BenchOptions, median, type Report, verdict } from './kit.js';
 
 const LINES = 100_000;
@@ -64,7 +67,7 @@ async function run({ rounds = ROUNDS, quick, progress }: BenchOptions): Promise<
     const toml = read('*.toml');
     progress(`${LINES / share} consumers as JSON lines`);
     const json = read('*.jsonl');
-    const live = await changes(path, file, rounds * 2);
+    const live = await changes(path, file, { rounds: rounds * 2, keys: LINES / share });
     return report(LINES / share, TABLES / share, { json, toml, ...live });
   } finally {
     rmSync(folder, { recursive: true });
@@ -72,7 +75,7 @@ async function run({ rounds = ROUNDS, quick, progress }: BenchOptions): Promise<
 }
 
 /** Milliseconds: of a start, of keys that are added and revoked, and of a reload of the spec alone. */
-async function changes(path: string, file: string, rounds: number) {
+async function changes(path: string, file: string, { rounds, keys }: { rounds: number; keys: number }) {
   const begun = performance.now();
   const gateway = await Gateway.start({ spec: path, adminSocket: false, accessLog: null, watch: true });
   const started = performance.now() - begun;
@@ -83,6 +86,8 @@ async function changes(path: string, file: string, rounds: number) {
     return performance.now() - saved;
   };
   try {
+    const task: LoadTask = { url, keys };
+    const others = new Worker(new URL('./consumers/load-client.js', import.meta.url), { workerData: task });
     const [added, revoked, applied]: number[][] = [[], [], []];
     for (let round = 0; round < rounds; round++) {
       const consumer = `customer-${round}`;
@@ -95,16 +100,22 @@ async function changes(path: string, file: string, rounds: number) {
     const reloading = performance.now();
     await gateway.reload();
     const reload = performance.now() - reloading;
-    return { started, added: median(added!), applied: median(applied!), revoked: median(revoked!), reload };
+    others.postMessage('stop');
+    const [load] = (await once(others, 'message')) as [LoadTally];
+    return { started, added: median(added!), applied: median(applied!), revoked: median(revoked!), reload, load };
   } finally {
     await gateway.close();
   }
 }
 
-type Times = Readonly<Record<'json' | 'toml' | 'started' | 'added' | 'applied' | 'revoked' | 'reload', number>>;
+interface Times
+  extends Readonly<Record<'json' | 'toml' | 'started' | 'added' | 'applied' | 'revoked' | 'reload', number>> {
+  readonly load: LoadTally;
+}
 
 function report(inLines: number, inTables: number, times: Times): Report {
   const ms = (time: number): string => `${time.toFixed(0)} ms`;
+  const { load } = times;
   const rows: [string, string][] = [
     [`read ${inLines} consumers as JSON lines`, ms(times.json)],
     [`read ${inTables} consumers as TOML`, ms(times.toml)],
@@ -113,6 +124,11 @@ function report(inLines: number, inTables: number, times: Times): Report {
     ['of this, the work of the gateway', ms(times.applied)],
     ['a key is revoked: from the saved file to the first refused request', ms(times.revoked)],
     ['reload of the spec, consumers unchanged', ms(times.reload)],
+    [
+      `meanwhile ${load.requests.toLocaleString('en')} requests of other consumers: 99th percentile`,
+      `${load.p99.toFixed(1)} ms`,
+    ],
+    ['of these, the slowest', `${load.slowest.toFixed(1)} ms`],
   ];
   return {
     title: 'Consumers in files',
@@ -124,6 +140,10 @@ function report(inLines: number, inTables: number, times: Times): Report {
         times.applied <= 100,
         `a key is added in ${ms(times.applied)}, at most 100 ms; gw waits 40 ms for further renames before`,
       ),
+      verdict(
+        load.wrong === 0 && load.requests > 0,
+        `${load.wrong} of the requests of other consumers failed (none may)`,
+      ),
     ],
     peers: { found: [], missing: [] },
     data: times,
@@ -132,6 +152,6 @@ function report(inLines: number, inTables: number, times: Times): Report {
 
 export default {
   name: 'consumers-load',
-  summary: 'consumers in files: reading 100,000, and changes while a gateway serves',
+  summary: 'consumers in files: reading 100,000, and changes under the load of other callers',
   run,
 } satisfies Benchmark;

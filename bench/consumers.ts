@@ -8,13 +8,25 @@ import { type CalledExchange, Callers } from '../src/proxy/exchange/chain/caller
 import { loadSpec } from '../src/spec/index.js';
 import { LiveConsumers } from '../src/state/consumers/live.js';
 import { ConsumerSet } from '../src/state/consumers/set.js';
-import { type Benchmark, type BenchOptions, median, type Report, shuffled, timed, timedClean, verdict } from './kit.js';
+import {
+  type Benchmark,
+  type BenchOptions,
+  collect,
+  median,
+  type Report,
+  shuffled,
+  timed,
+  timedClean,
+  verdict,
+} from './kit.js';
 
 const CONSUMERS = 100_000;
 const ROUNDS = 5;
 /** Lookups per measurement. */
 const LOOKUPS = 200_000;
 const ADDED = 500;
+/** Bytes that a worker may have of its own: consumers that it has used, in a bounded number. A copy of all takes a multiple. */
+const MOST_OWN = 8 * 1024 * 1024;
 
 const digestOf = (key: string): string => crypto.hash('sha256', key, 'hex');
 const keyOf = (at: number): string => `key of customer ${at}`;
@@ -138,6 +150,22 @@ function measure(entries: readonly ConsumerEntry[]): Figures & { readonly set: C
   };
 }
 
+/** Bytes that the heap of a thread grows by when it opens the table and looks up all keys: what a worker has of its own. */
+function ownMemory(set: ConsumerSet, digests: readonly string[]): number {
+  const live = new LiveConsumers();
+  const used = (): number => {
+    collect();
+    const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+    return heapUsed + external + arrayBuffers;
+  };
+  const before = used();
+  live.use(set.memory);
+  for (const digest of digests) if (live.byKey(digest) === undefined) throw new Error('a key is not found');
+  const after = used();
+  // The table is alive until here.
+  return live.byKey(digests[0]!) === undefined ? Number.NaN : Math.max(0, after - before);
+}
+
 /** Milliseconds of each change: control's part, and that of a worker. */
 function changes(set: ConsumerSet, count: number, kind: 'add' | 'revoke'): number[] {
   const live = new LiveConsumers();
@@ -168,17 +196,20 @@ async function run({ rounds = ROUNDS, quick, progress }: BenchOptions): Promise<
   }
   const of = (key: keyof Figures): number => median(measured.map((figures) => figures[key]));
   const { set } = measured[0]!;
+  const own = ownMemory(
+    set,
+    Array.from({ length: count }, (_, at) => digestOf(keyOf(at))),
+  );
   const added = changes(set, quick ? ADDED / 10 : ADDED * 10, 'add');
   const revoked = changes(set, quick ? ADDED / 10 : ADDED, 'revoke');
-  return report(count, of, set, added, revoked);
+  return report(count, of, { set, own }, { added, revoked });
 }
 
 function report(
   count: number,
   of: (key: keyof Figures) => number,
-  { memory }: ConsumerSet,
-  added: readonly number[],
-  revoked: readonly number[],
+  { set: { memory }, own }: { readonly set: ConsumerSet; readonly own: number },
+  { added, revoked }: { readonly added: readonly number[]; readonly revoked: readonly number[] },
 ): Report {
   const perConsumer = memory.base.byteLength / count;
   const worst = Math.max(...added, ...revoked);
@@ -194,6 +225,7 @@ function report(
           ['the table, written by control', `${of('build').toFixed(0)} ms`],
           ['the table, opened by a worker', `${of('open').toFixed(2)} ms`],
           ['shared memory of each consumer, for all workers', `${perConsumer.toFixed(0)} bytes`],
+          ['memory of each worker beside it, after a lookup of every key', `${(own / 1024).toFixed(0)} KiB`],
           ['a lookup by the digest of a key: 1,000 keys in use', `${of('hot').toFixed(0)} ns`],
           ['a lookup by the digest of a key: all keys in use', `${of('cold').toFixed(0)} ns`],
           ['a lookup of an unknown key', `${of('unknown').toFixed(0)} ns`],
@@ -210,6 +242,7 @@ function report(
         `a spec with 100,000 consumers as JSON lines is read in ${read.toFixed(0)} ms (at most 2000)`,
       ),
       verdict(perConsumer <= 300, `a consumer takes ${perConsumer.toFixed(0)} bytes for all workers (at most 300)`),
+      verdict(own <= MOST_OWN, `a worker has ${(own / 1024).toFixed(0)} KiB of its own (at most ${MOST_OWN / 1024})`),
       verdict(worst <= 100, `a change takes at most ${worst.toFixed(0)} ms (at most 100)`),
     ],
     peers: { found: [], missing: [] },

@@ -88,7 +88,8 @@ export function timed(work: () => void): number {
   return Number(process.hrtime.bigint() - start);
 }
 
-const collect = exposeGc();
+/** Collects all garbage. */
+export const collect = exposeGc();
 
 function exposeGc(): () => void {
   setFlagsFromString('--expose-gc');
