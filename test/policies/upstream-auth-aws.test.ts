@@ -228,6 +228,8 @@ test('the values of fields are signed as the bytes that are sent', () => {
   };
   // Computed apart from gw, over the bytes 63 61 66 c3 a9.
   assert.match(of('caf\u00c3\u00a9'), 'Signature=84ef18518def9932dffe84d634aafa782aae3facc6e8fedda0470ce9e1669117');
+  // The last byte is that of a no-break space in Latin-1, which is no white space of fields.
+  assert.match(of(' voil\u00c3\u00a0 '), 'Signature=1daef0ebfb5e1ac2a39c1959cd7530253ad18f9a1f54ee80604e6d61251835fc');
 });
 
 test('escapes need not be UTF-8', () => {

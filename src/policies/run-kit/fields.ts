@@ -55,6 +55,19 @@ export class HeaderMap implements HeaderFields {
   }
 }
 
+/**
+ * The value of a field without white space around it, RFC 9110 section 5.6.3. trim() would also cut bytes above ASCII, and a regular
+ * expression takes quadratic time for a long run of spaces.
+ */
+export function trimmedField(value: string): string {
+  let [start, end] = [0, value.length];
+  while (start < end && isSpace(value.charCodeAt(start))) start++;
+  while (end > start && isSpace(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+const isSpace = (char: number): boolean => char === 0x20 || char === 0x09;
+
 /** Adds `token` to a comma-separated field that does not contain it yet; `*` contains every token. */
 export function addToken(headers: HeaderFields, name: string, token: string): void {
   const present = headers.get(name);

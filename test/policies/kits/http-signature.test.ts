@@ -312,4 +312,15 @@ test('a question mark at the start of a query belongs to the first name', () => 
   assert.equal([paramOf('a'), paramOf('%3Fa')], [undefined, '1']);
 });
 
+test('the value of a field takes time in proportion to its length, and keeps bytes that are no white space', () => {
+  const of = (text: string): string | undefined => value('"x"', { ...REQUEST, ...fieldsOf([['x', text]]) });
+  const long = `a${' '.repeat(1_000_000)}b`;
+  const begin = performance.now();
+  assert.is(of(`${long}\t `), long);
+  assert.ok(performance.now() - begin < 2000, 'a run of spaces');
+  // UTF-8 whose last byte is a no-break space in Latin-1.
+  assert.is(of('\tvoil\u00c3\u00a0 '), 'voil\u00c3\u00a0');
+  assert.is(of('a \t\r\n \tb\r\n c'), 'a b c');
+});
+
 test.run();

@@ -1,4 +1,5 @@
 /** Components of HTTP messages, RFC 9421 section 2: what a signature covers, and the value of each in a message. */
+import { trimmedField } from '../../run-kit.js';
 import { canonical, type Item, type Parameters, readDictionary, writeMember } from '../structured-fields.js';
 
 /** The fields of a message. */
@@ -145,7 +146,7 @@ function fieldValue(parameters: Parameters, values: readonly string[]): string |
   if (parameters.get('bs') === true)
     return values.map((value) => `:${Buffer.from(value, 'latin1').toString('base64')}:`).join(', ');
   // Section 2.1: an obsolete line folding is one space.
-  const text = values.map((value) => value.replace(/[ \t]*\r\n[ \t]+/g, ' ').trim()).join(', ');
+  const text = values.map((value) => value.split('\r\n').map(trimmedField).join(' ')).join(', ');
   const key = parameters.get('key');
   if (typeof key === 'string') {
     const member = readDictionary(text)?.get(key);

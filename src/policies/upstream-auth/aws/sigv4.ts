@@ -1,5 +1,6 @@
 /** AWS Signature Version 4. */
 import * as crypto from 'node:crypto';
+import { trimmedField } from '../../run-kit.js';
 
 export interface AwsCredentials {
   readonly accessKeyId: string;
@@ -57,7 +58,7 @@ export function canonicalRequest({ method, target, headers, payload }: AwsReques
   const query = question < 0 ? '' : target.slice(question + 1);
   const byName = new Map<string, string[]>();
   for (const [name, value] of headers)
-    byName.set(name, [...(byName.get(name) ?? []), value.trim().replace(/ +/g, ' ')]);
+    byName.set(name, [...(byName.get(name) ?? []), trimmedField(value).replace(/ +/g, ' ')]);
   const names = [...byName.keys()].sort();
   const lines = names.map((name) => `${name}:${byName.get(name)!.join(',')}\n`).join('');
   const signed = names.join(';');
