@@ -40,10 +40,11 @@ const MAX_MEMBERS = 1024;
 const isAscii = (text: string): boolean => /^[\t\x20-\x7e]*$/.test(text);
 
 /** The result of `parse`; undefined for a malformed field. */
-function attempt<T>(text: string, parse: (text: string) => T): T | undefined {
+function attempt<T extends Parsed>(text: string, parse: (text: string) => T): T | undefined {
   if (text.length > MAX_LENGTH || !isAscii(text)) return undefined;
   try {
-    return parse(text);
+    const parsed = parse(text);
+    return INEXACT.test(text) ? new Exact(text).of(parsed) : parsed;
   } catch {
     return undefined;
   }
@@ -110,4 +111,74 @@ function countMembers(text: string): number {
     else if (char === ',' && !inner) count++;
   }
   return count;
+}
+
+// ---------------------------------------------------------------- what the package writes differently
+
+type Parsed = Item | List | Dictionary;
+
+/** A value with a text of its own. */
+class Verbatim extends Token {
+  readonly #text: string;
+
+  constructor(text: string) {
+    super('*');
+    this.#text = text;
+  }
+
+  override toString(): string {
+    return this.#text;
+  }
+}
+
+/** Whether a text may have such a value: a decimal without a fraction, or a display string with a control character. */
+const INEXACT = /\.0|%0/;
+const LEXEME =
+  /%"[^"]*"|"(?:[^"\\]|\\.)*"|:[A-Za-z0-9+/=]*:|@-?\d+|\?[01]|[A-Za-z*][:/!#$%&'*+\-.^_`|~\w]*|-?\d+(?:\.\d+)?/g;
+
+/**
+ * Replaces values that the package would write in another form than RFC 9651 section 4.1: `1.0` is read as the number of `1`, and a
+ * control character of a display string gets a single digit.
+ */
+class Exact {
+  /** The numbers in the text, in its order. */
+  readonly #numbers: readonly string[];
+  #at = 0;
+
+  constructor(text: string) {
+    this.#numbers = [...text.matchAll(LEXEME)].map(([lexeme]) => lexeme).filter((lexeme) => /^[-\d]/.test(lexeme));
+  }
+
+  /** In place. Undefined if it has fewer numbers than the text: a parameter occurs twice. */
+  of<T extends Parsed>(parsed: T): T | undefined {
+    if (parsed instanceof Map) for (const member of parsed.values()) this.#member(member);
+    else if (isItem(parsed)) this.#member(parsed);
+    else for (const member of parsed) this.#member(member);
+    return this.#at === this.#numbers.length ? parsed : undefined;
+  }
+
+  #member(member: Item | InnerList): void {
+    if (isInnerList(member)) for (const item of member[0]) this.#member(item);
+    else member[0] = this.#value(member[0]);
+    for (const [key, value] of member[1]) member[1].set(key, this.#value(value));
+  }
+
+  #value(value: BareItem): BareItem {
+    if (value instanceof DisplayString) return /[\0-\x0f]/.test(value.toString()) ? shown(value.toString()) : value;
+    if (typeof value !== 'number') return value;
+    const text = this.#numbers[this.#at++];
+    return Number.isInteger(value) && text?.includes('.') === true ? new Verbatim(value.toFixed(1)) : value;
+  }
+}
+
+const isItem = (parsed: Item | List): parsed is Item => parsed[1] instanceof Map;
+
+/** Section 4.1.11. */
+function shown(text: string): Verbatim {
+  let out = '';
+  for (const byte of Buffer.from(text)) {
+    const plain = byte > 0x1f && byte < 0x7f && byte !== 0x22 && byte !== 0x25;
+    out += plain ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`;
+  }
+  return new Verbatim(`%"${out}"`);
 }

@@ -51,4 +51,25 @@ test('a field of unknown kind in canonical form', () => {
   assert.is(canonical('text/html; charset="x'), undefined);
 });
 
+test('decimals without a fraction stay decimals, and control characters of display strings have two digits', () => {
+  for (const [text, written] of [
+    ['a;q=1.0', 'a;q=1.0'],
+    ['1.000', '1.0'],
+    ['-0.0', '0.0'],
+    ['a,b;q=1.0,  "c 1.0"', 'a, b;q=1.0, "c 1.0"'],
+    ['a=1,b=1.00;x=1;y=2.0,c=(1 1.0 2.50);z=-3.0', 'a=1, b=1.0;x=1;y=2.0, c=(1 1.0 2.5);z=-3.0'],
+    ['"\\"1.0", t/1.0, :AA==:, 4.0', '"\\"1.0", t/1.0, :AA==:, 4.0'],
+    ['%"1.0\\", 2.0', '%"1.0\\", 2.0'],
+    ['%"a%0a%25%c3%bc"', '%"a%0a%25%c3%bc"'],
+    ['?0, 01.0, @1', '?0, 1.0, @1'],
+  ] as const)
+    assert.is(canonical(text), written, text);
+  assert.is(canonical('a;q=1.0;q=2.0'), undefined, 'which one counts');
+  assert.equal(
+    [...readDictionary('a=1.5, b=2')!.values()].map(([value]) => value),
+    [1.5, 2],
+  );
+  assert.is(writeDictionary(readDictionary('a=1.0')!), 'a=1.0');
+});
+
 test.run();
