@@ -72,6 +72,19 @@ test('the spec in every README is valid and compiles to that policy', () => {
   }
 });
 
+test('further examples of a README are valid too, as far as they are whole', () => {
+  let whole = 0;
+  for (const use of folders) {
+    const readme = readFileSync(`src/policies/${use}/README.md`, 'utf8');
+    const [, ...further] = [...readme.matchAll(/```toml\n([\s\S]*?)```/g)].map(([, text]) => text!);
+    for (const text of further.filter((one) => one.startsWith('spec = 1'))) {
+      whole++;
+      assert.equal(checkSpec({ path: 'gateway.toml', text }).diagnostics, [], use);
+    }
+  }
+  assert.ok(whole >= 4, `${whole} examples`);
+});
+
 test('every README names every key', () => {
   for (const declaration of declarations) {
     const readme = readFileSync(`src/policies/${declaration.use}/README.md`, 'utf8');
