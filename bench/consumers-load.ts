@@ -94,7 +94,7 @@ async function changes(path: string, file: string, { rounds, keys }: { rounds: n
       const { key, name } = await createKey({ consumer, file }, { now: () => Date.now() });
       added!.push(await until(key, 200));
       applied!.push(gateway.snapshot().reloads[0]!.tookMs);
-      await revokeKey(file, consumer, name);
+      await revokeKey(file, consumer, name, Date.now());
       revoked!.push(await until(key, 401));
     }
     const reloading = performance.now();

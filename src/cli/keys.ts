@@ -72,10 +72,18 @@ export async function revoke(
   places: ConsumerPlaces,
   { consumer, name, json }: { readonly consumer: string; readonly name: string; readonly json: boolean },
 ): Promise<void> {
-  const { file } = await refusing(() => removeKey(places, consumer, name));
+  const { file, left } = await refusing(() => removeKey(places, consumer, name, tools));
   warnOfErrors(io, places);
-  if (json) io.json({ version: 1, consumer, name, file: shownPath(io, file) });
-  else io.info(`Revoked ${name} of consumer ${consumer}: its hash is no longer in ${shownPath(io, file)}.`);
+  if (json) {
+    const end = left?.expires === undefined ? null : new Date(left.expires).toISOString();
+    const old = left === undefined ? null : { name: left.name, expires: end };
+    return io.json({ version: 1, consumer, name, old, file: shownPath(io, file) });
+  }
+  io.info(`Revoked ${name} of consumer ${consumer}: its hash is no longer in ${shownPath(io, file)}.`);
+  if (left !== undefined)
+    io.note(
+      `The key before it, ${left.name}, is still valid ${validity(left.expires)}. To end it too: gw keys revoke ${consumer} ${left.name}`,
+    );
 }
 
 export function listKeys(io: Io, places: ConsumerPlaces, consumer: string | undefined, json: boolean): void {

@@ -125,6 +125,12 @@ export interface ExplainOptions {
   readonly published?: OfflineOptions['published'];
 }
 
+/** The system's clock, but as if it were that moment now. */
+export function clockAt(moment: number): Clock {
+  const ahead = moment - systemClock.now();
+  return { now: () => systemClock.now() + ahead, monotonic: systemClock.monotonic };
+}
+
 /** The bundle cannot run here: the value of a reference is not valid, or another version of gw wrote the bundle. */
 export class UnexplainableError extends Error {}
 

@@ -388,4 +388,39 @@ test('an invalid URL, header field or address is wrong usage', async () => {
   }
 });
 
+test('--at: rules with hours, and credentials that expire, at another time', async () => {
+  const spec = `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[[consumer.acme.credentials]]
+key = "sha256:8676d15d94dabdd1283e6c407e2bb08a7b5c13b4e3667d4795c17172e080a3d4"
+expires = 2030-01-09T00:00:00Z
+[policy.keys]
+use = "api-key"
+[policy.access]
+use = "allow"
+time = { days = "mon-fri", hours = "08:00-18:00", zone = "Europe/Berlin" }
+[[route]]
+name = "r"
+match = "/"
+reply = { body = "ok" }
+policies = ["keys", "access"]
+`;
+  await inFolder({ 'gateway.toml': spec }, async (cwd) => {
+    const at = async (time: string): Promise<string> => {
+      const { out } = await gw(['explain', 'GET', '/', '--key', 'acme-demo-key', '--at', time, '--json'], { cwd });
+      return (JSON.parse(out) as Explanation).summary;
+    };
+    assert.match(await at('2030-01-07T07:00:00Z'), '200', 'a Monday at 8 in Berlin');
+    assert.match(await at('2030-01-07T06:59:59Z'), 'auth/forbidden');
+    assert.match(await at('2030-01-06T12:00:00+01:00'), 'auth/forbidden', 'a Sunday');
+    assert.match(await at('2030-01-09T09:00:00Z'), 'auth/invalid', 'the key has expired');
+    const wrong = await gw(['explain', 'GET', '/', '--at', 'tomorrow'], { cwd });
+    assert.equal(
+      [wrong.code, wrong.err.split('\n')[0]],
+      [2, 'gw: `tomorrow` is no moment: write a date and a time, such as 2027-01-31T22:30:00Z.'],
+    );
+  });
+});
+
 test.run();

@@ -64,6 +64,25 @@ test('a revoked key is gone', async () => {
   assert.equal([again.code, again.err], [1, 'gw: Consumer acme has no credential ci. It has none.\n']);
 });
 
+test('revoking the newer key says that the one before it is still valid', async () => {
+  const cwd = project({ 'gateway.toml': SPEC, 'consumers/acme.toml': ACME });
+  await gw(['keys', 'new', 'acme', '--name', 'ci'], { cwd });
+  await gw(['keys', 'rotate', 'acme', 'ci'], { cwd });
+  const { err } = await gw(['keys', 'revoke', 'acme', 'ci'], { cwd });
+  assert.match(
+    err,
+    /^The key before it, ci-old, is still valid until \d{4}-\d\d-\d\d \d\d:\d\d UTC\. To end it too: gw keys revoke acme ci-old$/m,
+  );
+  await gw(['keys', 'new', 'acme', '--name', 'ci'], { cwd });
+  const json = JSON.parse((await gw(['keys', 'revoke', 'acme', 'ci', '--json'], { cwd })).out);
+  assert.is(json.old.name, 'ci-old');
+  assert.ok(Date.parse(json.old.expires) > Date.now());
+  await gw(['keys', 'revoke', 'acme', 'ci-old'], { cwd });
+  await gw(['keys', 'new', 'acme', '--name', 'ci'], { cwd });
+  const last = await gw(['keys', 'revoke', 'acme', 'ci', '--json'], { cwd });
+  assert.is(JSON.parse(last.out).old, null);
+});
+
 test('wrong usage and refusals', async () => {
   const cwd = project({ 'gateway.toml': SPEC, 'consumers/acme.toml': ACME });
   const cases: readonly [string[], number, string][] = [

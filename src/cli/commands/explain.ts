@@ -3,6 +3,7 @@ import { EXIT, failed, usage } from '../exit-codes.js';
 
 interface Options extends SpecOptions {
   readonly header?: readonly string[];
+  readonly at?: string;
   readonly client?: string;
   readonly listener?: string;
   readonly as?: string;
@@ -27,6 +28,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     ['gw explain GET /orders/7', 'with the nearest gateway.toml'],
     ['gw explain POST /orders --key acme-demo-key', 'with an API key'],
     ['gw explain GET /orders --as acme', 'as a consumer, without a credential'],
+    ['gw explain GET /orders --as acme --at 2027-01-31T22:30:00Z', 'at another time, for rules with hours'],
     ['gw explain POST /orders --body order.json --mock orders=503', 'a body, and a reply of the service'],
     ['gw explain GET /orders --published tokens=jwks.json', 'with the key set of a jwt policy'],
     ['gw explain GET http://api.example.com/orders release.bundle --json', 'a host, a bundle, as JSON'],
@@ -54,6 +56,7 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       '--cert <file>',
       "the client's certificate (PEM), with its chain, verified as in a handshake (default listener: the first that asks for one)",
     );
+    command.option('--at <time>', 'when it comes, such as 2027-01-31T22:30:00Z (default: now)');
     command.option('--client <address>', "the client's address (default: 127.0.0.1)");
     command.option(
       '--listener <listener>',
@@ -71,8 +74,11 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     if (options.client !== undefined && (await import('node:net')).isIP(options.client) === 0) {
       throw usage(`\`${options.client}\` is not an IP address.`);
     }
+    const at = options.at === undefined ? undefined : await momentOf(options.at);
     const { bundleOf } = await import('../spec.js');
-    const { CallerError, explain, RefusedValueError, UnexplainableError } = await import('../../control/explain.js');
+    const { CallerError, clockAt, explain, RefusedValueError, UnexplainableError } = await import(
+      '../../control/explain.js'
+    );
     const bundle = await io.spin('Reading the spec', () =>
       bundleOf(io, spec, { ...options, runs: true, includeConsumers: true }),
     );
@@ -97,16 +103,16 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       ...(options.http10 ? { version: '1.0' as const } : {}),
     };
     const caller = callerOf(io, options);
-    const explanation = await settled(explain(bundle, request, { env: io.env, published }, caller)).catch(
-      (error: unknown) => {
-        if (error instanceof UnexplainableError)
-          throw failed(`The spec cannot be loaded here, so there is nothing to explain: ${error.message}`);
-        if (error instanceof CallerError) throw usage(error.message);
-        if (error instanceof RefusedValueError)
-          throw failed(`The policy \`${error.policy}\` refuses ${files.get(error.policy)?.file}: ${error.reason}`);
-        throw error;
-      },
-    );
+    const explanation = await settled(
+      explain(bundle, request, { env: io.env, published, ...(at === undefined ? {} : { clock: clockAt(at) }) }, caller),
+    ).catch((error: unknown) => {
+      if (error instanceof UnexplainableError)
+        throw failed(`The spec cannot be loaded here, so there is nothing to explain: ${error.message}`);
+      if (error instanceof CallerError) throw usage(error.message);
+      if (error instanceof RefusedValueError)
+        throw failed(`The policy \`${error.policy}\` refuses ${files.get(error.policy)?.file}: ${error.reason}`);
+      throw error;
+    });
     if (options.json) {
       io.json(explanation);
       return EXIT.ok;
@@ -116,6 +122,13 @@ export default defineCommand<Options, [method: string, url: string, spec: string
     return EXIT.ok;
   },
 });
+
+async function momentOf(text: string): Promise<number> {
+  const { readInstant } = await import('../../schema/instants.js');
+  const at = readInstant(text);
+  if (at !== undefined) return at;
+  throw usage(`\`${text}\` is no moment: write a date and a time, such as 2027-01-31T22:30:00Z.`);
+}
 
 function headerField(text: string): readonly [string, string] {
   const colon = text.indexOf(':');

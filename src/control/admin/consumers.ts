@@ -197,8 +197,10 @@ async function revoke(
   name: string,
   backend: ConsumersBackend,
 ): Promise<void> {
-  const { file } = await removeKey(placesOf(backend), consumer, name);
-  sendJson(response, 200, { version: 1, consumer, name, ...(await liveAfter(backend, file)) });
+  const { file, left } = await removeKey(placesOf(backend), consumer, name, backend);
+  const old =
+    left === undefined ? null : { name: left.name, expires: left.expires === undefined ? null : iso(left.expires) };
+  sendJson(response, 200, { version: 1, consumer, name, old, ...(await liveAfter(backend, file)) });
 }
 
 /** `live`: whether all workers use the change; if not, why. */

@@ -100,8 +100,15 @@ export function createKey(request: KeyRequest, tools: KeyTools): Promise<Created
   });
 }
 
-/** Removes a key, or another credential. */
-export function revokeKey(file: string, consumer: string, name: string): Promise<void> {
+/** The key that a rotation has left, which stays valid when the newer one is revoked. */
+export interface LeftKey {
+  readonly name: string;
+  /** Milliseconds since 1970; undefined: never. */
+  readonly expires?: number | undefined;
+}
+
+/** Removes a key, or another credential. Returns the one before it, if that is still valid. */
+export function revokeKey(file: string, consumer: string, name: string, now: number): Promise<LeftKey | undefined> {
   return withLock(file, () => {
     const text = textOf(file);
     const known = credentialsOf(text, file, consumer);
@@ -110,6 +117,10 @@ export function revokeKey(file: string, consumer: string, name: string): Promise
     edits.keepNames(known, target);
     edits.remove(target);
     write(file, text, consumer, edits.all);
+    const left = known.find(({ entry }) => entry.name === `${name}${OLD}`)?.entry;
+    if (left === undefined || left.disabled === true || (left.expires ?? Number.POSITIVE_INFINITY) <= now)
+      return undefined;
+    return { name: left.name, expires: left.expires };
   });
 }
 

@@ -3,7 +3,16 @@ import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ConsumerEntry, CredentialEntry } from '../../bundle/types.js';
 import { instantText } from '../../spec/edit/change.js';
-import { type CreatedKey, createKey, KeysError, type KeyTools, type RotatedKey, revokeKey, rotateKey } from './keys.js';
+import {
+  type CreatedKey,
+  createKey,
+  KeysError,
+  type KeyTools,
+  type LeftKey,
+  type RotatedKey,
+  revokeKey,
+  rotateKey,
+} from './keys.js';
 import { type ConsumerPlaces, fileForNew, type PlacedConsumer } from './places.js';
 import { checkAddresses, checkName, endOf, overlapOf } from './request.js';
 
@@ -53,10 +62,10 @@ export async function removeKey(
   places: ConsumerPlaces,
   consumer: string,
   name: string,
-): Promise<{ readonly file: string }> {
+  { now }: KeyTools,
+): Promise<{ readonly file: string; readonly left: LeftKey | undefined }> {
   const { file } = placed(places, consumer);
-  await revokeKey(file, consumer, name);
-  return { file };
+  return { file, left: await revokeKey(file, consumer, name, now()) };
 }
 
 export interface RotateInput {

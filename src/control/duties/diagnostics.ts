@@ -11,7 +11,8 @@ export function dutyDiagnostics(failures: readonly DutyFailure[], places: Places
     const span = Object.values(origins)
       .map((source) => places.at(source))
       .find((found) => found !== undefined);
-    const at = span ?? places.of(`policy.${name}`);
+    // A policy of its own is where its name is; an inline one where its first key is.
+    const at = places.find(`policy.${name}`) ?? span ?? places.of('');
     const failed = `The first run of the duty of policy \`${name}\` (${use}) failed: ${cause}.`;
     if (rejects)
       return controlError(

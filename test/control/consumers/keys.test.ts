@@ -93,7 +93,7 @@ for (const [file, text] of [
     assert.equal(keys('acme'), ['ci-old active', 'ci active']);
     await replaceKey(places(), { consumer: 'acme', name: 'ci', overlap: '0' }, tools);
     assert.equal(keys('acme'), ['ci active']);
-    await removeKey(places(), 'acme', 'ci');
+    await removeKey(places(), 'acme', 'ci', tools);
     assert.equal(keys('acme'), []);
     if (file === 'acme.toml') assert.is(read(`consumers/${file}`), text);
   });
@@ -102,7 +102,7 @@ for (const [file, text] of [
 test('keys without names keep the names that they are listed with', async () => {
   const spec = `[consumer.acme]\napi_keys = ["${HASH('a')}", "${HASH('b')}", "${HASH('c')}"]\n`;
   const { places, tools, keys, ids } = place(spec);
-  await removeKey(places(), 'acme', 'key-1');
+  await removeKey(places(), 'acme', 'key-1', tools);
   assert.equal(keys('acme'), ['key-2 active', 'key-3 active']);
   assert.equal(ids('acme'), [HASH('b'), HASH('c')]);
   await replaceKey(places(), { consumer: 'acme', name: 'key-2' }, tools);
@@ -152,7 +152,7 @@ test('what is refused names its reason, and changes nothing', async () => {
   assert.match(await rotate({}), 'invalid: Key ci ends at 2027-01-31T00:00:00Z: say when the new one ends');
   assert.match(await rotate({ overlap: 'x', expires: 'never' }), 'invalid: `x` is no duration');
   assert.match(await rotate({ name: 'nobody' }), 'unknown-key: Consumer acme has no credential nobody. It has ci.');
-  assert.match(await refusal(removeKey(places(), 'acme', 'x')), 'unknown-key');
+  assert.match(await refusal(removeKey(places(), 'acme', 'x', tools)), 'unknown-key');
   assert.is(read('gateway.toml'), before);
 });
 
@@ -170,8 +170,8 @@ test('a consumer of an included file is edited there', async () => {
 
 test('errors elsewhere in the spec do not keep a key from being revoked', async () => {
   const spec = `[consumer.acme]\napi_keys = ["${HASH('a')}"]\n[service.broken]\ntargets = 1\n`;
-  const { places, keys } = place(spec);
-  await removeKey(places(), 'acme', 'key-1');
+  const { places, tools, keys } = place(spec);
+  await removeKey(places(), 'acme', 'key-1', tools);
   assert.equal(keys('acme'), []);
 });
 
