@@ -7,7 +7,7 @@ export type ListKind = 'addresses' | 'agents' | 'referers';
 export type ListEntry = AddressSetEntry | { readonly texts: readonly string[] };
 
 /** Entries of one list. Each agent is looked for in the whole field, so there are fewer of them. */
-export const MOST_ENTRIES: { readonly [kind in ListKind]: number } = {
+const MOST_ENTRIES: { readonly [kind in ListKind]: number } = {
   addresses: 100_000,
   agents: 1000,
   referers: 100_000,

@@ -18,7 +18,7 @@ const key = s.object({
   consumer: s.string({ nonEmpty: true }).describe('Consumer whose key it is. Default: none.', 'acme').optional(),
 });
 
-export const NONCES = ['required', 'optional', 'ignored'] as const;
+const NONCES = ['required', 'optional', 'ignored'] as const;
 
 export const schema = s.object({
   consumers: s.boolean().describe('Accept the keys of consumers: their credentials with a `key_id`.').default(true),

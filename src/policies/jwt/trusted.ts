@@ -8,7 +8,7 @@ import { typeName } from '../kits/jose/token.js';
 import type { JwtConfig, TrustedIssuer } from './schema.js';
 
 export const SOURCES = ['jwks', 'discovery', 'metadata', 'keys', 'secret'] as const;
-export const PUBLIC_DEFAULT: readonly Algorithm[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
+const PUBLIC_DEFAULT: readonly Algorithm[] = ['RS256', 'PS256', 'ES256', 'EdDSA'];
 
 /** RFC 9068 section 2.2: what an access token has, besides `exp`. */
 const PROFILE_TEXTS = ['iss', 'sub', 'client_id', 'jti'];

@@ -27,7 +27,7 @@ export function resourcePath(resource: string): string {
 export const resourceUrl = (resource: string): string => `${new URL(resource).origin}${resourcePath(resource)}`;
 
 /** Section 2. */
-export function resourceDocument({ resource, servers, scopes, methods, dpop }: ResourceSettings): Json {
+function resourceDocument({ resource, servers, scopes, methods, dpop }: ResourceSettings): Json {
   return {
     resource,
     ...(servers.length === 0 ? {} : { authorization_servers: servers }),

@@ -85,8 +85,7 @@ function written(write: () => string): string | undefined {
   }
 }
 
-/** Serializers throw for values that the format cannot hold. */
-export const writeDictionary = (members: Dictionary): string => serializeDictionary(members);
+/** A member of a dictionary or list as text. Throws for a value that the format cannot hold. */
 export const writeMember = (member: Item | InnerList): string =>
   isInnerList(member) ? serializeInnerList(member) : serializeItem(member);
 

@@ -68,7 +68,7 @@ const SCHEME = /^[A-Za-z][A-Za-z0-9+.-]*:$/;
 const HOST =
   /^([A-Za-z][A-Za-z0-9+.-]*:\/\/)?(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*)(:(\d{1,5}|\*))?(\/[^\s;,]*)?$/;
 
-export const DIRECTIVES: readonly string[] = [...SOURCES, ...OTHERS];
+const DIRECTIVES: readonly string[] = [...SOURCES, ...OTHERS];
 
 interface Word {
   readonly text: string;

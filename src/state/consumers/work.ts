@@ -6,7 +6,7 @@ import type { CredentialWork, CredentialWorks, WorkKind } from '../types.js';
  * The work of a check, such as `$2b$10$`, `$argon2id$v=19$m=19456,t=2,p=1`, `ed25519` or `rsa-pss-sha512 256`, where the number is
  * that of the bytes of the modulus. Undefined for a credential whose check takes none.
  */
-export function workOf({ kind, data }: CredentialEntry): string | undefined {
+function workOf({ kind, data }: CredentialEntry): string | undefined {
   if (kind === 'password') return typeof data === 'string' ? workOfHash(data) : undefined;
   if (kind !== 'signature' || typeof data !== 'object' || data === null) return undefined;
   const { algorithm, key } = data as { readonly [member: string]: unknown };

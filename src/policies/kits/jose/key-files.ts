@@ -7,7 +7,7 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[A-Za-z0-9+/=\s]+-----END \1-----/g;
 const PUBLIC = ['PUBLIC KEY', 'RSA PUBLIC KEY', 'CERTIFICATE'];
 
 /** The keys of a file, or why it cannot be used: a phrase that follows the name of the file. */
-export function keysOfFile(text: string): readonly PublicJwk[] | string {
+function keysOfFile(text: string): readonly PublicJwk[] | string {
   const json = /^\s*\{/.test(text);
   const found = json ? jwksOf(text) : pemKeys(text);
   if (typeof found === 'string') return found;
