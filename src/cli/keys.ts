@@ -36,6 +36,7 @@ export async function openConsumers(io: Io, spec: string | undefined, options: S
   });
 }
 
+/** Prints the new key, which alone is on standard output. Throws a failure with the words of the refusal. */
 export async function newKey(io: Io, places: ConsumerPlaces, input: NewKeyInput, json: boolean): Promise<void> {
   const made = await refusing(() => addKey(places, input, tools), input.create !== true);
   const { key, consumer, name, file, expires, created } = made;
@@ -50,6 +51,7 @@ export async function newKey(io: Io, places: ConsumerPlaces, input: NewKeyInput,
   io.note(`\nIts hash is in ${shownPath(io, file)}.`);
 }
 
+/** As newKey(); also prints until when the key before is valid. */
 export async function rotate(io: Io, places: ConsumerPlaces, input: RotateInput, json: boolean): Promise<void> {
   const { key, consumer, name, file, expires, old } = await refusing(() => replaceKey(places, input, tools));
   warnOfErrors(io, places);
@@ -67,6 +69,7 @@ export async function rotate(io: Io, places: ConsumerPlaces, input: RotateInput,
   );
 }
 
+/** Throws a failure if there is no such credential, or if it is part of a bundle. */
 export async function revoke(
   io: Io,
   places: ConsumerPlaces,
@@ -86,6 +89,7 @@ export async function revoke(
     );
 }
 
+/** Prints the credentials of one consumer, or of all. Throws a failure for an unknown consumer. */
 export function listKeys(io: Io, places: ConsumerPlaces, consumer: string | undefined, json: boolean): void {
   const one = consumer === undefined ? undefined : places.find(consumer);
   if (consumer !== undefined && !one) throw failed(`There is no consumer ${consumer}.`);

@@ -151,6 +151,7 @@ export function readSmall(content: Buffer): number {
   return value;
 }
 
+/** A BOOLEAN, which DER writes in one way. Throws DerError. */
 export function readBoolean(content: Buffer): boolean {
   if (content.length !== 1 || (content[0] !== 0 && content[0] !== 0xff)) throw new DerError('a boolean is not valid');
   return content[0] === 0xff;

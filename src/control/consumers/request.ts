@@ -34,6 +34,7 @@ export function overlapOf(text: string): number {
   return duration;
 }
 
+/** `what` it names: `consumer`, `credential`. Throws KeysError. */
 export function checkName(text: string, what: string): string {
   if (text.length <= 256 && NAME_PATTERN.test(text)) return text;
   throw invalid(
@@ -41,6 +42,7 @@ export function checkName(text: string, what: string): string {
   );
 }
 
+/** Addresses and blocks (CIDR), as they were given. Throws KeysError. */
 export function checkAddresses(addresses: readonly string[]): readonly string[] {
   for (const address of addresses) {
     const problem = blockProblem(address);

@@ -29,6 +29,7 @@ export interface NewKeyInput {
   readonly groups?: readonly string[] | undefined;
 }
 
+/** Creates a key, and with `create` its consumer. Throws KeysError. */
 export async function addKey(places: ConsumerPlaces, input: NewKeyInput, tools: KeyTools): Promise<CreatedKey> {
   const consumer = checkName(input.consumer, 'consumer');
   const name = input.name === undefined ? undefined : checkName(input.name, 'credential');
@@ -58,6 +59,7 @@ export async function addKey(places: ConsumerPlaces, input: NewKeyInput, tools: 
   return createKey({ ...common, file, create: { plan, groups } }, tools);
 }
 
+/** Removes a credential of any kind. Returns the edited file. Throws KeysError. */
 export async function removeKey(
   places: ConsumerPlaces,
   consumer: string,
@@ -77,6 +79,7 @@ export interface RotateInput {
   readonly expires?: string | undefined;
 }
 
+/** Rotates a key. Throws KeysError, also if the key before has an end and the new one has none given. */
 export async function replaceKey(places: ConsumerPlaces, input: RotateInput, tools: KeyTools): Promise<RotatedKey> {
   const { consumer, name } = input;
   const { file, entry } = placed(places, consumer);
@@ -126,6 +129,7 @@ export interface ListedConsumer {
   readonly credentials: readonly ListedKey[];
 }
 
+/** `now`: milliseconds since 1970. */
 export function listed(consumer: ConsumerEntry, now: number): ListedConsumer {
   const { name, plan, groups, disabled, credentials } = consumer;
   return {

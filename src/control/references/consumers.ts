@@ -8,6 +8,7 @@ export const hasReferences = ({ credentials }: ConsumerEntry): boolean =>
     ({ id, data }) => typeof id !== 'string' || (data !== undefined && JSON.stringify(data).includes('"$ref"')),
   );
 
+/** The consumers with their references resolved, and what could not be resolved. */
 export function resolveConsumers(
   consumers: readonly ConsumerEntry[],
   program: Program,

@@ -28,6 +28,7 @@ const CONDITIONS = [
 export const conditionsSet = (rule: Conditions): readonly (keyof Conditions)[] =>
   CONDITIONS.filter((key) => rule[key] !== undefined);
 
+/** All rules, each with its place in the config. Without a name, a rule is called by its number. */
 export function placedRules(config: AllowConfig): readonly PlacedRule[] {
   const single: PlacedRule[] =
     conditionsSet(config).length === 0 ? [] : [{ at: [], effect: 'allow', name: '1', named: false, rule: config }];

@@ -90,6 +90,7 @@ function read(
   return { evaluation: pathOf('access_evaluation_endpoint'), evaluations: pathOf('access_evaluations_endpoint') };
 }
 
+/** Throws for an unresolved reference, and for a value that no header field can have. The message omits the value. */
 export const resolved = (headers: AuthzenSettings['headers']): readonly (readonly [string, string])[] =>
   headers.map(([name, value]) => {
     if (typeof value !== 'string') throw new TypeError(`The value of ${name} is an unresolved reference.`);

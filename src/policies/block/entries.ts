@@ -15,11 +15,13 @@ const MOST_ENTRIES: { readonly [kind in ListKind]: number } = {
 
 const LONGEST = 256;
 
+/** Why a text cannot be part of `User-Agent`; undefined if it can. */
 export const agentProblem = (text: string): string | undefined =>
   text.length <= LONGEST && /^[\x20-\x7e]+$/.test(text)
     ? undefined
     : `Expected a part of \`User-Agent\` in printable ASCII, at most ${LONGEST} characters.`;
 
+/** Why a text is not the host of a `Referer`; undefined if it is. */
 export const refererProblem = (text: string): string | undefined =>
   text.length <= LONGEST && /^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(text)
     ? undefined

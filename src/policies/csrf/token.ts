@@ -7,11 +7,13 @@ import * as crypto from 'node:crypto';
 const RANDOM_BYTES = 16;
 const SHAPE = /^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/;
 
+/** `session`: what the token is bound to; it may be empty. */
 export function newToken(secret: string, session: string): string {
   const random = crypto.randomBytes(RANDOM_BYTES).toString('base64url');
   return `${random}.${mac(secret, session, random)}`;
 }
 
+/** Whether one of the secrets has signed the token for this session. */
 export function isToken(token: string, secrets: readonly string[], session: string): boolean {
   if (!SHAPE.test(token)) return false;
   const [random = '', found = ''] = token.split('.');

@@ -30,12 +30,15 @@ export function issuersOf(config: JwtConfig): readonly IssuerConfig[] {
 const defined = <T extends object>(table: T): T =>
   Object.fromEntries(Object.entries(table).filter(([, value]) => value !== undefined)) as T;
 
+/** The sources of keys that are set: exactly one in a valid config. */
 export const sourcesOf = (issuer: IssuerConfig): readonly (typeof SOURCES)[number][] =>
   SOURCES.filter((source) => issuer[source] !== undefined && issuer[source] !== false);
 
+/** The accepted algorithms, or the defaults for keys of this kind. */
 export const algorithmsOf = ({ algorithms, secret }: IssuerConfig): readonly Algorithm[] =>
   algorithms ?? (secret === undefined ? PUBLIC_DEFAULT : ['HS256']);
 
+/** The settings of an issuer. */
 export function trustedIssuer(issuer: IssuerConfig, config: JwtConfig, context: PolicyContext): TrustedIssuer {
   const { issuer: names = [], audience = [], profile, scope, claims = {}, consumer_claim } = issuer;
   const types = issuer.types?.map(typeName) ?? (profile === undefined ? undefined : [profile]);

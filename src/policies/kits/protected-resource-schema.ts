@@ -42,6 +42,7 @@ export interface ResourceConfig {
   readonly scopes?: readonly string[] | undefined;
 }
 
+/** For `paths` of a declaration: where the document is, if the policy serves one. */
 export const resourcePaths = ({ resource, resource_document: serves }: ResourceConfig): readonly PolicyPath[] =>
   resource === undefined || !serves
     ? []

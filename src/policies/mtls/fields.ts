@@ -25,6 +25,7 @@ function readBytes(text: string): Buffer | undefined {
   return bytes.toString('base64') === inner ? bytes : undefined;
 }
 
+/** A byte sequence, RFC 9651 section 3.3.5. */
 export const writeBytes = (bytes: Uint8Array): string => `:${Buffer.from(bytes).toString('base64')}:`;
 
 /** A list of strings, RFC 9651 section 3.1: names may contain commas. They are printable ASCII. */

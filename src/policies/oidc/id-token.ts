@@ -29,6 +29,7 @@ export interface Expected {
 const MAX_LENGTH = 64 * 1024;
 const MAX_SUBJECT = 255;
 
+/** The claims of an ID token for this login or session. `now`: milliseconds since 1970. */
 export async function readIdToken(
   token: string,
   expected: Expected,

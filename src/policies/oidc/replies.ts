@@ -22,6 +22,7 @@ export interface FailureOptions {
   readonly cookies?: readonly string[];
 }
 
+/** A problem for a person at a browser, which can also set or delete cookies. */
 export function failure(exchange: Exchange, declared: DeclaredProblem, options: FailureOptions = {}): Reply {
   const { detail, cause, cookies = [] } = options;
   const { code, status, title } = declared;

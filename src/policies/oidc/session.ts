@@ -79,6 +79,7 @@ interface Packed {
   readonly m?: { readonly s: string; readonly d?: string };
 }
 
+/** Short names: all of it is in cookies, whose size browsers bound. */
 export function packSession(session: Session): string {
   const { id, claims, created, used, tokens, marks } = session;
   const { access: a, from: f, until: x, refresh: r, id: h } = tokens;

@@ -75,6 +75,7 @@ interface Word {
   readonly start: number;
 }
 
+/** All faults of a Content-Security-Policy, with their offsets in the text. */
 export function checkCsp(text: string): readonly CspFault[] {
   const faults: CspFault[] = [];
   const comma = text.search(/[^\x20-\x7e]|,/);

@@ -8,6 +8,7 @@ export interface PermissionsFault {
 
 const MEMBER = /^[a-z][a-z0-9-]*=(\*|self|\((\s*(\*|self|src|"https?:\/\/[^"\s]+"))*\s*\))$/;
 
+/** The first fault, with its offsets in the text; undefined for none. */
 export function checkPermissions(text: string): PermissionsFault | undefined {
   const seen = new Set<string>();
   let offset = 0;

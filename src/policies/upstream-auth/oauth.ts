@@ -100,6 +100,7 @@ function apply(
 
 const GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 
+/** One token for all requests. Throws for a client whose secret or key cannot be used. */
 export function clientCredentials(
   kind: Extract<KindSettings, { readonly kind: 'oauth2' }>,
   parts: CredentialParts,
@@ -119,6 +120,7 @@ export function clientCredentials(
   return credential;
 }
 
+/** A token for each subject token. Throws for a client whose secret or key cannot be used. */
 export function tokenExchange(
   kind: Extract<KindSettings, { readonly kind: 'token-exchange' }>,
   parts: CredentialParts,

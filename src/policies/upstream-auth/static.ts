@@ -6,6 +6,7 @@ import type { KindSettings } from './schema.js';
 
 type Of<Kind extends KindSettings['kind']> = Extract<KindSettings, { readonly kind: Kind }>;
 
+/** Throws for an unresolved reference, and for a value that no field can have. */
 export function staticFields({ fields }: Of<'fields'>): Credential {
   const edits = fields.map(([name, parts]): readonly [string, Template] => {
     for (const part of parts) if (typeof part === 'string') assertField(name, part);
@@ -26,6 +27,7 @@ export function staticFields({ fields }: Of<'fields'>): Credential {
   };
 }
 
+/** RFC 7617. Throws for an unresolved reference. */
 export function basicCredential({ username, password }: Of<'basic'>, { settings }: CredentialParts): Credential {
   const [user, secret] = [templateOf(username), templateOf(password)];
   return {
@@ -45,6 +47,7 @@ export function basicCredential({ username, password }: Of<'basic'>, { settings 
 /** The name that stands for every other consumer, and for callers that are none. */
 const OTHERS = '*';
 
+/** Throws for an unresolved reference, and for a value that no field can have. */
 export function perConsumer({ credentials }: Of<'per-consumer'>, { settings }: CredentialParts): Credential {
   const byName = new Map(
     credentials.map(([name, credential]) => {

@@ -18,11 +18,13 @@ export const template = (what: string) => s.reference(what, check, { template: t
 
 const textOf = (value: TemplateConfig): string => (typeof value === 'string' ? value : value.$ref);
 
+/** For settings. The text itself if it is malformed, which the schema reports. */
 export function templateParts(value: TemplateConfig): TemplateParts {
   const parsed = parseTemplate(textOf(value));
   return 'error' in parsed ? [textOf(value)] : withReferences(parsed);
 }
 
+/** Reports variables that do not exist, or that one of the routes does not have. */
 export function lintTemplate(
   value: TemplateConfig,
   at: ConfigPath,

@@ -22,6 +22,7 @@ interface Around {
   readonly policyFiles: PolicyFiles;
 }
 
+/** Reads what has changed in the files of consumers, and reports what is wrong. Nothing takes effect before commit(). */
 export function readStored(
   { root, settings, consumers, plans, policyFiles }: Around,
   { store, read }: StoreTools,

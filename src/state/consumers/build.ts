@@ -43,6 +43,7 @@ const NOUNS: { readonly [kind in CredentialKind]: string } = {
   password: 'user name',
 };
 
+/** For two consumers with the same credential. `one` has it already. */
 export const sameCredential = (one: string, other: string, credential: CredentialEntry): ConsumerConflict =>
   new ConsumerConflict(
     `Consumers ${one} and ${other} have the same ${NOUNS[credential.kind]}.`,

@@ -48,6 +48,7 @@ export interface Sections {
   readonly bytes: number;
 }
 
+/** Where the sections of a table begin, in words, and its size in bytes. `count`: of consumers. */
 export function sectionsOf(count: number, credentials: number, textBytes: number): Sections {
   const [nameSlots, indexSlots] = [slotsFor(count), slotsFor(credentials)];
   const index = HEADER_WORDS + nameSlots;
@@ -59,8 +60,10 @@ export function sectionsOf(count: number, credentials: number, textBytes: number
   return { names: HEADER_WORDS, nameSlots, index, indexSlots, records, digests, owners, texts, bytes };
 }
 
+/** Slots of an index, at most half full, so that lookups end soon. */
 export const slotsFor = (entries: number): number => 2 ** Math.ceil(Math.log2(Math.max(4, entries * 2)));
 
+/** `at`, `otherAt`: the words at which the digests begin. */
 export function sameDigest(one: Words, at: number, other: Words, otherAt: number): boolean {
   for (let word = 0; word < DIGEST_WORDS; word++) if (one[at + word] !== other[otherAt + word]) return false;
   return true;

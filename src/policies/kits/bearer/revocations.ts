@@ -25,6 +25,7 @@ export function readRevocations(bytes: Uint8Array): readonly RevokedEntry[] | st
   return revokedEntries(read.value);
 }
 
+/** The same for a value that is read already. */
 export function revokedEntries(value: Json): readonly RevokedEntry[] | string {
   const list = typeof value === 'object' && value !== null && 'revoked' in value ? value['revoked'] : undefined;
   if (!Array.isArray(list)) return 'has no list `revoked`';

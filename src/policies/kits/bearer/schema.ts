@@ -4,6 +4,7 @@ import type { StepUp } from './claims.js';
 import { DPOP_ALGORITHMS, type DpopSettings } from './dpop.js';
 import type { PlaceSettings } from './places.js';
 
+/** Why a text is not a URL that gw can fetch; undefined if it is. */
 export const plainUrl = (text: string): string | undefined => {
   const parsed = URL.canParse(text) ? new URL(text) : undefined;
   if (parsed === undefined || !/^https?:$/.test(parsed.protocol)) return 'Expected an http or https URL.';
@@ -92,6 +93,7 @@ export interface PlaceConfig {
   readonly query?: string | undefined;
 }
 
+/** The places, with the defaults for header field and scheme. */
 export function placesOf({ header, scheme, cookie, query }: PlaceConfig): PlaceSettings {
   const name =
     header?.toLowerCase() ?? (scheme !== undefined || (cookie ?? query) === undefined ? 'authorization' : undefined);

@@ -56,6 +56,7 @@ export function usualAlgorithm(key: crypto.KeyObject): SignatureAlgorithm | unde
   return SIGNATURE_ALGORITHMS.find((algorithm) => keyFault(key, algorithm) === undefined);
 }
 
+/** The signature of a base, as RFC 9421 section 3.3 has it. Throws for a key that is not private or secret. */
 export function sign({ algorithm, key }: SignatureKey, base: string): Buffer {
   const data = Buffer.from(base, 'latin1');
   switch (algorithm) {

@@ -169,6 +169,7 @@ export function fetchedKeys(source: RemoteKeys): FetchedParts {
   return { ...common, fetch: (host) => fetchKeySet(host, url) };
 }
 
+/** The usable keys of a set, and the reply, which says how long they are fresh. Throws if there are none. */
 export async function fetchKeySet(
   host: DutyHost,
   url: string,

@@ -26,6 +26,7 @@ export interface AwsRequest {
 export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD';
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
+/** As hex. */
 export const sha256 = (data: string | Uint8Array): string => crypto.createHash('sha256').update(data).digest('hex');
 
 /** `20150830T123600Z` for milliseconds since 1970. */
@@ -52,6 +53,7 @@ export function authorization(
 
 const hmac = (key: string | Buffer, text: string): Buffer => crypto.createHmac('sha256', key).update(text).digest();
 
+/** The canonical request, and the names of its signed fields, as the signing process of AWS describes them. */
 export function canonicalRequest({ method, target, headers, payload }: AwsRequest, service: string) {
   const question = target.indexOf('?');
   const path = question < 0 ? target : target.slice(0, question);
