@@ -19,7 +19,7 @@ export function readDirectives(field: string | undefined): Directives | undefine
   const found = new Map<string, string>();
   if (field === undefined) return found;
   const directive =
-    /[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]+)))?)?[ \t]*(?:,|$)/y;
+    /[ \t]*(?:([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?:=(?:"((?:[^"\\]|\\.)*)"|([!#$%&'*+.^_`|~0-9A-Za-z-]+)))?[ \t]*)?(?:,|$)/y;
   for (let count = 0; directive.lastIndex < field.length; count++) {
     if (count >= MOST_DIRECTIVES) return undefined;
     const match = directive.exec(field);

@@ -40,6 +40,19 @@ test('directives are read with tokens, quoted strings and empty members; the fir
   assert.is(readDirectives(Array.from({ length: 100 }, (_, i) => `a${i}`).join()), undefined);
 });
 
+test('a long run of spaces is read in time proportional to its length', () => {
+  const begin = performance.now();
+  assert.is(readDirectives(`${' '.repeat(400_000)}@`), undefined);
+  assert.equal(
+    [...readDirectives(' a \t,  ,b=1 ')!],
+    [
+      ['a', ''],
+      ['b', '1'],
+    ],
+  );
+  assert.ok(performance.now() - begin < 2000);
+});
+
 test('dates are read in three forms; others are not', () => {
   const wanted = Date.UTC(1994, 10, 6, 8, 49, 37);
   for (const text of ['Sun, 06 Nov 1994 08:49:37 GMT', 'Sunday, 06-Nov-94 08:49:37 GMT', 'Sun Nov  6 08:49:37 1994'])
