@@ -3,6 +3,7 @@ import { SignJWT } from 'jose';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Absent, Exchange, Identity, Json, PolicyInstance, Refused } from '../../src/policies/contract.js';
+import { HeaderMap } from '../../src/policies/run-kit.js';
 import { runHalves } from '../../src/policies/run-registry.js';
 import { CLAIMS, forged, jwt, NOW, said, sign, signer, withSecret, withToken } from './jwt-kit.js';
 import { create, decode, exchange, host, lint, noBody, world } from './support.js';
@@ -168,6 +169,24 @@ test('a consumer by claim; a change of the consumers counts for remembered token
   const odd = (await on(await sign(key, { ...CLAIMS, sub: 'constructor' }))) as Refused;
   assert.is(odd.problem.code, 'auth/unknown-consumer');
   policy.close?.();
+});
+
+test('a reply to a token in the query is private: no shared cache keeps it (RFC 6750 section 2.3)', async () => {
+  const token = await sign(key);
+  const { policy } = jwt('header = "x-token"\nquery = "access_token"', { keys: [key.jwk] });
+  const cached = async (given: Parameters<typeof exchange>[0], control?: string): Promise<string | undefined> => {
+    const on = exchange(given);
+    assert.is((await policy.authenticate!(on, noBody)).outcome, 'identity');
+    policy.strip!(on);
+    const headers = new HeaderMap(control === undefined ? [] : [['cache-control', control]]);
+    await policy.after!(on, { status: 200, headers, body: null });
+    return headers.get('cache-control');
+  };
+  const inQuery = { query: `access_token=${token}` };
+  assert.is(await cached(inQuery), 'private');
+  assert.is(await cached(inQuery, 'public, max-age=60, s-maxage=600'), 'private, max-age=60');
+  assert.is(await cached({ headers: [['x-token', token]] }, 'public, max-age=60'), 'public, max-age=60');
+  assert.is(jwt('', { keys: [key.jwk] }).policy.after, undefined);
 });
 
 test('the token is found in a header field, a cookie or the query; several are refused', async () => {

@@ -34,7 +34,7 @@ class IntrospectPolicy implements PolicyInstance {
   readonly clientFields: readonly string[];
   readonly passedFields: readonly string[];
   readonly secretParams: readonly string[];
-  /** Only for policies that give nonces. */
+  /** Only for policies that give nonces, or accept tokens in the query. */
   readonly after?: (exchange: Exchange, reply: Reply) => undefined;
   readonly #settings: IntrospectSettings;
   readonly #host: PolicyHost;
@@ -65,7 +65,8 @@ class IntrospectPolicy implements PolicyInstance {
     this.clientFields = scheme === undefined ? this.requestFields : proof;
     this.passedFields = header === undefined || !forward ? [] : [header];
     this.secretParams = query === undefined ? [] : [query];
-    if (dpop?.nonce !== undefined) this.after = (exchange, reply) => void renewNonce(exchange, reply, this);
+    if (query !== undefined || dpop?.nonce !== undefined)
+      this.after = (exchange, reply) => this.#replied(exchange, reply);
   }
 
   published(value: Json): void {
@@ -93,6 +94,11 @@ class IntrospectPolicy implements PolicyInstance {
     if (this.#settings.forward) return;
     this.#places.strip(exchange);
     if (this.#settings.dpop !== undefined) this.#places.stripDpop(exchange);
+  }
+
+  #replied(exchange: Exchange, reply: Reply): undefined {
+    this.#places.replied(exchange, reply);
+    renewNonce(exchange, reply, this);
   }
 
   /** The document about the API. */

@@ -39,7 +39,7 @@ class JwtPolicy implements PolicyInstance {
   readonly clientFields: readonly string[];
   readonly passedFields: readonly string[];
   readonly secretParams: readonly string[];
-  /** Only for policies that give nonces. */
+  /** Only for policies that give nonces, or accept tokens in the query. */
   readonly after?: (exchange: Exchange, reply: Reply) => undefined;
   readonly #settings: JwtSettings;
   readonly #host: PolicyHost;
@@ -73,7 +73,8 @@ class JwtPolicy implements PolicyInstance {
     this.clientFields = scheme === undefined ? this.requestFields : proof;
     this.passedFields = header === undefined || !forward ? [] : [header];
     this.secretParams = query === undefined ? [] : [query];
-    if (dpop?.nonce !== undefined) this.after = (exchange, reply) => void renewNonce(exchange, reply, this);
+    if (query !== undefined || dpop?.nonce !== undefined)
+      this.after = (exchange, reply) => this.#replied(exchange, reply);
   }
 
   published(value: Json): void {
@@ -104,6 +105,11 @@ class JwtPolicy implements PolicyInstance {
     if (this.#settings.forward) return;
     this.#places.strip(exchange);
     if (this.#settings.dpop !== undefined) this.#places.stripDpop(exchange);
+  }
+
+  #replied(exchange: Exchange, reply: Reply): undefined {
+    this.#places.replied(exchange, reply);
+    renewNonce(exchange, reply, this);
   }
 
   /** The document about the API. */

@@ -11,6 +11,7 @@ import type {
   PolicyInstance,
   Reply,
 } from '../contract.js';
+import { keepPrivate } from '../kits/bearer/places.js';
 import { PROBLEMS as BEARER_PROBLEMS } from '../kits/bearer/problems.js';
 import { resourceReply } from '../kits/protected-resource.js';
 import { fieldSafe, runPolicy } from '../run-kit.js';
@@ -111,6 +112,7 @@ class OidcPolicy implements PolicyInstance {
     const noted = exchange.noted(this) as Noted | undefined;
     if (noted === undefined || noted.cookies.length === 0) return;
     for (const cookie of noted.cookies) reply.headers.append('set-cookie', cookie);
+    // A cache must not give the cookies of one person to another one.
     keepPrivate(reply);
   }
 
@@ -249,10 +251,3 @@ function fieldTextOf(claim: Json | undefined): string | undefined {
 }
 
 const textOf = (value: Json | undefined): string | undefined => (typeof value === 'string' ? value : undefined);
-
-/** A cache must not give the cookies of one person to another one. */
-function keepPrivate({ headers }: Reply): void {
-  const given = (headers.get('cache-control') ?? '').split(',').map((one) => one.trim());
-  const kept = given.filter((one) => one !== '' && !/^(?:public|private|s-maxage)(?:=|$)/i.test(one));
-  headers.set('cache-control', ['private', ...kept].join(', '));
-}

@@ -1,5 +1,5 @@
 /** Where a token is in a request: in a header field, a cookie or a query parameter. */
-import type { Exchange } from '../../contract.js';
+import type { Exchange, Reply } from '../../contract.js';
 import { afterScheme, takeQueryParam } from '../../run-kit.js';
 import { cookieField, cookieValues, withoutCookie } from '../cookies.js';
 
@@ -42,8 +42,15 @@ export class TokenPlaces {
     const { header, cookie, query } = this.#settings;
     let found = header === undefined ? undefined : this.#inHeader(exchange.headers.get(header));
     if (cookie !== undefined) found = merged(found, cookieValues(cookieField(exchange.headers), cookie));
-    if (query !== undefined) found = merged(found, takeQueryParam(exchange.query, query).values);
-    return found;
+    if (query === undefined) return found;
+    const { values } = takeQueryParam(exchange.query, query);
+    if (values.length > 0) exchange.note(this, IN_QUERY);
+    return merged(found, values);
+  }
+
+  /** RFC 6750 section 2.3: no shared cache keeps the reply to a URL with a token, and answers with it when the token has ended. */
+  replied(exchange: Exchange, reply: Reply): void {
+    if (exchange.noted(this) === IN_QUERY) keepPrivate(reply);
   }
 
   #inHeader(value: string | undefined): string | typeof SEVERAL | undefined {
@@ -92,4 +99,13 @@ function merged(
 ): string | typeof SEVERAL | undefined {
   if (values.length === 0) return found;
   return found === undefined && values.length === 1 ? values[0] : SEVERAL;
+}
+
+const IN_QUERY = { place: 'query' };
+
+/** Only the cache of the client may keep the reply. */
+export function keepPrivate({ headers }: Reply): void {
+  const given = (headers.get('cache-control') ?? '').split(',').map((one) => one.trim());
+  const kept = given.filter((one) => one !== '' && !/^(?:public|private|s-maxage)(?:=|$)/i.test(one));
+  headers.set('cache-control', ['private', ...kept].join(', '));
 }
