@@ -1,11 +1,12 @@
 /** One snapshot as text or JSON: for pipes, scripts and terminals without a full screen. */
 import { reloadText } from '../telemetry/changes.js';
-import type { Snapshot, TargetSnapshot } from '../telemetry/snapshot.js';
+import type { CallerSnapshot, Snapshot, TargetSnapshot } from '../telemetry/snapshot.js';
 import { recent } from './chart.js';
 import { age, bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
 import { routeName } from './rows.js';
 import { STALE_AFTER_MS } from './state.js';
 import { fit, width } from './text.js';
+import { expiryOf } from './views/consumers.js';
 
 /** A snapshot, and its age when it arrived. */
 export interface DatedSnapshot {
@@ -119,7 +120,7 @@ export function snapshotText(received: DatedSnapshot, home?: string, columns?: n
     '',
     'targets',
     ...targetTable(snapshot, columns),
-    ...(snapshot.consumers.shown.length === 0 ? [] : ['', 'consumers', ...consumerTable(snapshot, columns)]),
+    ...(hasConsumers(snapshot) ? ['', 'consumers', ...consumerTable(snapshot, columns)] : []),
     ...(snapshot.duties.length === 0 ? [] : ['', 'duties', ...dutyTable(snapshot, columns)]),
     '',
     'reloads',
@@ -192,22 +193,27 @@ function targetTable(snapshot: Snapshot, columns?: number): string[] {
   );
 }
 
-function consumerTable({ consumers: { shown } }: Snapshot, columns?: number): string[] {
-  const rows = shown.slice(0, CONSUMERS_PRINTED).map((one) => {
-    const reasons = Object.entries(one.refused).sort((a, b) => b[1] - a[1]);
+const hasConsumers = ({ consumers: { shown, unknown } }: Snapshot): boolean => shown.length > 0 || unknown.requests > 0;
+
+function consumerTable({ consumers, gateway: { now } }: Snapshot, columns?: number): string[] {
+  const { declared, shown, unknown } = consumers;
+  const cells = (name: string, plan: string | null, caller: CallerSnapshot, expires: string): Cells => {
+    const reasons = Object.entries(caller.refused).sort((a, b) => b[1] - a[1]);
     const refused = reasons.reduce((sum, [, times]) => sum + times, 0);
-    return [
-      one.disabled ? `${one.name} (disabled)` : one.name,
-      one.plan ?? '-',
-      rate(one.requestsPerSecond),
-      count(one.requests),
-      count(refused),
-      reasons[0]?.[0] ?? '-',
-      one.lastSeen === null ? '-' : dateTime(one.lastSeen),
-    ];
-  });
-  const titles = ['CONSUMER', 'PLAN', '>REQ/S', '>REQUESTS', '>REFUSED', 'MOSTLY FOR', 'LAST SEEN'];
-  return table(titles, rows, 'consumers', columns);
+    const traffic = [rate(caller.requestsPerSecond), count(caller.requests), count(refused), reasons[0]?.[0] ?? '-'];
+    return [name, plan ?? '-', ...traffic, caller.lastSeen === null ? '-' : dateTime(caller.lastSeen), expires];
+  };
+  const printed = shown.slice(0, CONSUMERS_PRINTED);
+  const rows = printed.map((one) =>
+    cells(one.disabled ? `${one.name} (disabled)` : one.name, one.plan, one, expiryOf(one, now)[0]),
+  );
+  if (unknown.requests > 0) rows.push(cells('(not identified)', null, unknown, '-'));
+  const titles = ['CONSUMER', 'PLAN', '>REQ/S', '>REQUESTS', '>REFUSED', 'MOSTLY FOR', 'LAST SEEN', 'EXPIRES'];
+  const more = declared - printed.length;
+  return [
+    ...table(titles, rows, 'consumers', columns),
+    ...(more > 0 ? [`  and ${more} more (--json prints those that were seen last)`] : []),
+  ];
 }
 
 function dutyTable({ duties, gateway: { now } }: Snapshot, columns?: number): string[] {

@@ -131,6 +131,23 @@ test('the rate in the heading and the rate in the table are both the mean of ten
   );
 });
 
+test('the summary shows expiries of consumers, callers that were not identified, and how many more there are', () => {
+  const shown = snapshot();
+  const printed = (consumers: Snapshot['consumers']): string =>
+    snapshotText({ snapshot: { ...shown, consumers }, receivedAt: NOW, ageMs: 0 })
+      .split('\nconsumers\n')[1]!
+      .split('\n\n')[0]!;
+  const text = printed(shown.consumers);
+  assert.match(text, /LAST SEEN +EXPIRES\n/);
+  assert.match(text, /^ {2}acme .* in \d+d( \d+h)?$/m);
+  assert.match(text, /^ {2}\(not identified\) +- .* auth\/invalid .* -$/m);
+  assert.not.match(text, 'more');
+  const many = { ...shown.consumers, declared: 104 };
+  assert.match(printed(many), /\n {2}and 100 more \(--json prints those that were seen last\)$/);
+  const none = { declared: 0, shown: [], unknown: shown.consumers.unknown };
+  assert.match(printed(none), /^ {2}\(not identified\)/m, 'a gateway without consumers');
+});
+
 test('the views of an idle gateway explain what they show and how to get data', () => {
   const idle = { snapshot: idleSnapshot(NOW), requests: 0 };
   assert.match(check(scene(idle, '1'), 'traffic'), /no traffic now: try {2}curl -i http:\/\/127\.0\.0\.1:8080\//);

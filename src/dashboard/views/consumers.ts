@@ -32,7 +32,7 @@ function stateOf({ disabled, expires }: CredentialSnapshot, now: number): readon
 }
 
 /** The credential that expires next; if all have expired, that is what matters. */
-function expiryOf({ credentials, disabled }: ConsumerSnapshot, now: number): readonly [string, Tone] {
+export function expiryOf({ credentials, disabled }: ConsumerSnapshot, now: number): readonly [string, Tone] {
   if (disabled) return ['disabled', 'bad'];
   const usable = credentials.filter((one) => !one.disabled && (one.expires === null || one.expires > now));
   if (credentials.length > 0 && usable.length === 0) return ['none valid', 'bad'];
