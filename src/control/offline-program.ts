@@ -7,6 +7,9 @@ import { HiddenValues } from './hidden-values.js';
 /** Placeholder for a target with an unknown address; `.invalid` never resolves (RFC 2606). */
 export const UNKNOWN_TARGET = 'http://unresolved.invalid';
 
+/** Policies refuse secrets that are shorter: HS512 needs the most. */
+const LONGEST_SECRET = 64;
+
 /**
  * The program as it can run here. References without a value stay as written; targets without an address get a placeholder, and
  * credentials of consumers with an unknown id are removed. `hidden`: the values of references.
@@ -24,7 +27,16 @@ export function offlineProgram(
     else if (known !== fallback) values.set(known, text);
     return known ?? text;
   };
-  const whole = resolveReferences(program, resolve);
+  /** A secret without a value must not look too short: its route, and all others, could not be explained. */
+  const stand = (reference: Reference): string => {
+    const value = resolve(reference);
+    if (value !== reference.text || value.length >= LONGEST_SECRET) return value;
+    const long = value.padEnd(LONGEST_SECRET, '.');
+    values.set(long, value);
+    return long;
+  };
+  const whole = resolveReferences({ ...program, policies: [] }, resolve);
+  const policies = resolveReferences(program.policies, stand);
   // No connection is opened, and the files of certificates may be elsewhere.
   const services = whole.services.map(({ tls: _, ...service }) => ({
     ...service,
@@ -37,7 +49,7 @@ export function offlineProgram(
     ...consumer,
     credentials: consumer.credentials.filter(({ id }) => !written(id).includes('${')),
   }));
-  return { program: { ...whole, services, consumers }, unresolved, hidden: new HiddenValues(values) };
+  return { program: { ...whole, policies, services, consumers }, unresolved, hidden: new HiddenValues(values) };
 }
 
 export const written = (value: RefString): string => (typeof value === 'string' ? value : value.$ref);

@@ -190,6 +190,35 @@ test('a managed service has a command and no address', async () => {
   assert.is(explanation.summary, 'route beta sends it to products');
 });
 
+test('a secret without a value here does not look too short', async () => {
+  const spec = `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[policy.tokens]
+use = "jwt"
+issuer = "https://id.example"
+audience = "a"
+algorithms = ["HS512"]
+secret = "\${env:S}"
+[policy.pages]
+use = "csrf"
+token = { secrets = ["\${env:C}"], cookie = "csrf", session = "sid" }
+[policy.marks]
+use = "headers"
+request.set = { x-mark = "\${env:M}!" }
+[[route]]
+name = "r"
+match = "/"
+reply = { body = "ok" }
+policies = ["tokens", "pages", "marks"]
+`;
+  const explainer = new Explainer(bundleOf(spec), { env: {} });
+  const found = await explainer.explain({ method: 'GET', url: '/' });
+  assert.match(found.summary, '401');
+  assert.equal(found.unresolved, ['${env:C}', '${env:M}', '${env:S}']);
+  assert.not.match(JSON.stringify(found), /\}\.\.\./, 'what stands for the value is not shown');
+});
+
 test('a reference without a value is listed as unresolved', async () => {
   const text = SPEC.replace(`"${KEY}"`, '"${env:KEY_HASH}"');
   const explanation = await explain(
