@@ -16,6 +16,8 @@ export interface BackgroundEvents {
   readonly publish: DutySetOptions['publish'];
   /** A secret that the live program uses has another value. */
   readonly changed: () => void;
+  /** A program could not be loaded because of its secrets, which may be there by now. */
+  readonly retry: () => void;
 }
 
 /** On the network and the timers of the system. */
@@ -23,9 +25,9 @@ export class Background {
   readonly duties: DutySet;
   readonly secrets: VaultSecrets;
 
-  constructor(clock: Clock, log: Log, { publish, changed }: BackgroundEvents) {
+  constructor(clock: Clock, log: Log, { publish, changed, retry }: BackgroundEvents) {
     const world: DutyWorld = { clock, log, random: Math.random, after: systemAfter, fetch: dutyFetch };
-    this.secrets = new VaultSecrets(world, changed);
+    this.secrets = new VaultSecrets(world, changed, retry);
     this.duties = new DutySet({
       ...world,
       publish,

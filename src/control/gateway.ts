@@ -123,6 +123,9 @@ export class Gateway {
     this.#background = new Background(this.#clock, this.#log, {
       publish: (identity, value) => this.#plane.api.publish(identity, value),
       changed: () => void this.#request('secrets'),
+      retry: () => {
+        if (this.#watchers !== undefined && this.#loader.live !== undefined) void this.#request('watch');
+      },
     });
     if (options.watch) {
       const changed = (what: 'spec' | 'consumers'): void =>

@@ -84,6 +84,23 @@ test('during an outage the last value is used, also by a reload', async () => {
   assert.is(seen.at(-1)?.authorization, 'Bearer first-secret');
 });
 
+test('a change that was rejected during an outage goes live after it', async () => {
+  vault.write('secret/shop', { token: 'first-secret' });
+  vault.write('secret/new', { token: 'new-secret' });
+  const spec = new SpecFile(specOf());
+  const log = new KeptLog();
+  const { url, gateway } = await startGateway({ spec: spec.path, inline: true, env, log, watch: true });
+  vault.outage = (reply) => void reply.writeHead(503).end();
+  spec.write(specOf().replace('secret/shop#token', 'secret/new#token'));
+  await until(() => gateway.snapshot().reloads[0]?.outcome === 'rejected', 'the rejected reload');
+  assert.is((await call(url)).status, 200);
+  assert.is(seen.at(-1)?.authorization, 'Bearer first-secret');
+  vault.outage = undefined;
+  await until(() => gateway.snapshot().reloads[0]?.outcome === 'live', 'the reload after the outage');
+  assert.is((await call(url)).status, 200);
+  assert.is(seen.at(-1)?.authorization, 'Bearer new-secret');
+});
+
 test('a secret that cannot be read rejects the load, with its place', async () => {
   const spec = new SpecFile(specOf());
   await startGateway({ spec: spec.path, inline: true, env }).then(

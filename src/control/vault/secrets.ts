@@ -1,5 +1,6 @@
 /** The values of `${vault:PATH#KEY}`: read before a load, kept while a program uses them, compared at intervals. */
 import type { VaultEntry } from '../../bundle/vault.js';
+import { Backoff } from '../../delay.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import type { DutyWorld } from '../duties/duty.js';
 import type { SecretLookup } from '../references/resolve.js';
@@ -16,16 +17,25 @@ export interface PreparedSecrets extends SecretLookup {
 
 /** Paths that one program may use. */
 const MOST_PATHS = 1000;
+/** Milliseconds between a program that could not be loaded and the next attempt. */
+const RETRY = { firstMs: 1000, maxMs: 60_000 } as const;
 
 export class VaultSecrets {
   readonly #world: DutyWorld;
   readonly #changed: () => void;
+  readonly #retry: () => void;
+  readonly #backoff = new Backoff(RETRY);
+  #retrying: () => void = () => {};
   #live: { readonly key: string; readonly session: VaultSession } | undefined;
 
-  /** `changed`: a secret that the live program uses has another value. */
-  constructor(world: DutyWorld, changed: () => void) {
+  /**
+   * `changed`: a secret that the live program uses has another value. `retry`: a program could not be loaded because of its secrets;
+   * Vault may have them by now.
+   */
+  constructor(world: DutyWorld, changed: () => void, retry: () => void) {
     this.#world = world;
     this.#changed = changed;
+    this.#retry = retry;
   }
 
   /** The work in the background, for the admin API; undefined for none. */
@@ -42,6 +52,11 @@ export class VaultSecrets {
     const key = JSON.stringify([entry, root]);
     const session = this.#live?.key === key ? this.#live.session : this.#open(entry, root);
     const problems = await session.fetch(paths);
+    if (problems.size === 0) this.#backoff.reset();
+    else {
+      this.#retrying();
+      this.#retrying = this.#world.after(this.#backoff.next(), this.#retry);
+    }
     return {
       find: (name) => {
         const { path, key: wanted } = splitName(name);
@@ -78,6 +93,7 @@ export class VaultSecrets {
   }
 
   close(): void {
+    this.#retrying();
     this.#live?.session.close();
     this.#live = undefined;
   }

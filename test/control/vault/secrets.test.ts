@@ -16,15 +16,20 @@ let time: ManualTime;
 let log: KeptLog;
 let secrets: VaultSecrets;
 let changes: number;
+let retries: number;
 
 test.before.each(async () => {
   vault = new VaultServer();
   address = await vault.open();
   time = new ManualTime();
   log = new KeptLog();
-  changes = 0;
+  [changes, retries] = [0, 0];
   const world = { clock: time.clock, log, random: () => 0.5, after: time.after, fetch: dutyFetch };
-  secrets = new VaultSecrets(world, () => void changes++);
+  secrets = new VaultSecrets(
+    world,
+    () => void changes++,
+    () => void retries++,
+  );
 });
 test.after.each(() => {
   secrets.close();
@@ -239,6 +244,24 @@ test('a token that was revoked is replaced at the next request', async () => {
   await pass(60_000);
   assert.is(changes, 1);
   assert.is(secrets.snapshot?.failing, false);
+});
+
+test('what could not be read is tried again, less often each time', async () => {
+  vault.write('secret/a', { x: '1' });
+  const prepare = async (): Promise<void> => (await secrets.prepare(entry(), '/', ['secret/a#x'])).abandon();
+  vault.outage = (reply) => void reply.writeHead(503).end();
+  await prepare();
+  await time.pass(1500);
+  assert.is(retries, 1);
+  await prepare();
+  await time.pass(1500);
+  assert.is(retries, 1);
+  await time.pass(1000);
+  assert.is(retries, 2);
+  vault.outage = undefined;
+  await prepare();
+  await time.pass(120_000);
+  assert.is(retries, 2);
 });
 
 test('wrong, late and large replies are problems, and their text is not shown', async () => {
