@@ -1,6 +1,4 @@
 /** Character classes of an HTTP/1.1 head (RFC 9110 section 5, RFC 9112), as tables indexed by char code. */
-import { TOKEN } from '../../field-syntax.js';
-
 export { FIELD, isToken, TOKEN } from '../../field-syntax.js';
 
 export const HTAB = 0x09;
@@ -9,9 +7,10 @@ export const CR = 0x0d;
 export const SP = 0x20;
 export const COLON = 0x3a;
 
-/** 1 for tchar except `_`, so that the scan of a name stops at an underscore: the listener's `underscores` decides on those. */
-export const PLAIN_NAME = TOKEN.slice();
-PLAIN_NAME[0x5f] = 0;
+/** 1 for letters, digits and the hyphen: the listener's `underscores` decides on names with other characters. */
+export const PLAIN_NAME = new Uint8Array(256);
+for (const char of '-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ')
+  PLAIN_NAME[char.charCodeAt(0)] = 1;
 
 /** 1 for the characters of a request target: visible ASCII except `#` (fragments never go on the wire). */
 export const TARGET = new Uint8Array(256);

@@ -53,12 +53,12 @@ export const isEndToEnd = (name: string): boolean => END_TO_END.has(name) || isF
 export const isCaller = (name: string): boolean => name.startsWith('x-consumer-');
 
 /**
- * Whether a target that reads `_` and `-` as the same (CGI, WSGI, Rack, PHP) would take a name with underscores for a field
- * that gw writes or interprets, or that policies write (`written`). A name in `written` that itself has an underscore is one
- * that a policy asks clients for.
+ * Whether a target could take a name for a field that gw writes or interprets, or that policies write (`written`): many read `_` and `-`
+ * as the same (CGI, WSGI, Rack, PHP), and some every other character that is no letter and no digit (lighttpd). A name in `written` that
+ * itself has such a character is one that a policy asks clients for.
  */
 export function isAlias(name: string, written: ReadonlySet<string>): boolean {
   const lower = name.toLowerCase();
-  const meant = lower.replaceAll('_', '-');
+  const meant = lower.replace(/[^a-z0-9]/g, '-');
   return OWN_FRAMING.has(meant) || isEndToEnd(meant) || isCaller(meant) || (written.has(meant) && !written.has(lower));
 }

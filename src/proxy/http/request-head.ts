@@ -45,7 +45,6 @@ const KEEP = 1;
 const DROP = 0;
 /** The field repeats an earlier one byte for byte: cut it out of the text. */
 const AGAIN = 2;
-const UNDERSCORE = 0x5f;
 
 export class RequestHead implements TargetParts {
   /** Request fields that policies of the live generation set or remove: lower case, `-` for `_`. */
@@ -186,10 +185,11 @@ export class RequestHead implements TargetParts {
     for (let count = 0; ; count++) {
       let at = span(PLAIN_NAME, text, line);
       if (at === text.length) return INCOMPLETE;
-      let underscored = false;
+      let unusual = false;
       if (text.charCodeAt(at) !== COLON) {
-        underscored = text.charCodeAt(at) === UNDERSCORE;
+        const plainEnd = at;
         at = span(TOKEN, text, at);
+        unusual = at > plainEnd;
         if (at === text.length) return INCOMPLETE;
         if (at === line) return this.#end(text, line);
         if (text.charCodeAt(at) !== COLON) return this.#malformed(lineFault(text, line, at), at);
@@ -203,8 +203,8 @@ export class RequestHead implements TargetParts {
       if (text.charCodeAt(at) !== CR || text.charCodeAt(at + 1) !== LF)
         return this.#malformed(lineFault(text, line, at), at);
       const next = at + 2;
-      if (underscored) {
-        const verdict = this.#underscored(text, line, nameEnd, limits);
+      if (unusual) {
+        const verdict = this.#unusual(text, line, nameEnd, limits);
         if (verdict === REFUSED) return REFUSED;
         if (verdict === DROP) {
           // Cut out of the text, since policies look up fields in it.
@@ -228,14 +228,15 @@ export class RequestHead implements TargetParts {
     return this.#malformed(byteText(text, line), line);
   }
 
-  #underscored(text: string, line: number, nameEnd: number, { underscores }: HeadLimits): number {
+  /** A name with other characters than letters, digits and hyphens. */
+  #unusual(text: string, line: number, nameEnd: number, { underscores }: HeadLimits): number {
     if (underscores === 'keep') return KEEP;
+    const name = text.slice(line, nameEnd);
+    const underscored = name.includes('_');
+    if (!(underscored && underscores !== 'refuse-aliases') && !isAlias(name, this.written)) return KEEP;
     if (underscores === 'drop') return DROP;
-    if (underscores === 'refuse' || isAlias(text.slice(line, nameEnd), this.written)) {
-      const name = nameText(text, line, nameEnd);
-      return this.#refuse('request/field-name', `underscore in the name of field ${name} (underscores)`, line);
-    }
-    return KEEP;
+    const what = underscored ? 'underscore in the name of field' : 'other characters than hyphens in the name of field';
+    return this.#refuse('request/field-name', `${what} ${nameText(text, line, nameEnd)} (underscores)`, line);
   }
 
   /** Handles one field line. The caller acts on AGAIN and REFUSED. */

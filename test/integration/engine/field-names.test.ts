@@ -62,6 +62,34 @@ test('underscore aliases of fields that policies of the live generation set or r
   assert.is((await ask(plane, 'X_Tenant: mine')).status, 200);
 });
 
+test('other characters than hyphens are aliases too, for targets that read them as underscores', async ({
+  target,
+  plane,
+}) => {
+  await plane.load(specOf(target.url, { route: EDITS, more: KEYS }));
+  const names = [
+    'X.Consumer.Name',
+    'X~Consumer!Name',
+    'x.consumer_name',
+    'X.Forwarded.For',
+    'Content.Length',
+    'X.Tenant',
+    'X+Api+Key',
+  ];
+  for (const name of names) await isRefused(plane, name);
+  assert.is((await ask(plane, 'X.Other: mine')).status, 200);
+  assert.is(target.arrived.at(-1)!.header('x.other'), 'mine');
+  await plane.load(specOf(target.url, { listener: 'underscores = "drop"' }));
+  assert.is((await ask(plane, 'X.Consumer.Name: evil\r\nX.Other: mine')).status, 200);
+  const arrived = target.arrived.at(-1)!;
+  assert.equal([arrived.header('x.consumer.name'), arrived.header('x.other')], [undefined, 'mine']);
+  await plane.load(specOf(target.url, { listener: 'underscores = "refuse"' }));
+  await isRefused(plane, 'X.Consumer.Name');
+  assert.is((await ask(plane, 'X.Other: mine')).status, 200);
+  await plane.load(specOf(target.url, { listener: 'underscores = "keep"' }));
+  assert.is((await ask(plane, 'X.Consumer.Name: kept')).status, 200);
+});
+
 test('an API key field whose name contains an underscore is accepted', async ({ target, plane }) => {
   const keys = (more = ''): string =>
     `${KEYS.replace('optional = true', 'header = "api_key"\noptional = true')}${more}`;
