@@ -86,8 +86,7 @@ function judge(body: string, closed: boolean): ReferenceProblem | undefined {
   if (!closed) return say('the closing `}` is missing', help);
   const [, kind, rest = ''] = /^([^:]*):(.*)$/s.exec(body) ?? [];
   if (kind === undefined || rest.startsWith('-')) return say('the source `env:`, `file:` or `vault:` is missing', help);
-  if (kind !== 'env' && kind !== 'file' && kind !== 'vault')
-    return say(`\`${kind}\` is none of \`env\`, \`file\` and \`vault\``, help);
+  if (kind !== 'env' && kind !== 'file' && kind !== 'vault') return say(`the source \`${kind}\` is unknown`, help);
   if (kind === 'vault') return judgeVault(rest, say, help);
   const name = rest.split(':-', 1)[0] ?? '';
   if (name.trim() === '') return say(`the ${kind === 'env' ? 'variable' : 'file'} name is missing`, help);

@@ -1,4 +1,4 @@
-/** One rule at run time: flat, so that testing a request allocates nothing (but for `when`). */
+/** One rule at run time: flat, so that testing a request allocates nothing (except for `when`). */
 import type { Claims, Condition, Exchange, Json, PolicyHost } from '../contract.js';
 import { AddressSet } from '../kits/addresses.js';
 import { LocalTime } from './local-time.js';

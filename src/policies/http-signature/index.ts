@@ -30,7 +30,7 @@ export default declarePolicy<HttpSignatureConfig, HttpSignatureSettings>({
     {
       code: 'http-signature/component',
       severity: 'error',
-      summary: 'A required component of an http-signature policy is none of a request',
+      summary: 'An http-signature policy requires a component that requests do not have',
     },
     {
       code: 'http-signature/weak-components',

@@ -54,7 +54,7 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
     {
       code: 'upstream-auth/component',
       severity: 'error',
-      summary: 'A component that upstream-auth signs is none of a request',
+      summary: 'An upstream-auth policy signs a component that requests do not have',
     },
     {
       code: 'upstream-auth/aws',

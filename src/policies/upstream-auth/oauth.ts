@@ -64,7 +64,7 @@ class TokenEndpoint {
       const read = readTokenReply(reply, request);
       if (read.fault !== undefined) {
         const { cause, error, kind } = read.fault;
-        // An error without a code is none of the server: the URL may be wrong.
+        // Errors of the server have a code: without one, the URL may be wrong.
         const refused = kind === 'refused' && error !== undefined && !OWN_FAULTS.has(error);
         return { refused, cause: `${service}: ${cause}` };
       }
