@@ -7,6 +7,7 @@
  */
 import * as crypto from 'node:crypto';
 import type { Awaitable, LimitAnswer, Limiter, LimitRate, PolicyHost } from '../contract.js';
+import { waitOf } from '../run-kit.js';
 
 /** For an address that the user has not logged in from. */
 const STRANGER: LimitRate = { capacity: 3, periodMs: 3_600_000 };
@@ -49,10 +50,4 @@ export class Attempts {
   #keyOf(user: string): string {
     return crypto.hash('sha256', `${this.#host.stateIdentity} ${user}`, 'base64').slice(0, 22);
   }
-}
-
-/** Of an answer, which the store may use again: 0 if it allows the attempt. */
-function waitOf(answer: Awaitable<LimitAnswer>): Awaitable<number> {
-  if (answer instanceof Promise) return answer.then(waitOf);
-  return answer.allowed ? 0 : answer.retryMs;
 }

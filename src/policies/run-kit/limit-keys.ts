@@ -1,5 +1,5 @@
-/** What limits count by: the key of a request. */
-import type { ConsumerEntry, Exchange } from '../contract.js';
+/** What limits count by: the key of a request; and how long their answers tell a caller to wait. */
+import type { Awaitable, ConsumerEntry, Exchange, LimitAnswer } from '../contract.js';
 
 /** As limitKeyOf() of the compile kit makes it of `by`. */
 export interface LimitKey {
@@ -46,3 +46,9 @@ const networkText = (groups: readonly string[]): string =>
     .slice(0, 4)
     .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
     .join(':')}::/64`;
+
+/** Milliseconds to wait; 0 if the answer allows the request. Reads it at once, since a store in memory uses it again. */
+export function waitOf(answer: Awaitable<LimitAnswer>): Awaitable<number> {
+  if (answer instanceof Promise) return answer.then(waitOf);
+  return answer.allowed ? 0 : answer.retryMs;
+}

@@ -4,8 +4,8 @@
  * passes, so strangers behind the same address cannot lock a caller out.
  */
 import type { AuthenticationEntry } from '../../../bundle/types.js';
-import type { Awaitable, Clock, LimitAnswer, Limiter, LimitRate, LimitStore } from '../../../policies/contract.js';
-import { networkOf } from '../../../policies/run-kit.js';
+import type { Awaitable, Clock, Limiter, LimitRate, LimitStore } from '../../../policies/contract.js';
+import { networkOf, waitOf } from '../../../policies/run-kit.js';
 
 /** If the spec sets none: more than the mistakes of the people behind one address, fewer than a search needs. */
 const DEFAULT: LimitRate = { capacity: 60, periodMs: 60_000 };
@@ -32,10 +32,4 @@ export class FailedAttempts {
     if (this.#rate === undefined || (!this.#local && LOCAL.test(address))) return 0;
     return waitOf(this.#limiter.take(networkOf(address), this.#rate, 1, this.#clock.now()));
   }
-}
-
-/** A store in memory uses the answer again. */
-function waitOf(answer: Awaitable<LimitAnswer>): Awaitable<number> {
-  if (answer instanceof Promise) return answer.then(waitOf);
-  return answer.allowed ? 0 : answer.retryMs;
 }
