@@ -89,6 +89,7 @@ test('wrong usage and refusals', async () => {
     [['new'], 2, 'Name the consumer: gw keys new CONSUMER.'],
     [['revoke', 'acme'], 2, 'Name the key: gw keys revoke acme NAME.'],
     [['list', 'acme', 'ci'], 2, 'gw keys list takes no second name.'],
+    [['new', 'acme', 'ci'], 2, 'gw keys new takes no second name. The name of the key is an option: --name ci.'],
     [['list', '--name', 'x'], 2, '--name is not for gw keys list.'],
     [['new', 'acme', '--plan', 'pro'], 2, 'add --create'],
     [['new', 'acme', '--addresses', ''], 2, '--addresses has an empty item'],

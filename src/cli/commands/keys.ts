@@ -58,7 +58,10 @@ export default defineCommand<Options, [action: Action, consumer: string | undefi
     const named = action === 'revoke' || action === 'rotate';
     if (named && credential === undefined)
       throw usage(`Name the key: gw keys ${action} ${consumer} NAME. \`gw keys list ${consumer}\` lists them.`);
-    if (!named && credential !== undefined) throw usage(`gw keys ${action} takes no second name.`);
+    if (!named && credential !== undefined) {
+      const hint = action === 'new' ? ` The name of the key is an option: --name ${credential}.` : '';
+      throw usage(`gw keys ${action} takes no second name.${hint}`);
+    }
     const store = await openConsumers(io, options.spec, options);
     const json = options.json === true;
     if (action === 'list') listKeys(io, store, consumer, json);

@@ -9,7 +9,8 @@ export function createKeysPlaces(path: string, overlays: readonly string[]): Con
   const { value: model, diagnostics, files } = loadSpec({ path, overlays, code: 'none' });
   if (!model) {
     const first = diagnostics.find(({ severity }) => severity === 'error');
-    return first === undefined ? 'cannot be read' : `${first.message} \`gw validate\` shows where.`;
+    if (first === undefined) return 'cannot be read';
+    return first.code === 'file/unreadable' ? first.message : `${first.message} \`gw validate\` shows where.`;
   }
   const { stored, root, consumerFiles } = model;
   const absolute = new Map(files.map((file) => [file.path, file.absolute]));
