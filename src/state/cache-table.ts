@@ -17,17 +17,18 @@ import type { CacheSpace, CacheStore } from './types.js';
 
 const MAGIC = 0x63616331;
 const HEADER_WORDS = 16;
-const Header = { Magic: 0, SeedLow: 1, SeedHigh: 2, TakeOvers: 3 } as const;
+const Header = { Magic: 0, SeedLow: 1, SeedHigh: 2, TakeOvers: 3, Slots: 4 } as const;
 
 const SHARDS = 32;
 const WAYS = 16;
-/** Slots of a shard's index. */
-const SLOTS = 4096;
+/** Bytes for entries to each slot of the index, which is about the size of a small entry. */
+const BYTES_PER_SLOT = 128;
+/** Slots of the smallest index: enough groups that the ring, and not a full group, decides which entries go. */
+const MIN_SLOTS = 256;
 /** Words of a slot: tag (2), position. Position 0: empty. */
 const SLOT_WORDS = 3;
 /** Words of a shard before its slots: lock, head. */
 const SHARD_HEADER = 2;
-const INDEX_WORDS = SHARD_HEADER + SLOTS * SLOT_WORDS;
 
 /** Positions count units of 8 bytes. */
 const UNIT = 8;
@@ -39,9 +40,6 @@ const WIDE = 1 << 30;
 const DEFAULT_BYTES = 16 * 1024 * 1024;
 /** The largest entry, as a part of its ring. */
 const MAX_ENTRY_SHARE = 8;
-
-/** Bytes of index and head, rounded up to whole units. */
-const INDEX_BYTES = HEADER_WORDS * 4 + Math.ceil((SHARDS * INDEX_WORDS * 4) / UNIT) * UNIT;
 
 export interface CacheTableHealth {
   /** Bytes for entries. */
@@ -61,15 +59,23 @@ export class CacheTable implements CacheSpace {
   readonly #monotonic: () => number;
   /** Units of a shard's ring. */
   readonly #ring: number;
+  /** Words of a shard's lock, head and index. */
+  readonly #indexWords: number;
+  /** Groups of slots in a shard, less one. */
+  readonly #groupMask: number;
+  /** The unit at which the rings begin. */
+  readonly #rings: number;
 
-  /** Memory for `new CacheTable` in every thread: `bytes` for entries, and 1.5 MiB for the index. Default: 16 MiB. */
+  /** Memory for `new CacheTable` in every thread: `bytes` for entries, and about a tenth of it, at least 100 KiB, for the index. Default: 16 MiB. */
   static allocate({ bytes = DEFAULT_BYTES }: { readonly bytes?: number } = {}): SharedArrayBuffer {
     const ring = Math.max(64, Math.ceil(bytes / SHARDS / UNIT));
-    const buffer = new SharedArrayBuffer(INDEX_BYTES + SHARDS * ring * UNIT);
+    const slots = Math.max(MIN_SLOTS, 2 ** Math.ceil(Math.log2((ring * UNIT) / BYTES_PER_SLOT)));
+    const buffer = new SharedArrayBuffer((ringsAt(slots) + SHARDS * ring) * UNIT);
     const words = new Int32Array(buffer);
     words[Header.SeedLow] = randomInt(2 ** 32) | 0;
     words[Header.SeedHigh] = randomInt(2 ** 32) | 0;
-    for (let shard = 0; shard < SHARDS; shard++) words[headOf(shard)] = ring;
+    words[Header.Slots] = slots;
+    for (let shard = 0; shard < SHARDS; shard++) words[HEADER_WORDS + shard * indexWords(slots) + 1] = ring;
     words[Header.Magic] = MAGIC;
     return buffer;
   }
@@ -77,7 +83,9 @@ export class CacheTable implements CacheSpace {
   /** `monotonic`: milliseconds by a clock that all threads share. @throws TypeError for memory that allocate() did not create. */
   constructor(buffer: SharedArrayBuffer, monotonic: () => number) {
     this.#words = new Int32Array(buffer);
-    const ring = (buffer.byteLength - INDEX_BYTES) / UNIT / SHARDS;
+    const slots = this.#words[Header.Slots] ?? 0;
+    this.#rings = ringsAt(slots);
+    const ring = (buffer.byteLength / UNIT - this.#rings) / SHARDS;
     if (this.#words[Header.Magic] !== MAGIC || !Number.isInteger(ring))
       throw new TypeError('Not the memory of a cache table');
     this.#numbers = new Float64Array(buffer);
@@ -85,6 +93,8 @@ export class CacheTable implements CacheSpace {
     this.#locks = new SharedLocks(this.#words);
     this.#monotonic = monotonic;
     this.#ring = ring;
+    this.#indexWords = indexWords(slots);
+    this.#groupMask = slots / WAYS - 1;
   }
 
   /** The entries of one identity, shared by all threads and generations. */
@@ -111,8 +121,8 @@ export class CacheTable implements CacheSpace {
   #inShard<T>(low: number, high: number, key: string, work: (shard: number, first: number) => T): T {
     const tag = this.#hash.update(low, high, key);
     const shard = tag.low & (SHARDS - 1);
-    const group = tag.high & (SLOTS / WAYS - 1);
-    const lock = lockOf(shard);
+    const group = tag.high & this.#groupMask;
+    const lock = this.#lockOf(shard);
     if (this.#locks.acquire(lock)) this.#empty(shard);
     try {
       return work(shard, lock + SHARD_HEADER + group * WAYS * SLOT_WORDS);
@@ -123,9 +133,9 @@ export class CacheTable implements CacheSpace {
 
   #empty(shard: number): void {
     Atomics.add(this.#words, Header.TakeOvers, 1);
-    const lock = lockOf(shard);
-    this.#words.fill(0, lock + SHARD_HEADER, lock + INDEX_WORDS);
-    this.#words[headOf(shard)] = this.#ring;
+    const lock = this.#lockOf(shard);
+    this.#words.fill(0, lock + SHARD_HEADER, lock + this.#indexWords);
+    this.#words[this.#headOf(shard)] = this.#ring;
   }
 
   #get(shard: number, first: number, low: number, high: number, key: string): string | undefined {
@@ -139,7 +149,7 @@ export class CacheTable implements CacheSpace {
       return undefined;
     }
     const value = this.#valueAt(at);
-    if (position < this.#words[headOf(shard)]! - this.#ring * 0.75)
+    if (position < this.#words[this.#headOf(shard)]! - this.#ring * 0.75)
       this.#write(shard, slot, low, high, key, value, expires);
     return value;
   }
@@ -163,7 +173,7 @@ export class CacheTable implements CacheSpace {
   /** The slot of a valid entry of this key; -1 if there is none. */
   #find(shard: number, first: number, low: number, high: number, key: string): number {
     const words = this.#words;
-    const oldest = words[headOf(shard)]! - this.#ring;
+    const oldest = words[this.#headOf(shard)]! - this.#ring;
     for (let slot = first; slot < first + WAYS * SLOT_WORDS; slot += SLOT_WORDS) {
       const position = words[slot + 2]!;
       if (position === 0 || words[slot] !== this.#hash.low || words[slot + 1] !== this.#hash.high) continue;
@@ -178,7 +188,7 @@ export class CacheTable implements CacheSpace {
   /** An unused slot of the group, or that of its oldest entry. */
   #spare(shard: number, first: number): number {
     const words = this.#words;
-    const oldest = words[headOf(shard)]! - this.#ring;
+    const oldest = words[this.#headOf(shard)]! - this.#ring;
     let chosen = first;
     for (let slot = first; slot < first + WAYS * SLOT_WORDS; slot += SLOT_WORDS) {
       const position = words[slot + 2]!;
@@ -211,22 +221,30 @@ export class CacheTable implements CacheSpace {
 
   /** Moves the head over the next `units` that do not cross the end of the ring; returns their position. */
   #advance(shard: number, units: number): number {
-    let head = this.#words[headOf(shard)]!;
+    let head = this.#words[this.#headOf(shard)]!;
     const left = this.#ring - (head % this.#ring);
     if (units > left) head += left;
     // Positions are 31 bits: after gigabytes of writes the shard begins anew.
     if (head > 0x7fff_ffff - 2 * this.#ring) {
-      const lock = lockOf(shard);
-      this.#words.fill(0, lock + SHARD_HEADER, lock + INDEX_WORDS);
+      const lock = this.#lockOf(shard);
+      this.#words.fill(0, lock + SHARD_HEADER, lock + this.#indexWords);
       head = this.#ring;
     }
-    this.#words[headOf(shard)] = head + units;
+    this.#words[this.#headOf(shard)] = head + units;
     return head;
+  }
+
+  #lockOf(shard: number): number {
+    return HEADER_WORDS + shard * this.#indexWords;
+  }
+
+  #headOf(shard: number): number {
+    return HEADER_WORDS + shard * this.#indexWords + 1;
   }
 
   /** The unit at which an entry begins. */
   #placeOf(shard: number, position: number): number {
-    return INDEX_BYTES / UNIT + shard * this.#ring + (position % this.#ring);
+    return this.#rings + shard * this.#ring + (position % this.#ring);
   }
 
   #keyAt(at: number): string {
@@ -243,8 +261,11 @@ export class CacheTable implements CacheSpace {
   }
 }
 
-const lockOf = (shard: number): number => HEADER_WORDS + shard * INDEX_WORDS;
-const headOf = (shard: number): number => lockOf(shard) + 1;
+/** Words of a shard's lock, head and index. */
+const indexWords = (slots: number): number => SHARD_HEADER + slots * SLOT_WORDS;
+
+/** The unit at which the rings begin. */
+const ringsAt = (slots: number): number => Math.ceil(((HEADER_WORDS + SHARDS * indexWords(slots)) * 4) / UNIT);
 
 /** The length of a text in characters, with the WIDE bit if one is beyond Latin-1. Keeps lone surrogates. */
 const lengthOf = (text: string): number => (/[^\0-\xff]/.test(text) ? text.length | WIDE : text.length);

@@ -80,13 +80,16 @@ test('cache: agrees with a Map but for evictions; what is read stays while other
   assert.ok(found > 1000);
 });
 
+/** Words of a shard of a cache of 64 KiB: lock, head, 256 slots. */
+const SHARD_WORDS = 2 + 256 * 3;
+
 test('cache: a shard begins anew when its positions are used up', () => {
   const memory = CacheTable.allocate({ bytes: 64 * 1024 });
   const store = new CacheTable(memory, () => now).store('a');
   store.set('k', 'before', 1e9);
   const words = new Int32Array(memory);
   // The heads of all shards: the second word of each, after the 16 of the header.
-  for (let shard = 0; shard < 32; shard++) words[16 + shard * (2 + 4096 * 3) + 1] = 0x7fff_ffff - 10;
+  for (let shard = 0; shard < 32; shard++) words[16 + shard * SHARD_WORDS + 1] = 0x7fff_ffff - 10;
   store.set('k', 'after', 1e9);
   assert.is(store.get('k'), 'after');
   store.set('l', 'further', 1e9);
@@ -99,11 +102,23 @@ test('cache: a thread that ended while it wrote blocks no other, and its shard i
   const store: CacheStore = cache.store('a');
   store.set('k', 'value', 1e9);
   const words = new Int32Array(memory);
-  for (let shard = 0; shard < 32; shard++) words[16 + shard * (2 + 4096 * 3)] = 2;
+  for (let shard = 0; shard < 32; shard++) words[16 + shard * SHARD_WORDS] = 2;
   assert.is(store.get('k'), undefined);
   assert.is(cache.health().takeOvers, 1);
   store.set('k', 'again', 1e9);
   assert.is(store.get('k'), 'again');
+});
+
+test('cache: the memory of its index follows the memory for entries', () => {
+  const sizeOf = (bytes: number): number => CacheTable.allocate({ bytes }).byteLength;
+  for (const bytes of [64 * 1024, 1024 ** 2, 16 * 1024 ** 2])
+    assert.ok(sizeOf(bytes) < bytes * 1.1 + 102_400, `${bytes}`);
+  // An entry of the least size in all slots of its group: none is lost before the ring is full.
+  const store = new CacheTable(CacheTable.allocate({ bytes: 256 * 1024 }), () => now).store('a');
+  for (let at = 0; at < 500; at++) store.set(`key ${at}`, String(at), 1e9);
+  let kept = 0;
+  for (let at = 0; at < 500; at++) if (store.get(`key ${at}`) === String(at)) kept++;
+  assert.is(kept, 500);
 });
 
 test('cache: memory of another kind is refused', () => {
