@@ -266,6 +266,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/schema-formats.ts': ['ajv-formats'],
   // Loaded when the first policy that needs them is created.
   'src/policies/kits/schema-validator.ts': ['ajv'],
+  'src/policies/kits/secret-encoding.ts': [],
   'src/policies/kits/structured-fields.ts': ['structured-headers'],
   'src/policies/kits/text-pattern.ts': [],
   'src/policies/kits/unknown-work.ts': [],

@@ -184,6 +184,8 @@ test('each secret is accepted, and a secret that cannot be used refuses the load
   }
   assert.throws(() => create('format = "github"', ['short']), /fewer than 8 bytes/);
   assert.throws(() => create('format = "standard"', ['whsec_!']), /not base64/);
+  // A part of it would be ignored.
+  assert.throws(() => create('format = "standard"', [`${STANDARD}A`]), /not base64/);
 });
 
 test('the sender is the consumer of that name', async () => {

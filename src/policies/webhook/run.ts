@@ -13,6 +13,7 @@ import type {
   Reply,
 } from '../contract.js';
 import { ReplayWindow } from '../kits/replay.js';
+import { secretBytes } from '../kits/secret-encoding.js';
 import { runPolicy } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
 import type { WebhookSettings } from './schema.js';
@@ -135,21 +136,15 @@ class WebhookPolicy implements PolicyInstance {
 /** Throws if a secret cannot be used: then the load is refused. */
 function secretOf(secret: RefString, { secretEncoding }: WebhookSettings): Uint8Array {
   const text = typeof secret === 'string' ? secret : '';
-  const bytes = bytesOf(text, secretEncoding);
-  if (bytes === undefined) throw new Error(`A secret is not ${secretEncoding === 'hex' ? 'hex' : 'base64'}.`);
+  const encoding = secretEncoding === 'whsec' ? 'base64' : secretEncoding;
+  const bytes = secretBytes(secretEncoding === 'whsec' ? text.replace(/^whsec_/, '') : text, encoding);
+  if (bytes === undefined) throw new Error(`A secret is not ${encoding}.`);
   if (bytes.length < MIN_SECRET) throw new Error(`A secret has fewer than ${MIN_SECRET} bytes.`);
   return bytes;
 }
 
 /** Shorter ones can be guessed from one signed request. */
 const MIN_SECRET = 8;
-
-function bytesOf(text: string, encoding: WebhookSettings['secretEncoding']): Uint8Array | undefined {
-  if (encoding === 'text') return Buffer.from(text);
-  if (encoding === 'hex') return /^([0-9a-fA-F]{2})+$/.test(text) ? Buffer.from(text, 'hex') : undefined;
-  const base64 = encoding === 'whsec' ? text.replace(/^whsec_/, '') : text;
-  return /^[A-Za-z0-9+/]+={0,2}$/.test(base64) ? Buffer.from(base64, 'base64') : undefined;
-}
 
 function publicKey(base64: string): crypto.KeyObject {
   const x = Buffer.from(base64, 'base64').toString('base64url');

@@ -1,6 +1,7 @@
 /** Config of the webhook policy. */
 import { fieldProblem, type Infer, s, secretReference } from '../compile-kit.js';
 import type { RefString } from '../contract.js';
+import { SECRET_ENCODINGS, type SecretEncoding } from '../kits/secret-encoding.js';
 
 export const FORMATS = ['standard', 'github', 'stripe', 'slack', 'hmac'] as const;
 
@@ -83,7 +84,7 @@ export const schema = s.object({
     )
     .optional(),
   secret_encoding: s
-    .enum('text', 'hex', 'base64')
+    .enum(...SECRET_ENCODINGS)
     .describe('With `hmac`: how the secrets are written. Default: `text`.')
     .optional(),
 });
@@ -107,7 +108,7 @@ export type WebhookSettings = {
   readonly signed: readonly Part[];
   readonly secrets: readonly RefString[];
   /** `whsec`: base64, with or without `whsec_` in front. */
-  readonly secretEncoding: 'text' | 'hex' | 'base64' | 'whsec';
+  readonly secretEncoding: SecretEncoding | 'whsec';
   /** Base64. */
   readonly publicKeys: readonly string[];
   readonly sender: string;
