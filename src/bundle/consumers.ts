@@ -16,8 +16,8 @@ export interface CredentialEntry {
    */
   readonly id: RefString;
   /**
-   * What verifies it. Signature: `{ algorithm, key }` with a JWK, or for `hmac-sha256` the secret as a RefString. Password: its
-   * hash, a RefString. Absent for the other kinds, whose id is enough.
+   * What verifies it. Signature: `{ algorithm, key }` with a JWK, or for `hmac-sha256` the secret as a RefString, with `encoding` if
+   * it is written in `hex` or `base64`. Password: its hash, a RefString. Absent for the other kinds, whose id is enough.
    */
   readonly data?: Json;
   /** Milliseconds since 1970; absent: never. */

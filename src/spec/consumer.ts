@@ -1,6 +1,7 @@
 /** `[consumer.NAME]` and its credentials: what a spec or a file of consumers may say. */
 import { SIGNATURE_ALGORITHMS } from '../policies/kits/http-signature/algorithms.js';
 import { readPasswordHash } from '../policies/kits/password/hash.js';
+import { SECRET_ENCODINGS } from '../policies/kits/secret-encoding.js';
 import { type Infer, type Problem, s } from '../schema/declare.js';
 import { blockProblem, NAME_PATTERN } from './entities.js';
 
@@ -79,6 +80,7 @@ function kindProblem(config: CredentialKeys): Problem | undefined {
     stray('password', 'username') ??
     stray('public_key', 'key_id') ??
     stray('secret', 'key_id') ??
+    stray('secret_encoding', 'key_id') ??
     stray('algorithm', 'key_id');
   if (strayKey !== undefined) return strayKey;
   if (kinds[0] === 'username' && !set('password'))
@@ -94,8 +96,13 @@ function signatureProblem(config: CredentialKeys, set: (key: string) => boolean)
     };
   const wanted = config['algorithm'] === 'hmac-sha256' ? 'secret' : 'public_key';
   const other = wanted === 'secret' ? 'public_key' : 'secret';
-  if (set(wanted) && !set(other)) return undefined;
-  return { message: `The algorithm \`${config['algorithm']}\` needs \`${wanted}\`, and no \`${other}\`.` };
+  if (!set(wanted) || set(other))
+    return { message: `The algorithm \`${config['algorithm']}\` needs \`${wanted}\`, and no \`${other}\`.` };
+  if (wanted === 'secret' || !set('secret_encoding')) return undefined;
+  return {
+    message: '`secret_encoding` belongs to a credential with `secret`, but this one has `public_key`.',
+    help: 'Remove `secret_encoding`.',
+  };
 }
 
 const credential = s
@@ -119,6 +126,10 @@ const credential = s
       .describe('Public key that verifies the signatures: a PEM file, relative to the spec, or PEM text.')
       .optional(),
     secret: sharedSecret().describe('Shared secret that verifies the signatures, for `hmac-sha256`.').optional(),
+    secret_encoding: s
+      .enum(...SECRET_ENCODINGS)
+      .describe('How the secret is written. Default: `text`.')
+      .optional(),
     algorithm: s
       .enum(...SIGNATURE_ALGORITHMS)
       .describe('Algorithm of the signatures, RFC 9421.')

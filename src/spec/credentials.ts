@@ -83,12 +83,15 @@ interface Unusable {
 }
 
 function dataOf(
-  { algorithm, password, public_key, secret }: CredentialConfig,
+  { algorithm, password, public_key, secret, secret_encoding = 'text' }: CredentialConfig,
   readFile: (path: string) => PolicyFile,
 ): Json | undefined | Unusable {
   if (password !== undefined) return password;
   if (algorithm === undefined) return undefined;
-  if (public_key === undefined) return { algorithm, key: secret ?? '' };
+  if (public_key === undefined) {
+    const encoding = secret_encoding === 'text' ? {} : { encoding: secret_encoding };
+    return { algorithm, ...encoding, key: secret ?? '' };
+  }
   const key = publicKey(public_key, algorithm, readFile);
   return 'problem' in key ? key : { algorithm, key: key.jwk };
 }

@@ -37,6 +37,8 @@ test('a consumer has groups, flags, and credentials of each kind with their attr
     'username = "alice"\npassword = "$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW"',
     `key_id = "k1"\nalgorithm = "ed25519"\npublic_key = """\n${pem(ed25519.publicKey)}"""`,
     'key_id = "k2"\nalgorithm = "hmac-sha256"\nsecret = "${env:SECRET}"',
+    'key_id = "k3"\nalgorithm = "hmac-sha256"\nsecret = "${env:SECRET}"\nsecret_encoding = "base64"',
+    'key_id = "k4"\nalgorithm = "hmac-sha256"\nsecret = "${env:SECRET}"\nsecret_encoding = "text"',
   ).replace(
     '[consumer.acme]\n',
     `[consumer.acme]\ngroups = ["partners", "beta"]\nkeep_streams = true\ndisabled = true\napi_keys = ["${hash('one')}"]\n`,
@@ -77,6 +79,18 @@ test('a consumer has groups, flags, and credentials of each kind with their attr
         id: 'k2',
         data: { algorithm: 'hmac-sha256', key: { $ref: '${env:SECRET}' } },
       },
+      {
+        kind: 'signature',
+        name: 'signature-3',
+        id: 'k3',
+        data: { algorithm: 'hmac-sha256', encoding: 'base64', key: { $ref: '${env:SECRET}' } },
+      },
+      {
+        kind: 'signature',
+        name: 'signature-4',
+        id: 'k4',
+        data: { algorithm: 'hmac-sha256', key: { $ref: '${env:SECRET}' } },
+      },
     ],
   });
 });
@@ -113,6 +127,11 @@ const WRONG: readonly (readonly [table: string, expected: RegExp])[] = [
   ['key = "hunter2"', /^schema\/format: A spec contains API keys only as hashes/],
   ['certificate = "AB:CD"', /^schema\/format: A certificate is named by its fingerprint/],
   ['username = "alice"\npassword = "hunter2"', /^schema\/format: A spec contains passwords only as hashes/],
+  [`${KEY}\nsecret_encoding = "hex"`, /^schema\/one-of: `secret_encoding` belongs to a credential with `key_id`/],
+  [
+    'key_id = "k"\nalgorithm = "ed25519"\npublic_key = "k.pem"\nsecret_encoding = "hex"',
+    /^schema\/one-of: `secret_encoding` belongs to a credential with `secret`, but this one has `public_key`/,
+  ],
   ['key_id = "k"\nalgorithm = "hmac-sha256"\nsecret = "hunter2"', /^schema\/format: A spec contains no secrets/],
   [`${KEY}\nexpires = 2027-01-31`, /^schema\/format: Expected a date and time/],
   [`${KEY}\nexpires = 2027-01-31T00:00:00`, /^schema\/format: Expected a date and time/],

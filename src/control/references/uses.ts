@@ -1,5 +1,6 @@
 /** Where the references of a program are used, and whether their values are valid there. */
 import type { CredentialEntry, Json, PolicyEntry, Program, RefString, SourceRef } from '../../bundle/types.js';
+import { SECRET_ENCODINGS, secretBytes } from '../../policies/kits/secret-encoding.js';
 import { PASSWORD_HASH } from '../../spec/consumer.js';
 import { addressProblem, urlProblem } from '../../spec/entities.js';
 
@@ -92,7 +93,13 @@ function* placesOfCredential(
   if (kind === 'password')
     yield [at, `the password of ${name} ${whose}`, asReference(before.data), asReference(after?.data), checkPassword];
   if (kind === 'signature')
-    yield [at, `the secret of ${name} ${whose}`, secretOf(before.data), secretOf(after?.data), checkLine];
+    yield [
+      at,
+      `the secret of ${name} ${whose}`,
+      secretOf(before.data),
+      secretOf(after?.data),
+      checkSecret(before.data),
+    ];
 }
 
 function asReference(value: Json | undefined): RefString | undefined {
@@ -203,6 +210,17 @@ const checkPassword: Check = (value) =>
         message: 'is not the hash of a password',
         help: 'It is an argon2 or scrypt hash as a PHC string, or a bcrypt hash.',
       });
+
+/** Of a credential for signatures. */
+function checkSecret(data: Json | undefined): Check {
+  const written = typeof data === 'object' && data !== null && 'encoding' in data ? data['encoding'] : undefined;
+  const encoding = SECRET_ENCODINGS.find((one) => one === written) ?? 'text';
+  return (value) =>
+    checkLine(value) ??
+    (secretBytes(value, encoding) === undefined
+      ? { message: `is not ${encoding}`, help: 'Write the secret as `secret_encoding` says, or change that.' }
+      : undefined);
+}
 
 const checkVariable: Check = (value) =>
   value.includes('\0')

@@ -119,7 +119,7 @@ function lintKeys(config: HttpSignatureConfig, context: PolicyContext, report: R
 }
 
 function lintKey(key: KeyConfig, at: ConfigPath, context: PolicyContext, report: Report): void {
-  const { public_key, secret, algorithm, consumer, id } = key;
+  const { public_key, secret, secret_encoding, algorithm, consumer, id } = key;
   if ((public_key === undefined) === (secret === undefined))
     report({
       ...KEY,
@@ -144,6 +144,13 @@ function lintKey(key: KeyConfig, at: ConfigPath, context: PolicyContext, report:
         help: 'Name a file with a public key as PEM or JWK, relative to the spec.',
       });
   }
+  if (public_key !== undefined && secret === undefined && secret_encoding !== undefined)
+    report({
+      ...KEY,
+      at: [...at, 'secret_encoding'],
+      message: `\`secret_encoding\` says how a shared secret is written, but \`${id}\` is a public key.`,
+      help: 'Remove `secret_encoding`, or set `secret` in place of `public_key`.',
+    });
   if (
     consumer !== undefined &&
     context.moreConsumers !== true &&
@@ -166,7 +173,11 @@ function readKey({ public_key = '', algorithm }: KeyConfig, context: PolicyConte
 /** Undefined for a key that cannot be used, which lint() reports. */
 function keySettings(key: KeyConfig, context: PolicyContext): KeySettings | undefined {
   const owner = key.consumer === undefined ? {} : { consumer: key.consumer };
-  if (key.secret !== undefined) return { id: key.id, algorithm: 'hmac-sha256', key: key.secret, ...owner };
+  if (key.secret !== undefined) {
+    const { secret_encoding = 'text' } = key;
+    const encoding = secret_encoding === 'text' ? {} : { secretEncoding: secret_encoding };
+    return { id: key.id, algorithm: 'hmac-sha256', key: key.secret, ...encoding, ...owner };
+  }
   const read = readKey(key, context);
   return typeof read === 'string' ? undefined : { id: key.id, algorithm: read.algorithm, key: read.jwk, ...owner };
 }

@@ -8,6 +8,7 @@ import {
   type SignatureAlgorithm,
   type SignatureKey,
 } from '../kits/http-signature/index.js';
+import type { SecretEncoding } from '../kits/secret-encoding.js';
 import { UnknownWork } from '../kits/unknown-work.js';
 import type { HttpSignatureSettings } from './schema.js';
 
@@ -16,6 +17,13 @@ export interface KnownKey {
   readonly key: SignatureKey;
   readonly consumer: ConsumerEntry | undefined;
   readonly credential: CredentialEntry | undefined;
+}
+
+/** What a credential for signatures has. */
+interface CredentialKey {
+  readonly algorithm: string;
+  readonly encoding?: SecretEncoding;
+  readonly key: PublicKeyJwk | string;
 }
 
 /** Prepared keys of consumers in each worker. */
@@ -36,9 +44,12 @@ export class Keys {
   constructor({ consumers, keys }: HttpSignatureSettings, host: PolicyHost) {
     this.#host = host;
     this.#consumers = consumers;
-    for (const { id, algorithm, key, consumer } of keys) {
+    for (const { id, algorithm, key, secretEncoding, consumer } of keys) {
       if (typeof key === 'object' && '$ref' in key) throw new TypeError('The secret is an unresolved reference.');
-      this.#own.set(id, { key: openKey(algorithm, key as PublicKeyJwk | string), consumer });
+      this.#own.set(id, {
+        key: openKey(algorithm, key as PublicKeyJwk | string, secretEncoding, `The key ${id}`),
+        consumer,
+      });
     }
     const counts: Record<string, number> = {};
     for (const { key } of this.#own.values()) counts[workOfKey(key)] = (counts[workOfKey(key)] ?? 0) + 1;
@@ -74,9 +85,9 @@ export class Keys {
 
   /** Undefined for a key that cannot be used, such as a secret that is too short. */
   #open({ name, data }: CredentialEntry): SignatureKey | undefined {
-    const { algorithm, key } = data as { readonly algorithm: string; readonly key: PublicKeyJwk | string };
+    const { algorithm, encoding, key } = data as unknown as CredentialKey;
     try {
-      return openKey(algorithm, key);
+      return openKey(algorithm, key, encoding);
     } catch (error) {
       const cause = error instanceof Error ? error.message : 'unknown';
       this.#host.logger.error('credential cannot be used', { credential: name, cause });

@@ -1,6 +1,7 @@
 /** Config of the http-signature policy. */
 import { type Infer, plainText, s, secretReference } from '../compile-kit.js';
 import { type PublicKeyJwk, SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../kits/http-signature/index.js';
+import { SECRET_ENCODINGS, type SecretEncoding } from '../kits/secret-encoding.js';
 
 const key = s.object({
   id: s.string({ nonEmpty: true }).describe('Key id (`keyid`) that signatures name.', 'partner-2027'),
@@ -10,6 +11,10 @@ const key = s.object({
     .optional(),
   secret: secretReference()
     .describe('Shared secret for `hmac-sha256`, at least 32 bytes: a reference.', '${env:PARTNER_SECRET}')
+    .optional(),
+  secret_encoding: s
+    .enum(...SECRET_ENCODINGS)
+    .describe('How the secret is written. Default: `text`.')
     .optional(),
   algorithm: s
     .enum(...SIGNATURE_ALGORITHMS)
@@ -76,6 +81,8 @@ export type KeySettings = {
   readonly algorithm: SignatureAlgorithm;
   /** A public key, or a shared secret. */
   readonly key: PublicKeyJwk | string | { readonly $ref: string };
+  /** Of a shared secret; absent: `text`. */
+  readonly secretEncoding?: SecretEncoding;
   readonly consumer?: string;
 };
 

@@ -66,6 +66,11 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
       severity: 'error',
       summary: 'The client of an upstream-auth policy is not complete',
     },
+    {
+      code: 'upstream-auth/secret-encoding',
+      severity: 'error',
+      summary: 'An upstream-auth policy has an encoding for a key that is not a shared secret',
+    },
     { code: 'upstream-auth/plain-http', severity: 'warning', summary: 'A token is fetched over plain http' },
     ...TEMPLATE_CODES.filter(({ code }) => code === 'template/unknown-variable'),
   ],
@@ -139,12 +144,13 @@ function kindOf(config: UpstreamAuthConfig): KindSettings | undefined {
   }
   if (aws !== undefined) return awsSettings(aws);
   if (signature === undefined) return undefined;
-  const { key, key_id, algorithm, components, digest, label, tag, lifetime } = signature;
+  const { key, key_id, algorithm, secret_encoding = 'text', components, digest, label, tag, lifetime } = signature;
   return {
     kind: 'signature',
     key,
     keyId: key_id,
     ...(algorithm === undefined ? {} : { algorithm }),
+    ...(secret_encoding === 'text' ? {} : { secretEncoding: secret_encoding }),
     components: [...new Set(components.map((name) => (name.startsWith('@') ? name : name.toLowerCase())))],
     digest,
     label,

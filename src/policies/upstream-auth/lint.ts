@@ -35,6 +35,7 @@ export function lintKinds(config: UpstreamAuthConfig, context: PolicyContext, re
   lintConsumers(config, context, report);
   lintServices(config, context, report);
   lintComponents(config, report);
+  lintSecretEncoding(config, report);
   lintAws(config, report);
   for (const key of ['oauth2', 'token_exchange'] as const) lintClient(config[key], key, report);
 }
@@ -144,4 +145,16 @@ function lintComponents({ signature }: UpstreamAuthConfig, report: Report): void
       help: 'Name a field, `@method`, `@target-uri`, `@authority`, `@scheme`, `@request-target`, `@path` or `@query`.',
     });
   }
+}
+
+function lintSecretEncoding({ signature }: UpstreamAuthConfig, report: Report): void {
+  if (signature?.secret_encoding === undefined || signature.algorithm === 'hmac-sha256') return;
+  report({
+    code: 'upstream-auth/secret-encoding',
+    severity: 'error',
+    at: ['signature', 'secret_encoding'],
+    message:
+      '`secret_encoding` says how a shared secret is written, but without `hmac-sha256` the key is a private key.',
+    help: 'Remove `secret_encoding`, or set `algorithm = "hmac-sha256"`.',
+  });
 }

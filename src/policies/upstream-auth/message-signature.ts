@@ -10,6 +10,7 @@ import {
   keyFault,
   makeInput,
   normalAuthority,
+  openSecret,
   type SignatureKey,
   type SignedRequest,
   sign,
@@ -73,9 +74,10 @@ export function signedAttempt(attempt: Attempt): SignedRequest {
   };
 }
 
-function openSigningKey({ key, algorithm }: SignatureSettings): SignatureKey {
+function openSigningKey({ key, algorithm, secretEncoding }: SignatureSettings): SignatureKey {
   const text = resolved(key, 'key');
-  const opened = algorithm === 'hmac-sha256' ? crypto.createSecretKey(Buffer.from(text)) : privateKeyOf(text);
+  const opened = algorithm === 'hmac-sha256' ? openSecret(text, secretEncoding) : privateKeyOf(text);
+  if (typeof opened === 'string') throw new Error(`The key cannot be used: ${opened}.`);
   const chosen = algorithm ?? usualAlgorithm(opened);
   const fault = isSignatureAlgorithm(chosen) ? keyFault(opened, chosen) : 'no algorithm takes a key of its kind';
   if (fault !== undefined) throw new Error(`The key cannot be used: ${fault}.`);

@@ -4,6 +4,7 @@ import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from '../kits/http-sign
 import { ALGORITHMS, type Algorithm } from '../kits/jose/keys.js';
 import type { ClientSettings } from '../kits/oauth-client/client.js';
 import { clientFields } from '../kits/oauth-client/schema.js';
+import { SECRET_ENCODINGS, type SecretEncoding } from '../kits/secret-encoding.js';
 import { AWS_SOURCES, type AwsSource } from './aws/source.js';
 import { type TemplateParts, template } from './templates.js';
 
@@ -79,6 +80,10 @@ const signature = s.object({
     .describe(
       'Algorithm. Default: the one that fits the key; for RSA keys `rsa-pss-sha512`. A shared secret needs `hmac-sha256`.',
     )
+    .optional(),
+  secret_encoding: s
+    .enum(...SECRET_ENCODINGS)
+    .describe('How the shared secret of `hmac-sha256` is written. Default: `text`.')
     .optional(),
   components: s
     .array(s.string({ nonEmpty: true }))
@@ -296,6 +301,8 @@ export type KindSettings =
       readonly key: Secret;
       readonly keyId: string;
       readonly algorithm?: SignatureAlgorithm;
+      /** Of a shared secret; absent: `text`. */
+      readonly secretEncoding?: SecretEncoding;
       readonly components: readonly string[];
       readonly digest: 'sha-256' | 'sha-512';
       readonly label: string;

@@ -1,5 +1,6 @@
 /** Keys in the text of files and specs, for compile parts, and as settings have them. */
 import * as crypto from 'node:crypto';
+import { type SecretEncoding, secretBytes } from '../secret-encoding.js';
 import {
   isSignatureAlgorithm,
   keyFault,
@@ -97,15 +98,27 @@ function jwkOf(key: crypto.KeyObject): PublicKeyJwk {
 }
 
 /**
- * A key as settings have it: a JWK, or the text of a shared secret. Throws for one that cannot be used; the message omits the key.
+ * A key as settings have it: a JWK, or the text of a shared secret in this encoding. Throws for one that cannot be used; the message
+ * has `name` and omits the key.
  */
-export function openKey(algorithm: string, key: PublicKeyJwk | string): SignatureKey {
+export function openKey(
+  algorithm: string,
+  key: PublicKeyJwk | string,
+  encoding?: SecretEncoding,
+  name = 'A signature key',
+): SignatureKey {
   if (!isSignatureAlgorithm(algorithm)) throw new Error(`The signature algorithm ${algorithm} is not supported.`);
   const opened =
     typeof key === 'string'
-      ? crypto.createSecretKey(Buffer.from(key))
+      ? openSecret(key, encoding)
       : crypto.createPublicKey(key['pem'] ?? { key: key as crypto.JsonWebKey, format: 'jwk' });
-  const fault = keyFault(opened, algorithm);
-  if (fault !== undefined) throw new Error(`A signature key cannot be used: ${fault}.`);
+  const fault = typeof opened === 'string' ? opened : keyFault(opened, algorithm);
+  if (typeof opened === 'string' || fault !== undefined) throw new Error(`${name} cannot be used: ${fault}.`);
   return { algorithm, key: opened };
+}
+
+/** A shared secret; or what is wrong: a phrase, which omits it. */
+export function openSecret(text: string, encoding: SecretEncoding = 'text'): crypto.KeyObject | string {
+  const bytes = secretBytes(text, encoding);
+  return bytes === undefined ? `the secret is not ${encoding}` : crypto.createSecretKey(bytes);
 }
