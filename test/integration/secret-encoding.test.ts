@@ -55,6 +55,17 @@ policies = ["signed"]
   return spec;
 }
 
+/** The diagnostics of a start with this secret. */
+async function rejection(spec: string, secret: string): Promise<string> {
+  try {
+    await (await Gateway.start({ spec, env: { ENCODED: secret }, inline: true, adminSocket: false })).close();
+  } catch (error) {
+    if (error instanceof StartError) return error.diagnostics;
+    throw error;
+  }
+  return 'it started';
+}
+
 const signer = new Signer({ keyid: 'test-shared-secret', key: KEYS['test-shared-secret'].key });
 
 for (const { where, keys, at } of PLACES) {
@@ -67,21 +78,17 @@ for (const { where, keys, at } of PLACES) {
     assert.is((await call(`${url}/foo`, { headers: { ...wrong } })).status, 401);
   });
 
-  test(`${where} that is not base64 is reported at its place, without the value`, async () => {
-    const env = { ENCODED: 'no-base64-'.repeat(4) };
-    const error = await Gateway.start({ spec: place(keys), env, inline: true, adminSocket: false }).then(
-      async (gateway) => {
-        await gateway.close();
-        return undefined;
-      },
-      (error: unknown) => error,
-    );
-    assert.instance(error, StartError);
-    const { diagnostics } = error as StartError;
-    assert.match(diagnostics, 'is not base64.');
-    assert.match(diagnostics, at);
-    assert.not.match(diagnostics, 'no-base64');
-  });
+  for (const [what, value, said] of [
+    ['is not base64', 'no-base64-'.repeat(4), /is not base64\./],
+    ['is too short', 'c2VjcmV0', /has 6 bytes/],
+  ] as const) {
+    test(`${where} that ${what} is reported at its place, without the value`, async () => {
+      const diagnostics = await rejection(place(keys), value);
+      assert.match(diagnostics, said);
+      assert.match(diagnostics, at);
+      assert.not.match(diagnostics, value);
+    });
+  }
 }
 
 test.run();

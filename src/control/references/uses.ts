@@ -1,5 +1,6 @@
 /** Where the references of a program are used, and whether their values are valid there. */
 import type { CredentialEntry, Json, PolicyEntry, Program, RefString, SourceRef } from '../../bundle/types.js';
+import { LEAST_SECRET } from '../../policies/kits/http-signature/algorithms.js';
 import { SECRET_ENCODINGS, secretBytes } from '../../policies/kits/secret-encoding.js';
 import { PASSWORD_HASH } from '../../spec/consumer.js';
 import { addressProblem, urlProblem } from '../../spec/entities.js';
@@ -215,11 +216,16 @@ const checkPassword: Check = (value) =>
 function checkSecret(data: Json | undefined): Check {
   const written = typeof data === 'object' && data !== null && 'encoding' in data ? data['encoding'] : undefined;
   const encoding = SECRET_ENCODINGS.find((one) => one === written) ?? 'text';
-  return (value) =>
-    checkLine(value) ??
-    (secretBytes(value, encoding) === undefined
-      ? { message: `is not ${encoding}`, help: 'Write the secret as `secret_encoding` says, or change that.' }
-      : undefined);
+  return (value) => {
+    const line = checkLine(value);
+    if (line !== undefined) return line;
+    const bytes = secretBytes(value, encoding)?.length;
+    if (bytes === undefined)
+      return { message: `is not ${encoding}`, help: 'Write the secret as `secret_encoding` says, or change that.' };
+    if (bytes >= LEAST_SECRET) return undefined;
+    const help = 'Make a new secret, such as by `openssl rand -hex 32`.';
+    return { message: `has ${bytes} bytes, and a shared secret needs at least ${LEAST_SECRET}`, help };
+  };
 }
 
 const checkVariable: Check = (value) =>
