@@ -43,7 +43,8 @@ export class Chromium {
       `--user-data-dir=${folder}`,
       'about:blank',
     ];
-    const child = spawn(path, [...options, ...more], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // A group of its own, so that close() ends its helper processes too: they write into the folder.
+    const child = spawn(path, [...options, ...more], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
     const url = await new Promise<string>((resolve, reject) => {
       let text = '';
       const timer = setTimeout(() => reject(new Error(`chromium does not start: ${text.slice(0, 500)}`)), 30_000);
@@ -99,9 +100,11 @@ export class Chromium {
   }
 
   async close(): Promise<void> {
-    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
+    const { pid, exitCode, signalCode } = this.#process;
+    const runs = pid !== undefined && exitCode === null && signalCode === null;
+    const ended = runs ? new Promise((resolve) => this.#process.once('exit', resolve)) : undefined;
     this.#socket.close();
-    this.#process.kill('SIGKILL');
+    if (runs) process.kill(-pid, 'SIGKILL');
     await ended;
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
   }
