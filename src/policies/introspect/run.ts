@@ -46,7 +46,7 @@ class IntrospectPolicy implements PolicyInstance {
   readonly #decision: BearerDecision;
 
   constructor(settings: IntrospectSettings, host: PolicyHost) {
-    const { header, scheme, query, forward, dpop, signed, resource } = settings;
+    const { query, dpop, signed, resource } = settings;
     this.#settings = settings;
     this.#host = host;
     const jose = openJose();
@@ -59,12 +59,11 @@ class IntrospectPolicy implements PolicyInstance {
     this.#answers = new BearerAnswers({ ...settings, ...metadata }, this.#places);
     this.#sender = new SenderCheck(settings, host, jose, this.#answers);
     this.#decision = new BearerDecision(settings, this.#answers, host);
-    const proof = dpop === undefined || forward ? [] : ['dpop'];
-    this.requestFields = [...(header === undefined || forward ? [] : [header]), ...proof];
-    // With a scheme, a credential of another scheme stays in the field.
-    this.clientFields = scheme === undefined ? this.requestFields : proof;
-    this.passedFields = header === undefined || !forward ? [] : [header];
-    this.secretParams = query === undefined ? [] : [query];
+    const fields = this.#places.declaredFields();
+    this.requestFields = fields.requestFields;
+    this.clientFields = fields.clientFields;
+    this.passedFields = fields.passedFields;
+    this.secretParams = fields.secretParams;
     if (query !== undefined || dpop?.nonce !== undefined)
       this.after = (exchange, reply) => this.#replied(exchange, reply);
   }
@@ -91,9 +90,7 @@ class IntrospectPolicy implements PolicyInstance {
   }
 
   strip(exchange: Exchange): void {
-    if (this.#settings.forward) return;
     this.#places.strip(exchange);
-    if (this.#settings.dpop !== undefined) this.#places.stripDpop(exchange);
   }
 
   #replied(exchange: Exchange, reply: Reply): undefined {

@@ -54,7 +54,7 @@ class JwtPolicy implements PolicyInstance {
   readonly #pending = new Map<string, Promise<Verdict>>();
 
   constructor(settings: JwtSettings, host: PolicyHost) {
-    const { header, scheme, query, forward, dpop, trusted, revocations, resource } = settings;
+    const { query, dpop, trusted, revocations, resource } = settings;
     this.#settings = settings;
     this.#host = host;
     const jose = openJose();
@@ -67,12 +67,11 @@ class JwtPolicy implements PolicyInstance {
     this.#answers = new BearerAnswers({ ...settings, ...metadata, scope }, this.#places);
     this.#decision = new BearerDecision(settings, this.#answers, host);
     this.#sender = new SenderCheck(settings, host, jose, this.#answers);
-    const proof = dpop === undefined || forward ? [] : ['dpop'];
-    this.requestFields = [...(header === undefined || forward ? [] : [header]), ...proof];
-    // With a scheme, a credential of another scheme stays in the field.
-    this.clientFields = scheme === undefined ? this.requestFields : proof;
-    this.passedFields = header === undefined || !forward ? [] : [header];
-    this.secretParams = query === undefined ? [] : [query];
+    const fields = this.#places.declaredFields();
+    this.requestFields = fields.requestFields;
+    this.clientFields = fields.clientFields;
+    this.passedFields = fields.passedFields;
+    this.secretParams = fields.secretParams;
     if (query !== undefined || dpop?.nonce !== undefined)
       this.after = (exchange, reply) => this.#replied(exchange, reply);
   }
@@ -102,9 +101,7 @@ class JwtPolicy implements PolicyInstance {
   }
 
   strip(exchange: Exchange): void {
-    if (this.#settings.forward) return;
     this.#places.strip(exchange);
-    if (this.#settings.dpop !== undefined) this.#places.stripDpop(exchange);
   }
 
   #replied(exchange: Exchange, reply: Reply): undefined {

@@ -1,5 +1,5 @@
 /** Where a token is in a request: in a header field, a cookie or a query parameter. */
-import type { Exchange, Reply } from '../../contract.js';
+import type { Exchange, PolicyInstance, Reply } from '../../contract.js';
 import { afterScheme, takeQueryParam } from '../../run-kit.js';
 import { cookieField, cookieValues, withoutCookie } from '../cookies.js';
 
@@ -11,15 +11,28 @@ export type PlaceSettings = {
   readonly query?: string;
 };
 
+/** How a policy takes a token. */
+export type TokenSettings = PlaceSettings & {
+  /** Whether the target gets the token too. Default: false. */
+  readonly forward?: boolean;
+  /** Present: also with the scheme `DPoP`, and a proof. */
+  readonly dpop?: object;
+};
+
+/** What a policy with these settings declares, as PolicyInstance describes it. */
+type DeclaredFields = Required<
+  Pick<PolicyInstance, 'requestFields' | 'clientFields' | 'passedFields' | 'secretParams'>
+>;
+
 /** Several tokens: gw does not choose one. */
 export const SEVERAL = Symbol('several tokens');
 
 export class TokenPlaces {
-  readonly #settings: PlaceSettings;
+  readonly #settings: TokenSettings;
   /** In lower case. */
   readonly #scheme: string | undefined;
 
-  constructor(settings: PlaceSettings) {
+  constructor(settings: TokenSettings) {
     this.#settings = settings;
     this.#scheme = settings.scheme?.toLowerCase();
   }
@@ -31,8 +44,22 @@ export class TokenPlaces {
     return token?.includes(',') === true ? SEVERAL : token;
   }
 
+  declaredFields(): DeclaredFields {
+    const { header, scheme, query, forward = false, dpop } = this.#settings;
+    const proof = dpop === undefined || forward ? [] : ['dpop'];
+    const fields = header === undefined ? [] : [header];
+    const requestFields = forward ? proof : [...fields, ...proof];
+    return {
+      requestFields,
+      // With a scheme, a credential of another scheme stays in the field.
+      clientFields: scheme === undefined ? requestFields : proof,
+      passedFields: forward ? fields : [],
+      secretParams: query === undefined ? [] : [query],
+    };
+  }
+
   /** Removes a token with the scheme `DPoP`, and the proof. */
-  stripDpop(exchange: Exchange): void {
+  #stripDpop(exchange: Exchange): void {
     exchange.headers.remove('dpop');
     if (this.findDpop(exchange) !== undefined) exchange.headers.remove('authorization');
   }
@@ -64,8 +91,14 @@ export class TokenPlaces {
     return this.#scheme === undefined ? value : afterScheme(value, this.#scheme);
   }
 
-  /** Removes the token from every place. */
+  /** Removes the token from every place, and its proof, unless the target gets them too. */
   strip(exchange: Exchange): void {
+    if (this.#settings.forward === true) return;
+    this.#stripToken(exchange);
+    if (this.#settings.dpop !== undefined) this.#stripDpop(exchange);
+  }
+
+  #stripToken(exchange: Exchange): void {
     const { header, cookie, query } = this.#settings;
     const field = header === undefined ? undefined : exchange.headers.get(header);
     if (header !== undefined && field !== undefined && this.#tokenIn(field) !== undefined)
