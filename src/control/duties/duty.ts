@@ -8,6 +8,7 @@ import { reasonOf } from '../../reason.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import type { DutyFetch } from './fetch.js';
+import { RunFacts } from './run-facts.js';
 
 /** Milliseconds after which a run that has not settled is abandoned. */
 export const RUN_LIMIT_MS = 60_000;
@@ -50,15 +51,7 @@ export class Duty {
   /** Resolves with the end of the first run: undefined if it succeeded, else why it failed. */
   readonly first: Promise<string | undefined>;
   #firstDone: (cause: string | undefined) => void = () => {};
-  readonly #facts = {
-    active: false,
-    runs: 0,
-    failures: 0,
-    lastSuccess: null as number | null,
-    nextRun: null as number | null,
-    lastError: null as { at: number; cause: string } | null,
-    failing: false,
-  };
+  readonly #facts = new RunFacts();
 
   /** Creates the instance; start() begins. Throws what the instance's constructor throws. `last`: the value to begin with. */
   constructor(
@@ -184,10 +177,7 @@ export class Duty {
   }
 
   #succeeded(next: number | undefined): void {
-    const facts = this.#facts;
-    facts.lastSuccess = this.#world.clock.now();
-    if (facts.failing) this.#log('info', 'duty succeeds again');
-    facts.failing = false;
+    if (this.#facts.succeeded(this.#world.clock.now())) this.#log('info', 'duty succeeds again');
     this.#backoff.reset();
     this.#firstDone(undefined);
     // A value that is not a number is a fault of the policy: it waits as long as after a failure.
@@ -195,10 +185,7 @@ export class Duty {
   }
 
   #failed(cause: string): void {
-    const facts = this.#facts;
-    facts.failures++;
-    facts.failing = true;
-    facts.lastError = { at: this.#world.clock.now(), cause };
+    this.#facts.failed(this.#world.clock.now(), cause);
     const wait = this.#backoff.next();
     this.#log('warn', 'duty failed', { cause, retryMs: wait });
     this.#firstDone(cause);

@@ -6,6 +6,7 @@ import { Backoff } from '../../delay.js';
 import { reasonOf } from '../../reason.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import type { DutyWorld } from '../duties/duty.js';
+import { RunFacts } from '../duties/run-facts.js';
 import { type VaultClient, VaultRefusal, type VaultSecret, type VaultToken } from './client.js';
 
 /** Requests at the same time. */
@@ -30,15 +31,7 @@ export class VaultSession {
   #login: Promise<VaultToken> | undefined;
   #polling: () => void = () => {};
   #renewing: () => void = () => {};
-  readonly #facts = {
-    active: false,
-    runs: 0,
-    failures: 0,
-    lastSuccess: null as number | null,
-    nextRun: null as number | null,
-    lastError: null as { at: number; cause: string } | null,
-    failing: false,
-  };
+  readonly #facts = new RunFacts();
 
   /** `changed`: a secret in use has another value. `ending`: ends its requests; the session aborts it when it closes. */
   constructor(client: VaultClient, refresh: number, world: DutyWorld, changed: () => void, ending: AbortController) {
@@ -110,20 +103,15 @@ export class VaultSession {
 
   #note(failure: unknown): void {
     const { clock, log } = this.#world;
-    const facts = this.#facts;
-    facts.runs++;
+    const now = clock.now();
+    this.#facts.runs++;
     if (failure === undefined) {
-      if (facts.failing) log.info('vault can be read again');
-      facts.failing = false;
-      facts.lastSuccess = clock.now();
+      if (this.#facts.succeeded(now)) log.info('vault can be read again');
       this.#backoff.reset();
       return;
     }
     const cause = reasonOf(failure);
-    if (!facts.failing) log.warn('vault cannot be read, the last values stay in use', { cause });
-    facts.failures++;
-    facts.failing = true;
-    facts.lastError = { at: clock.now(), cause };
+    if (!this.#facts.failed(now, cause)) log.warn('vault cannot be read, the last values stay in use', { cause });
   }
 
   /** Reads paths, a few at the same time. */
