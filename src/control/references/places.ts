@@ -1,5 +1,6 @@
 /** Finds where entities are written: from a key to the line of the spec, also for a bundle without the spec's text. */
 import type { Program, SourceRef } from '../../bundle/types.js';
+import { positionAt } from '../../lint/edits.js';
 import type { Span } from '../../schema/diagnostic.js';
 import type { SourceFile } from '../../spec/model.js';
 import { startOf } from '../codes.js';
@@ -48,16 +49,9 @@ export class Places {
     const position = (column: number) => ({ offset: before + column, line, column: column + 1 });
     const inside = text === undefined || text === '' ? -1 : found.text.indexOf(text, before);
     if (inside >= 0) {
-      const end = inside + (text?.length ?? 0);
-      return { file, start: positionAt(found.text, inside), end: positionAt(found.text, end) };
+      const start = positionAt(found.text, inside);
+      return { file, start, end: positionAt(found.text, inside + (text?.length ?? 0), start) };
     }
     return { file, start: position(whole.length - whole.trimStart().length), end: position(whole.trimEnd().length) };
   }
-}
-
-/** The position at an offset, in UTF-16 code units. */
-export function positionAt(text: string, offset: number): Span['start'] {
-  const before = text.slice(0, offset);
-  const line = before.split('\n').length;
-  return { offset, line, column: offset - (before.lastIndexOf('\n') + 1) + 1 };
 }

@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { listReferences, resolveReferences } from '../../bundle/references.js';
 import type { PolicyEntry, Program, RefString, VaultEntry } from '../../bundle/types.js';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
+import { positionAt } from '../../lint/edits.js';
 import { errnoCode, reasonOf } from '../../reason.js';
 import { type Reference, splitReferences } from '../../reference-syntax.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
@@ -12,7 +13,7 @@ import { controlError, startOf } from '../codes.js';
 import type { RunSettings } from '../managed/process.js';
 import type { Reads } from '../watch/reads.js';
 import { Pems, plain } from './pems.js';
-import { Places, positionAt } from './places.js';
+import { Places } from './places.js';
 import { type ReferenceUse, usesOf } from './uses.js';
 
 const SECRET = { maxBytes: INPUT_LIMITS.secret };
