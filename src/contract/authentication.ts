@@ -65,7 +65,7 @@ export interface Refused {
    */
   readonly wait?: number;
   /**
-   * False: the credential is genuine, but not valid any more or not for this request, so it is no attempt to guess one. A 401
+   * False: the credential is genuine, but not valid any more or not for this request, so it does not count as a guess. A 401
    * counts as a failed attempt of the client's address otherwise.
    */
   readonly counts?: false;

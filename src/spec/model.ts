@@ -168,7 +168,7 @@ export interface RouteModel {
 /** A request that a policy answers itself, as a route. */
 export type PolicyRouteModel = RouteModel & Required<Pick<RouteModel, 'owner'>>;
 
-/** The consumers of the files that `consumers` names. They are no part of a bundle. */
+/** The consumers of the files that `consumers` names. A bundle does not contain them. */
 export interface StoredConsumers {
   readonly size: number;
   /** The files, by absolute path, sorted. */

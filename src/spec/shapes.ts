@@ -117,7 +117,7 @@ export const rootShape = s.object({
     .default([]),
   consumers: includeShape
     .describe(
-      'Files of consumers, relative to the root spec: paths or patterns. `.jsonl` files are JSON lines, others TOML. They are no part of a bundle.',
+      'Files of consumers, relative to the root spec: paths or patterns. `.jsonl` files are JSON lines, others TOML. A bundle does not contain them.',
       ['consumers/*.toml'],
     )
     .default([]),

@@ -16,7 +16,7 @@ type Members = { readonly [name: string]: Json };
 const isMembers = (value: unknown): value is Members =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** The verdict of an answer with status 200; undefined if it is no answer of the API. `checks`: their number, 0 for one alone. */
+/** The verdict of an answer with status 200; undefined if it is not an answer of the API. `checks`: their number, 0 for one alone. */
 export function verdictOf(
   bytes: Uint8Array,
   checks: number,

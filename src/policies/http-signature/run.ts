@@ -185,7 +185,7 @@ class HttpSignature implements PolicyInstance {
     return { ...PROBLEMS.invalid, detail, ...this.#challenge(hasBody) };
   }
 
-  /** The signature itself is valid, so the request is no attempt to guess a key. */
+  /** The signature itself is valid, so the request does not count as a guess of a key. */
   #genuine(exchange: Exchange, fault: string): Refused {
     return { ...this.#invalid(exchange, fault), counts: false };
   }

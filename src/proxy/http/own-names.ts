@@ -54,7 +54,7 @@ export const isCaller = (name: string): boolean => name.startsWith('x-consumer-'
 
 /**
  * Whether a target could take a name for a field that gw writes or interprets, or that policies write (`written`): many read `_` and `-`
- * as the same (CGI, WSGI, Rack, PHP), and some every other character that is no letter and no digit (lighttpd). A name in `written` that
+ * as the same (CGI, WSGI, Rack, PHP), and some every other character that is neither a letter nor a digit (lighttpd). A name in `written` that
  * itself has such a character is one that a policy asks clients for.
  */
 export function isAlias(name: string, written: ReadonlySet<string>): boolean {

@@ -70,7 +70,7 @@ function lineOf(text: string, consumer: string): Line {
 function lineWith(text: string, part: string, consumer: string): Line | undefined {
   for (let at = text.indexOf(part); at >= 0; ) {
     const first = text.lastIndexOf('\n', at) + 1;
-    // A byte order mark is no part of the JSON.
+    // A byte order mark does not belong to the JSON.
     const start = first === 0 && text.startsWith('\uFEFF') ? 1 : first;
     const found = text.indexOf('\n', at);
     const end = found < 0 ? text.length : text[found - 1] === '\r' ? found - 1 : found;
