@@ -1,9 +1,11 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { WAYS } from '../../../src/state/limits/layout.js';
 import { LimitTable } from '../../../src/state/limits/table.js';
 import type { LimitRate } from '../../../src/state/types.js';
 import { seeded } from '../../support/random.js';
 
+/** With WAYS slots all keys are in one group; with more, the hash decides, which is another one each time. */
 const make = (slots = 256): LimitTable => new LimitTable(LimitTable.allocate({ slots }));
 
 /** The reference: theoretical arrival times with exact integers, in units of 1 / capacity milliseconds. */
@@ -218,10 +220,10 @@ test('drained keys make room without loss; live ones only when they must, the ne
 });
 
 test('many keys of one limit free no exhausted key of another', () => {
-  const table = make(256);
+  const table = make(WAYS);
   const login = table.limiter('login');
   const five = { capacity: 5, periodMs: 60_000 };
-  const victims = Array.from({ length: 40 }, (_, at) => `victim ${at}`);
+  const victims = Array.from({ length: WAYS / 2 }, (_, at) => `victim ${at}`);
   for (const key of victims) login.take(key, five, 5, 0);
   const cheap = table.limiter('cheap');
   const daily = { capacity: 1000, periodMs: 86_400_000 };
@@ -233,13 +235,13 @@ test('many keys of one limit free no exhausted key of another', () => {
 });
 
 test('a limit under a flood of another one still counts its new keys', () => {
-  const table = make(256);
+  const table = make(WAYS);
   const daily = { capacity: 1000, periodMs: 86_400_000 };
   const cheap = table.limiter('cheap');
   for (let at = 0; at < 5000; at++) cheap.take(`flood ${at}`, daily, 1000, 0);
   const login = table.limiter('login');
   const five = { capacity: 5, periodMs: 60_000 };
-  const keys = Array.from({ length: 24 }, (_, at) => `caller ${at}`);
+  const keys = Array.from({ length: WAYS / 2 }, (_, at) => `caller ${at}`);
   for (let round = 0; round < 5; round++) {
     for (const key of keys) assert.ok(login.take(key, five, 1, 0).allowed);
     for (let at = 0; at < 500; at++) cheap.take(`more ${round} ${at}`, daily, 1000, 0);
