@@ -1,0 +1,78 @@
+/**
+ * Contents with bodies, such as whole replies, that all workers share. Memory answers at once; a tier on disk or over a network
+ * answers with a promise. No method throws or rejects: an error of a store is a miss, and is counted.
+ */
+import type { Json } from '../../bundle/types.js';
+
+/** What is known about a content besides its bytes. */
+export interface ContentFacts {
+  /** Milliseconds since 1970 at which it is of no more use to its owner; Infinity for never. */
+  readonly expiresAt: number;
+  /** Absolute URL that it belongs to, for purges; '' for none. */
+  readonly url: string;
+  /** Name of the route that stored it, for purges. */
+  readonly route: string;
+  /** For purges by tag. */
+  readonly tags: readonly string[];
+  /** What the owner keeps: status and fields of a reply. */
+  readonly data: Json;
+}
+
+/** A content that a store holds. It is pinned: its bytes stay valid until release(). */
+export interface Content {
+  readonly key: string;
+  /** The same object for all readers of a worker: not to be changed. */
+  readonly facts: ContentFacts;
+  /** The body, in one piece if the store could place it so: views of shared memory, not copies. Empty for no body. */
+  readonly parts: readonly Buffer[];
+  /** Bytes of the body. */
+  readonly length: number;
+  /** A soft purge has marked it: it must be validated before its use. */
+  readonly soft: boolean;
+  /** The bytes are not read any more. Idempotent. */
+  release(): void;
+}
+
+/** Takes the body of a new content. Nothing of it can be read before commit(). */
+export interface ContentWriter {
+  /** Copies a part of the body. Returns false if the content does not fit: it is given up, and further calls do nothing. */
+  write(bytes: Uint8Array): boolean;
+  /** The body is complete: the content takes the place of an older one with its key. No effect after a purge that it belongs to. */
+  commit(): void;
+  /** Idempotent; no effect after commit(). */
+  abort(): void;
+}
+
+/** What a purge removes. */
+export type ContentSelector =
+  | { readonly by: 'all' }
+  /** `value`: exact URL, or with a final `*` all that begin with it. */
+  | { readonly by: 'url' | 'route' | 'tag'; readonly value: string };
+
+/** The contents of one owner. */
+export interface ContentStore {
+  /** Undefined: there is none. */
+  get(key: string): Content | undefined | Promise<Content | undefined>;
+  /**
+   * Begins a new content. `length`: bytes of its body, -1 if unknown. Undefined: it is not admitted, too large, or there is no room.
+   */
+  put(key: string, facts: ContentFacts, length: number): ContentWriter | undefined;
+  /** Replaces the facts of a content that is still stored; its body stays. */
+  refresh(content: Content, facts: ContentFacts): void | Promise<void>;
+  delete(key: string): void | Promise<void>;
+  /** Removes contents or, if `soft`, marks them. Resolves with their number. Contents that are being written are included. */
+  purge(selector: ContentSelector, soft: boolean): number | Promise<number>;
+}
+
+/** Bounds and tiers of the contents of one owner. */
+export interface ContentOptions {
+  /** Largest body in bytes. */
+  readonly maxEntry: number;
+  /** Keep contents on disk too, so that they survive a restart. */
+  readonly disk: boolean;
+}
+
+/** All contents of a gateway, across workers and generations: an identity keeps its contents. */
+export interface ContentSpace {
+  store(identity: string, options: ContentOptions): ContentStore;
+}
