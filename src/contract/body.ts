@@ -33,6 +33,11 @@ export interface StageOut extends BodyOut {
    * call: once the output was full, gw resumes the source when it has room, unless the stage has set onWritable().
    */
   resume(): void;
+  /**
+   * The stage cannot read its input: like fail(), but the error is that of the body (`upstream/unreadable` of a reply,
+   * `request/unreadable` of a request) and not of the policy.
+   */
+  refuse(cause: string): void;
 }
 
 /** Changes a body while it streams. One object for each body. It writes only after its first write() or end(). */

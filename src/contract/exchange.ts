@@ -32,6 +32,18 @@ export interface Exchange {
   readonly path: string;
   /** Raw query without '?'; '' for none. Assign to change what the target gets. */
   query: string;
+  /**
+   * Path that the target gets, after that of its URL: the normalised path, or what `strip_prefix` or `rewrite` of the route or a
+   * policy makes of it. '' if only the path of the URL is left; undefined if the route's rewrite cannot be sent.
+   */
+  readonly targetPath: string | undefined;
+  /**
+   * Sets that, in place of what the route makes of the path; the query stays. The path is normalised. Returns false, and changes
+   * nothing, if it cannot be sent: a dot segment, or what `[normalize]` refuses.
+   */
+  setTargetPath(path: string): boolean;
+  /** URL of the target that the last attempt went to; null before the first one. */
+  readonly target: string | null;
   readonly remoteAddress: string;
   readonly scheme: 'http' | 'https';
   /** Name of the listener that received it. */

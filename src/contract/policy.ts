@@ -89,9 +89,10 @@ export interface PolicyInstance {
   after?(exchange: Exchange, reply: Reply): Awaitable<Reply | undefined>;
   /**
    * Whether the reply hooks below apply to this reply. Default: to every one. Called for replies that have a body, and for
-   * those that would have one (HEAD), which then lose Content-Length and ETag.
+   * those that would have one (HEAD), which then lose Content-Length and ETag. `stream`: only replyStage() does, and the body is not
+   * collected.
    */
-  readsReply?(exchange: Exchange, reply: Reply): boolean;
+  readsReply?(exchange: Exchange, reply: Reply): boolean | 'stream';
   /** The whole body, as the steps further in left it. Returns another reply, another body, or undefined to keep both. */
   onReplyBody?(exchange: Exchange, reply: Reply, body: Uint8Array): Awaitable<Reply | Uint8Array | undefined>;
   /** A stage for the reply's body on its way to the client; undefined for none. */

@@ -1,8 +1,17 @@
 /** An exchange for tests, without a connection. */
-import type { ConsumerEntry } from '../bundle/types.js';
+import { normalizePath } from '../bundle/normalize.js';
+import type { ConsumerEntry, NormalizeEntry } from '../bundle/types.js';
 import type { Claims, Decision, Exchange } from '../contract/index.js';
 import { HeaderMap } from '../policies/run-kit/fields.js';
 import { decodeQuery, takeQueryParam } from '../policies/run-kit/queries.js';
+
+/** As a spec without `[normalize]` has them for paths that are rewritten. */
+const REWRITE_RULES: NormalizeEntry = {
+  encodedSlashes: 'refuse',
+  doubleSlashes: 'merge',
+  trailingSlash: 'strict',
+  dotSegments: 'refuse',
+};
 
 /** A request of a test. */
 export interface TestRequest {
@@ -36,6 +45,13 @@ export function testExchange(request: TestRequest, id: string, now: number): Exc
     host: headers.get('host') ?? 'localhost',
     path,
     query,
+    targetPath: path,
+    setTargetPath(given) {
+      const normal = normalizePath(given, REWRITE_RULES);
+      if (normal !== undefined) (this as { targetPath: string | undefined }).targetPath = normal;
+      return normal !== undefined;
+    },
+    target: 'http://127.0.0.1:4001',
     remoteAddress: address,
     scheme: 'http',
     listener: 'main',

@@ -162,8 +162,9 @@ async function replyBody(
   let reply = given;
   let body = bytesIn(reply);
   const bodiless = reply.body === null || exchange.method === 'HEAD' || reply.status === 204 || reply.status === 304;
-  if (bodiless || policy.readsReply?.(exchange, reply) === false) return { reply, body };
-  if (policy.onReplyBody !== undefined && options.collects.reply) {
+  const wanted = bodiless ? false : policy.readsReply?.(exchange, reply);
+  if (wanted === false) return { reply, body };
+  if (policy.onReplyBody !== undefined && options.collects.reply && wanted !== 'stream') {
     points.pass();
     const result = await policy.onReplyBody(exchange, reply, body);
     if (result instanceof Uint8Array) body = result;
@@ -250,6 +251,11 @@ class Output implements StageOut {
   fail(cause: string): void {
     this.done = true;
     this.#settle.reject(new Error(`the stage failed: ${cause}`));
+  }
+
+  refuse(cause: string): void {
+    this.done = true;
+    this.#settle.reject(new Error(`the stage cannot read its input: ${cause}`));
   }
 
   onWritable(callback: () => void): void {

@@ -38,6 +38,9 @@ class Sink implements StageOut {
     this.done = true;
     this.failed = cause;
   }
+  refuse(cause: string): void {
+    this.fail(cause);
+  }
   onWritable(callback: () => void): void {
     this.#writable = callback;
   }

@@ -151,7 +151,7 @@ test('beyond max_streams replies are sent as they are, until a stream ends', () 
   const on = exchange({ headers: [['accept-encoding', 'gzip']] });
   const reply = new BytesReply(200, { headers: new HeaderMap([['content-type', 'text/plain']]), body: LONG });
   policy.after?.(on, reply);
-  const out = { write: () => true, end: () => {}, fail: () => {}, onWritable: () => {}, resume: () => {} };
+  const out = { write: () => true, end: () => {}, fail() {}, refuse() {}, onWritable() {}, resume() {} };
   const stage = policy.replyStage?.(on, reply, out);
   assert.ok(stage);
   const second = run(policy, {});

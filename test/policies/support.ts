@@ -196,6 +196,13 @@ export function exchange(given: Given = {}): Exchange {
     host: 'api.example.com',
     path: given.path ?? '/orders/1',
     query: given.query ?? '',
+    targetPath: given.path ?? '/orders/1',
+    setTargetPath(path) {
+      const refused = /\/\.{1,2}(\/|$)/.test(path) || !path.startsWith('/');
+      if (!refused) (this as { targetPath: string | undefined }).targetPath = path;
+      return !refused;
+    },
+    target: 'http://127.0.0.1:4001',
     remoteAddress: given.remoteAddress ?? '192.0.2.1',
     scheme: 'http',
     listener: 'main',

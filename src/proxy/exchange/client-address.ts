@@ -83,3 +83,9 @@ function hostOf(elements: readonly ForwardedElement[], trusted: number): string 
   }
   return host;
 }
+
+const MAX_GIVEN_ID = 128;
+
+/** The `x-request-id` of a trusted proxy; undefined if it is not one that gw can pass on. */
+export const acceptedId = (id: string | undefined): string | undefined =>
+  id !== undefined && id.length <= MAX_GIVEN_ID && /^[\x21-\x7e]+$/.test(id) ? id : undefined;

@@ -21,6 +21,8 @@ export class DetachedExchange implements Exchange {
   readonly host = '';
   readonly path = '';
   query = '';
+  readonly targetPath = '';
+  readonly target = null;
   readonly remoteAddress = '';
   readonly scheme = 'http';
   readonly listener = '';
@@ -43,6 +45,11 @@ export class DetachedExchange implements Exchange {
 
   /** `id`: of the call. */
   constructor(readonly id: string) {}
+
+  /** There is no request that a target could get. */
+  setTargetPath(): boolean {
+    return false;
+  }
 
   received(): undefined {
     return undefined;

@@ -20,7 +20,7 @@ import type { ErrorSlug } from '../errors/errors.js';
 import type { RequestFields } from '../http/fields.js';
 import { isForwarding } from '../http/own-names.js';
 import { FORWARDING, Seen } from '../http/seen.js';
-import { isForwardedUpgrade } from '../http/upgrades.js';
+import { asksForUpgrade } from '../http/upgrades.js';
 import type { ShowAttempt } from '../upstream/call/attempt.js';
 import type { Attached, CallParent, SignedCall } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
@@ -29,14 +29,14 @@ import { ExchangeBodies } from './body/exchange-bodies.js';
 import type { ReplyReceiver } from './body/types.js';
 import { discard } from './chain/replies.js';
 import type { ChainedExchange, Step } from './chain/step.js';
-import { forwardingOf } from './client-address.js';
+import { acceptedId, forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
 import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription } from './request-description.js';
+import { decodedParam, normalTargetPath, targetPath } from './target-path.js';
 import { streamLength } from './target-reply.js';
 
-const MAX_GIVEN_ID = 128;
 /** Ends an exchange that cannot continue: the driver. */
 export interface FailureHandler {
   fail(exchange: GwExchange, error: ErrorSlug, cause: string): void;
@@ -51,6 +51,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   /** As sent until the match, then normalized. */
   path: string;
   query: string;
+  /** Path for the target, set by a policy. */
+  givenPath: string | undefined = undefined;
   /** Sent with `?` and an empty query. */
   readonly bareQuery: boolean;
   readonly remoteAddress: string;
@@ -171,7 +173,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
       this.remoteAddress = forwarding.client;
       this.scheme = forwarding.scheme;
       this.forwardedHost = forwarding.host;
-      this.id = this.#givenId() ?? host.newId();
+      const given = seen & Seen.RequestId ? headers.received('x-request-id') : undefined;
+      this.id = acceptedId(given) ?? host.newId();
     }
   }
 
@@ -199,6 +202,16 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     if (this.certificate !== undefined) return this.certificate;
     const presented = this.peer.tls?.clientCertificate;
     return presented?.verified === true ? presented : undefined;
+  }
+
+  get targetPath(): string | undefined {
+    return targetPath(this);
+  }
+
+  setTargetPath(path: string): boolean {
+    const normal = normalTargetPath(this, path);
+    this.givenPath = normal ?? this.givenPath;
+    return normal !== undefined;
   }
 
   header(name: string): string | undefined {
@@ -303,6 +316,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
    */
   continue(of: GwExchange, from: number): void {
     this.path = of.path;
+    this.givenPath = of.givenPath;
     this.#params = of.#params;
     this.compiled = of.compiled;
     this.consumer = of.consumer;
@@ -360,12 +374,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
 
   param(name: string): string | undefined {
     const raw = this.rawParam(name);
-    if (raw === undefined || !raw.includes('%')) return raw;
-    try {
-      return decodeURIComponent(raw);
-    } catch {
-      return raw;
-    }
+    return raw === undefined ? undefined : decodedParam(raw);
   }
 
   queryParam(name: string): string | undefined {
@@ -381,19 +390,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     return this.contentLength > 0 || (this.seen & Seen.TransferEncoding) !== 0;
   }
 
-  /**
-   * Whether the request is an upgrade that gw forwards; others are ignored, as RFC 9110 section 7.8 permits. The HTTP
-   * client for upgrades writes every method in capitals: a `get`, which no route treats as GET, would reach the target
-   * as GET.
-   */
+  /** Whether the request is an upgrade that gw forwards. */
   get wantsUpgrade(): boolean {
-    const both = Seen.Upgrade | Seen.ConnectionUpgrade;
-    if ((this.seen & both) !== both || this.minor !== 1 || this.noUpgrade) return false;
-    return this.method === this.method.toUpperCase() && isForwardedUpgrade(this.headers.received('upgrade') ?? '');
-  }
-
-  #givenId(): string | undefined {
-    const id = this.seen & Seen.RequestId ? this.headers.received('x-request-id') : undefined;
-    return id !== undefined && id.length <= MAX_GIVEN_ID && /^[\x21-\x7e]+$/.test(id) ? id : undefined;
+    return !this.noUpgrade && asksForUpgrade(this);
   }
 }

@@ -1,14 +1,28 @@
-/** Path and query for the target: as matched, with a prefix stripped, or rewritten. */
+/** Path and query for the target: as matched, with a prefix stripped, rewritten, or as a policy has set the path. */
 import { normalizePath } from '../../bundle/normalize.js';
-import type { TemplateEntry } from '../../bundle/types.js';
+import type { NormalizeEntry, TemplateEntry } from '../../bundle/types.js';
+import type { Exchange } from '../../policies/contract.js';
 import { decodeQuery, encodeByte } from '../../policies/run-kit.js';
 import type { ErrorSlug } from '../errors/errors.js';
-import type { GwExchange } from './exchange.js';
+
+/** The parts of an exchange that path and query for the target depend on. */
+export interface Routed extends Pick<Exchange, 'path' | 'query' | 'route' | 'rawParam'> {
+  readonly generation: {
+    readonly rewriteRules: NormalizeEntry;
+    /** The text of one variable of a route's rewrite. */
+    render(part: Variable, exchange: Exchange): string;
+  };
+  /** Set by a policy, normalised. */
+  readonly givenPath: string | undefined;
+}
+
+type RoutedExchange = Exchange & Routed;
 
 type Variable = { readonly var: string };
 
 /** Path without query; '' if only the target's base path is left. Undefined if the path is invalid. */
-export function targetPath(exchange: GwExchange): string | undefined {
+export function targetPath(exchange: RoutedExchange): string | undefined {
+  if (exchange.givenPath !== undefined) return exchange.givenPath;
   const { rewrite, stripPrefix } = exchange.route;
   if (rewrite !== undefined) return rewritten(exchange, rewrite, render);
   const path = exchange.path;
@@ -17,11 +31,25 @@ export function targetPath(exchange: GwExchange): string | undefined {
   return rest === '' || rest.charCodeAt(0) === 0x2f ? rest : path;
 }
 
+/** A path that a policy sets, in normal form; undefined if it cannot be sent. */
+export const normalTargetPath = ({ generation }: Routed, path: string): string | undefined =>
+  normalizePath(path, generation.rewriteRules);
+
+/** A path parameter, percent-decoded; as it is in the path if it is not UTF-8. */
+export function decodedParam(raw: string): string {
+  if (!raw.includes('%')) return raw;
+  try {
+    return decodeURIComponent(raw);
+  } catch {
+    return raw;
+  }
+}
+
 /** Why targetPath() returned undefined: a value of the request, or else of the spec (a consumer's name or tag). */
-export function rewriteFault(exchange: GwExchange): ErrorSlug {
+export function rewriteFault(exchange: RoutedExchange): ErrorSlug {
   const { rewrite } = exchange.route;
   if (rewrite === undefined) return 'policy/failed';
-  const harmless = (part: Variable, of: GwExchange): string => {
+  const harmless = (part: Variable, of: RoutedExchange): string => {
     if (part.var === 'request.path') return '/x';
     return isOfRequest(part.var) ? 'x' : render(part, of);
   };
@@ -35,14 +63,14 @@ const isOfRequest = (name: string): boolean =>
  * One variable of a rewritten path. Parameters and the path are used as in the normalized path of the request; all
  * other values are percent-encoded.
  */
-function render(part: Variable, exchange: GwExchange): string {
+function render(part: Variable, exchange: RoutedExchange): string {
   if (part.var.startsWith('param.')) return exchange.rawParam(part.var.slice(6)) ?? '';
   if (part.var === 'request.path') return exchange.path;
   return encodeValue(part, exchange);
 }
 
 /** Header values have one byte per character; all other values are text. */
-function encodeValue(part: Variable, exchange: GwExchange): string {
+function encodeValue(part: Variable, exchange: RoutedExchange): string {
   const value = exchange.generation.render(part, exchange);
   return part.var.startsWith('request.header.') ? value.replace(NOT_PLAIN, encodeByte) : encodeURIComponent(value);
 }
@@ -52,9 +80,9 @@ function encodeValue(part: Variable, exchange: GwExchange): string {
  * it.
  */
 function rewritten(
-  exchange: GwExchange,
+  exchange: RoutedExchange,
   parts: TemplateEntry,
-  text: (part: Variable, exchange: GwExchange) => string,
+  text: (part: Variable, exchange: RoutedExchange) => string,
 ): string | undefined {
   let path = '';
   for (let i = 0; i < parts.length; i++) {
@@ -79,7 +107,7 @@ const startsSegment = (part: TemplateEntry[number] | undefined): boolean =>
  * that the rewrite does not name. So the rewrite's value counts for every target, whether it reads the first or the
  * last of two values.
  */
-export function targetQuery(exchange: GwExchange): string {
+export function targetQuery(exchange: RoutedExchange): string {
   const { rewriteQuery } = exchange.route;
   if (rewriteQuery === undefined) return exchange.query;
   let query = '';
@@ -91,7 +119,7 @@ export function targetQuery(exchange: GwExchange): string {
 }
 
 /** One variable, encoded so that it stays within its parameter. `{request.query}` as a parameter is the whole query. */
-function queryValue(part: Variable, exchange: GwExchange, before: string): string {
+function queryValue(part: Variable, exchange: RoutedExchange, before: string): string {
   if (part.var === 'request.query' && (before === '' || before.endsWith('&'))) return exchange.query;
   // In a path every escape is valid, and all other characters are ASCII.
   if (part.var === 'request.path') return encodeRaw(exchange.path);

@@ -111,7 +111,7 @@ export class ExchangeBodies {
 
   /** Adds a stage to the request's body. Returns whether there is one. */
   stageRequest(create: StageMaker, policy: string): boolean {
-    const added = this.#requestBody().addStage(create, this.#stageOwner(policy));
+    const added = this.#requestBody().addStage(create, this.#stageOwner(policy, 'request/unreadable'));
     if (!added) return false;
     const expects = this.#exchange.seen & Seen.Expect;
     this.#frame(-1);
@@ -164,7 +164,7 @@ export class ExchangeBodies {
     const pipe = known ?? new ReplyPipe(body, () => exchange.source?.resume());
     // An error passes only the steps after the one that failed.
     const { left } = exchange;
-    const owner = this.#stageOwner(policy, () => {
+    const owner = this.#stageOwner(policy, 'upstream/unreadable', () => {
       exchange.resumeAt = left;
     });
     const stage = pipe.add(exchange.downstream!, create, owner);
@@ -255,8 +255,13 @@ export class ExchangeBodies {
     return true;
   }
 
-  #stageOwner(policy: string, before?: () => void): StageOwner {
+  /** `unreadable`: the error if the stage cannot read the body. */
+  #stageOwner(policy: string, unreadable: ErrorSlug, before?: () => void): StageOwner {
     return {
+      refused: (cause) => {
+        before?.();
+        this.#exchange.fail(unreadable, `policy ${policy}: ${cause}`);
+      },
       failed: (cause, error) => {
         before?.();
         this.#broke(policy, cause, error);

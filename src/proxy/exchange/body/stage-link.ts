@@ -5,6 +5,8 @@ import type { BodyStage, HeaderFields, StageOut } from '../../../policies/contra
 export interface StageOwner {
   /** The stage has failed: ends the exchange. */
   failed(cause: string, error: unknown): void;
+  /** The stage cannot read its input: ends the exchange. */
+  refused(cause: string): void;
   /** The stage threw when it was aborted: the exchange goes on, or has ended. */
   abortFailed(error: unknown): void;
 }
@@ -87,6 +89,12 @@ export abstract class StageLink implements StageOut {
     if (this.over) return;
     this.over = true;
     this.#owner.failed(cause, undefined);
+  }
+
+  refuse(cause: string): void {
+    if (this.over) return;
+    this.over = true;
+    this.#owner.refused(cause);
   }
 
   onWritable(callback: () => void): void {

@@ -198,21 +198,24 @@ export class ChainHooks {
     const { instance } = step;
     const reads = step.collectsReply || instance.replyStage !== undefined;
     if (!reads || !hasContent(reply.status)) return reply;
-    if (exchange.method === 'CONNECT' || instance.readsReply?.(exchange, reply) === false) return reply;
+    if (exchange.method === 'CONNECT') return reply;
+    const wanted = instance.readsReply?.(exchange, reply);
+    if (wanted === false) return reply;
     if (exchange.method === 'HEAD') {
       exchange.ensureBodies().forgetLength();
       bodyChanged(reply.headers);
       return reply;
     }
     const mandatory = step.body?.reply?.mandatory === true;
+    const collects = step.collectsReply && wanted !== 'stream';
     const partial = reply.status === 206;
-    if (partial || ((step.collectsReply || mandatory) && isEncoded(reply.headers))) {
+    if (partial || ((collects || mandatory) && isEncoded(reply.headers))) {
       if (!mandatory) return reply;
       discard(exchange, reply);
       const what = partial ? 'is a part (206)' : 'has a content coding';
       return refuse(exchange, 'upstream/unreadable', `policy ${step.name} cannot read the reply, which ${what}`);
     }
-    if (step.collectsReply) return this.#collectReply(exchange, step, reply);
+    if (collects) return this.#collectReply(exchange, step, reply);
     return staged(exchange, step, reply);
   }
 

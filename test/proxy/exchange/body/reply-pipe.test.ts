@@ -8,6 +8,9 @@ const OWNER = {
   failed: (cause: string) => {
     throw new Error(cause);
   },
+  refused: (cause: string) => {
+    throw new Error(cause);
+  },
   abortFailed() {},
 };
 const PART = Buffer.from('part');
