@@ -1,6 +1,7 @@
 /** What the compiler reads of a policy or an action. */
 import type { CredentialKind, Json, Phase, PolicyBody, PolicyDuty, ReplyPhase } from '../bundle/types.js';
 import type { Schema } from '../schema/declare.js';
+import type { FactName } from '../schema/request-facts.js';
 
 /** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
 export type ConfigPath = readonly (string | number)[];
@@ -139,6 +140,14 @@ export interface PolicyPath {
   readonly maxBody?: number;
 }
 
+/** A fact of the request that a policy or an action reads, to decide something or to write something. */
+export interface RequestFact extends FactName {
+  /** Where the config says so. Empty: the config does not decide. */
+  readonly at: ConfigPath;
+  /** What it is read for, as the end of a sentence: `to choose the example`. */
+  readonly why?: string;
+}
+
 /** What policies and actions declare alike. */
 export interface Declaration<Config, Settings extends Json> {
   /** Only of a custom kind; gw sets it. */
@@ -153,6 +162,12 @@ export interface Declaration<Config, Settings extends Json> {
   readonly problems?: readonly DeclaredProblem[];
   /** The services that the run part calls. */
   calls?(config: Config): readonly CallTarget[];
+  /**
+   * The facts of requests on which the reply can depend through this config, besides those that its conditions read: a cache in front
+   * of it must have them in its key. Not those that only the target reads in the fields of the client, which are the matter of Vary.
+   * Absent: anything, so that it cannot be behind a cache.
+   */
+  requestFacts?(config: Config): readonly RequestFact[];
   lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;
   /** Pure, but for context.readFile(). Undefined: no effect with this config, so the optimiser drops it. */
   compile(config: Config, context: PolicyContext): Settings | undefined;
@@ -241,7 +256,27 @@ export interface AccessRule {
   readonly conditional: boolean;
 }
 
+/** The key under which a policy keeps replies. Method, scheme, host and path are always part of it. */
+export interface CacheKey {
+  /** The key of the config that sets it, for messages: `key`. */
+  readonly at: ConfigPath;
+  readonly consumer: boolean;
+  /** Header fields, in lower case; with `cookie`, all cookies. */
+  readonly fields: readonly string[];
+  readonly cookies: readonly string[];
+  /** Query parameters: all, only some, or all but some. */
+  readonly query: 'all' | { readonly allow: readonly string[] } | { readonly deny: readonly string[] };
+  /** Names of claims. Absent: none. */
+  readonly claims?: readonly string[];
+  /** The address of the client. Absent: no. */
+  readonly client?: boolean;
+  /** Whether routes that match by fields or parameters keep their replies apart. */
+  readonly route: boolean;
+}
+
 export interface PolicyTraits {
+  /** Present if it keeps replies and answers other requests with them: then steps inside of it may read only facts of the key. */
+  readonly cacheKey?: CacheKey;
   /** Fields that its own calls carry, in lower case: a credential of the client, or one for the service that it asks. */
   readonly callFields?: readonly string[];
   readonly authenticates?: boolean;

@@ -14,6 +14,7 @@ import type {
   PolicyPath,
   PolicyProblem,
   PolicyTraits,
+  RequestFact,
 } from '../contract/index.js';
 import type { Schema } from '../schema/declare.js';
 
@@ -41,6 +42,11 @@ export interface CommonDefinition<Config, Settings extends Json> {
   readonly problems?: readonly DeclaredProblem[];
   /** The services that it calls. */
   calls?(config: Config): readonly CallTarget[];
+  /**
+   * The facts of requests on which replies can depend through it: a cache in front of it must have them in its key. Default:
+   * anything, so that it cannot be behind a cache.
+   */
+  requestFacts?(config: Config): readonly RequestFact[];
   /** Reports what is wrong with a config that the schema accepts. */
   lint?(config: Config, context: PolicyContext, report: (problem: CustomProblem) => void): void;
   /**

@@ -1,6 +1,14 @@
 /** What a definition says about itself, checked: it may come from plain JavaScript. */
 import { type Json, PHASES, type PolicyBody, REPLY_PHASES } from '../bundle/types.js';
-import type { CallTarget, DeclaredProblem, PolicyContext, PolicyPath, PolicyTraits } from '../contract/index.js';
+import type {
+  CallTarget,
+  DeclaredProblem,
+  PolicyContext,
+  PolicyPath,
+  PolicyTraits,
+  RequestFact,
+} from '../contract/index.js';
+import { REQUEST_FACTS } from '../schema/request-facts.js';
 import type { CustomDuty, CustomProblem, DefinedAction, DefinedPolicy, Definition } from './definition.js';
 import { CodeError } from './evaluate.js';
 import { plainResult } from './plain.js';
@@ -77,7 +85,20 @@ function dutyOf(duty: CustomDuty<unknown, Json> | undefined, config: Json): Conf
   return duty.needed?.(config) === false ? undefined : { wait, required };
 }
 
+const NAMES = listOf(text);
+const CACHE_KEY = record({
+  at: path,
+  consumer: flag,
+  fields: listOf(fieldName),
+  cookies: NAMES,
+  query: (value) => value === 'all' || record({ allow: NAMES })(value) || record({ deny: NAMES })(value),
+  claims: optional(NAMES),
+  client: optional(flag),
+  route: flag,
+});
+
 const TRAITS = record({
+  cacheKey: optional(CACHE_KEY),
   authenticates: optional(flag),
   limitsBy: optional(text),
   rate: optional(flag),
@@ -86,13 +107,14 @@ const TRAITS = record({
   callFields: optional(listOf(fieldName)),
 });
 const TRAITS_EXPECTED =
-  'an object with `authenticates`, `rate` or `answersPreflight` (true or false), `limitsBy` (a text), `ownsRequestFields` or `callFields` (lists of field names)';
+  'an object with `authenticates`, `rate` or `answersPreflight` (true or false), `limitsBy` (a text), `ownsRequestFields` or `callFields` (lists of field names), `cacheKey` (an object)';
 const NAMED = record({ name: text, at: path });
 
 export function policyFacts(definition: DefinedPolicy, config: Json): ConfigFacts {
   const stateKey = definition.stateKey?.(config);
   return {
     calls: callsOf(definition, config),
+    requestFacts: requestFactsOf(definition, config),
     traits: checkedResult<PolicyTraits>(definition.traits?.(config) ?? {}, 'traits', TRAITS, TRAITS_EXPECTED),
     body: bodyOf(definition.body?.(config)),
     stateKey: stateKey === undefined ? null : plainResult(stateKey, 'stateKey'),
@@ -129,10 +151,24 @@ export function actionFacts(definition: DefinedAction, config: Json): ConfigFact
   return {
     ...NO_FACTS,
     calls: callsOf(definition, config),
+    requestFacts: requestFactsOf(definition, config),
     describe: String(definition.describe?.(config) ?? definition.summary),
     service:
       service === undefined ? undefined : checkedResult(service, 'service', NAMED, 'an object with `name` and `at`'),
   };
+}
+
+const FACTS = listOf(record({ kind: oneOf(...REQUEST_FACTS), name: optional(text), at: path, why: optional(text) }));
+
+/** Names of fields in lower case. */
+function requestFactsOf(definition: Definition, config: Json): readonly RequestFact[] | undefined {
+  const found = definition.requestFacts?.(config);
+  if (found === undefined) return undefined;
+  const expected = 'a list of objects with `kind` and `at`, and perhaps `name` and `why`';
+  const facts = checkedResult<readonly RequestFact[]>(found, 'requestFacts', FACTS, expected);
+  return facts.map((fact) =>
+    fact.kind === 'field' && fact.name !== undefined ? { ...fact, name: fact.name.toLowerCase() } : fact,
+  );
 }
 
 const CALL = record({ at: path, service: optional(text), url: optional(text) });

@@ -8,6 +8,7 @@ import type {
   PolicyFile,
   PolicyPath,
   PolicyTraits,
+  RequestFact,
 } from '../contract/index.js';
 import type { DecodedExpression, Origin } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
@@ -46,6 +47,8 @@ export type StaticFacts =
 /** What a module says about one config. */
 export interface ConfigFacts {
   readonly calls: readonly CallTarget[];
+  /** Undefined if the definition says nothing about them. */
+  readonly requestFacts: readonly RequestFact[] | undefined;
   readonly traits: PolicyTraits;
   readonly body: PolicyBody | undefined;
   /** Null if the definition has none. */

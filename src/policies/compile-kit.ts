@@ -3,7 +3,9 @@ import { isToken } from '../field-syntax.js';
 import { s } from '../schema/declare.js';
 import { example } from '../schema/regex/dfa.js';
 import { compilePattern } from '../schema/regex/regex.js';
-import type { ActionDeclaration, Json, PolicyDeclaration } from './contract.js';
+import { factOfVariable } from '../schema/request-facts.js';
+import { parseTemplate, parseText, type TemplateVariable } from '../schema/template.js';
+import type { ActionDeclaration, ConfigPath, Json, PolicyDeclaration, RequestFact } from './contract.js';
 
 export { isToken as isFieldName } from '../field-syntax.js';
 export { type CallUrl, callUrl, parseCallUrl } from '../schema/call-url.js';
@@ -44,6 +46,25 @@ export const declarePolicy = <Config, Settings extends Json>(
 export const declareAction = <Config, Settings extends Json>(
   declaration: ActionDeclaration<Config, Settings>,
 ): ActionDeclaration => declaration;
+
+/** The facts of requests that a template reads; `at`: its place in the config. None for one that is malformed. */
+export function templateFacts(text: string, at: ConfigPath): readonly RequestFact[] {
+  const parsed = parseTemplate(text);
+  return 'error' in parsed ? [] : factsOf(parsed.variables, at);
+}
+
+const NO_PARAMS: ReadonlySet<string> = new Set();
+
+/** The same for a text in which other braces are literal (parseText()). */
+export const textFacts = (text: string, at: ConfigPath): readonly RequestFact[] =>
+  // Parameters of the path are part of every key.
+  factsOf(parseText(text, NO_PARAMS).variables, at);
+
+const factsOf = (variables: readonly TemplateVariable[], at: ConfigPath): readonly RequestFact[] =>
+  variables.flatMap(({ name }) => {
+    const fact = factOfVariable(name);
+    return fact === undefined ? [] : [{ ...fact, at }];
+  });
 
 /** `by` of a limit: what it counts by. */
 export const limitBy = () =>

@@ -11,6 +11,7 @@ import type {
   PolicyContext,
   PolicyDeclaration,
   PolicyProblem,
+  RequestFact,
 } from '../policies/contract.js';
 import type { Decoder } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
@@ -159,8 +160,15 @@ export class CustomKinds implements CustomResolver {
   #declare({ use, code, loaded }: Module, thread: CodeThread): PolicyDeclaration | ActionDeclaration {
     const { facts, problems } = loaded;
     const configs = new Configs(use, code, thread, (error) => this.#failure(use, error));
-    const common = { use, code, summary: facts.summary, problems, ...configs.declaration() };
     const factsOf = (config: unknown): ConfigFacts | undefined => configs.factsOf(config);
+    const common = {
+      use,
+      code,
+      summary: facts.summary,
+      problems,
+      requestFacts: (config: unknown) => factsOf(config)?.requestFacts ?? ANYTHING,
+      ...configs.declaration(),
+    };
     if (facts.kind === 'action') {
       return {
         ...common,
@@ -185,6 +193,9 @@ export class CustomKinds implements CustomResolver {
     };
   }
 }
+
+/** What code reads that does not say it. */
+const ANYTHING: readonly RequestFact[] = [{ kind: 'anything', at: [] }];
 
 const CODE_HELP = 'Correct the code and save it: gw checks it again.';
 
@@ -302,9 +313,10 @@ class CustomSchema extends Schema<unknown> {
 /** A kind whose code must not run: every table is accepted, and nothing is said about it. */
 function unchecked(use: string, sort: Sort): PolicyDeclaration | ActionDeclaration {
   const schema = new CustomSchema((node) => ({ keys: [...node.entries.keys()] }));
-  const common = { use, summary: 'Custom code that was not run', schema, compile: () => null };
+  // What the code reads is not known either: nothing is reported by mistake.
+  const common = { use, summary: 'Custom code that was not run', schema, requestFacts: () => [], compile: () => null };
   if (sort === 'action') return { ...common, describe: () => use };
-  // It may authenticate, and it may read the reply: then nothing is reported by mistake.
+  // It may authenticate, and it may read the reply.
   return {
     ...common,
     unchecked: true,

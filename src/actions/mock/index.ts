@@ -22,6 +22,8 @@ export default declareAction<MockConfig, MockSettings>({
     { code: 'mock/source', severity: 'error', summary: 'A mock has neither a document nor a body, or both' },
   ],
   problems: Object.values(PROBLEMS),
+  // Vary of its replies names `accept` and `prefer`.
+  requestFacts: () => [],
   lint(config, context, report) {
     const { body, document } = config;
     if ((body === undefined) !== (document === undefined)) {

@@ -9,6 +9,8 @@ export default declareAction<ProxyConfig, null>({
   schema,
   shorthand,
   service: ({ service }) => ({ name: service, at: ['service'] }),
+  // Targets of a service are alike, so it does not matter which one answers, and by what it was chosen.
+  requestFacts: () => [],
   describe: ({ service }) => `forwards to ${service}`,
   compile: () => null,
 });

@@ -1,5 +1,5 @@
 /** Compile part of redirect. */
-import { declareAction } from '../../policies/compile-kit.js';
+import { declareAction, templateFacts } from '../../policies/compile-kit.js';
 import { lintLocation, locationOf, locationText } from './location.js';
 import { PROBLEMS } from './problems.js';
 import { type RedirectConfig, type RedirectSettings, schema, shorthand } from './schema.js';
@@ -31,6 +31,11 @@ export default declareAction<RedirectConfig, RedirectSettings>({
     },
   ],
   problems: Object.values(PROBLEMS),
+  requestFacts: ({ keep_query, location, path }) => [
+    ...templateFacts(location ?? '', ['location']),
+    ...templateFacts(path ?? '', ['path']),
+    ...(keep_query ? [{ kind: 'query', at: ['keep_query'], why: 'to append it to the location' } as const] : []),
+  ],
   lint(config, { routes }, report) {
     const params = new Set(routes[0]?.params);
     const { location, path } = config;

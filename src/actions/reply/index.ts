@@ -1,5 +1,5 @@
 /** Compile part of reply. */
-import { declareAction, parseText } from '../../policies/compile-kit.js';
+import { declareAction, parseText, textFacts } from '../../policies/compile-kit.js';
 import type { TemplateEntry } from '../../policies/contract.js';
 import { TEMPLATE_CODES } from '../../policies/kits/template-text.js';
 import { type ReplyConfig, type ReplySettings, schema } from './schema.js';
@@ -43,6 +43,13 @@ export default declareAction<ReplyConfig, ReplySettings>({
       help: 'Remove the body, or use another status, such as 200.',
     });
   },
+  requestFacts: ({ body, headers, template }) =>
+    template
+      ? [
+          ...Object.entries(headers).flatMap(([name, value]) => textFacts(value, ['headers', name])),
+          ...textFacts(body, ['body']),
+        ]
+      : [],
   describe: ({ status }) => `reply ${status}`,
   compile({ body, headers, status, template }, { routes }) {
     const params = new Set(routes[0]?.params);

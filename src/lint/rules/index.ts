@@ -4,6 +4,7 @@ import adminPublic from './admin-public.js';
 import allowAnonymous from './allow-anonymous.js';
 import allowUngrantableClaim from './allow-ungrantable-claim.js';
 import allowUngrantableScope from './allow-ungrantable-scope.js';
+import cacheUnkeyed from './cache-unkeyed.js';
 import consumerCredentialName from './consumer-credential-name.js';
 import consumerExpired from './consumer-expired.js';
 import consumerNoCredential from './consumer-no-credential.js';
@@ -64,6 +65,7 @@ export const rules: readonly Rule[] = [
   allowAnonymous,
   allowUngrantableClaim,
   allowUngrantableScope,
+  cacheUnkeyed,
   consumerCredentialName,
   consumerExpired,
   consumerNoCredential,

@@ -1,6 +1,13 @@
 /** Compile part of headers. */
-import { declarePolicy, isFieldText, parseTemplate, unknownVariable, withReferences } from '../compile-kit.js';
-import type { ConfigPath, Json, PolicyContext, PolicyProblem } from '../contract.js';
+import {
+  declarePolicy,
+  isFieldText,
+  parseTemplate,
+  templateFacts,
+  unknownVariable,
+  withReferences,
+} from '../compile-kit.js';
+import type { ConfigPath, Json, PolicyContext, PolicyProblem, RequestFact } from '../contract.js';
 import { type EditsConfig, type EditsSettings, type HeadersConfig, type HeadersSettings, schema } from './schema.js';
 
 type Report = (problem: PolicyProblem) => void;
@@ -25,6 +32,8 @@ export default declarePolicy<HeadersConfig, HeadersSettings>({
     },
   ],
   replyOnly: ({ request }) => isEmpty(request),
+  // Edits of the reply are outermost, so no cache keeps them.
+  requestFacts: ({ request }) => [...factsOf('set', request.set), ...factsOf('add', request.add)],
   traits: ({ request }) => ({
     ownsRequestFields: [...Object.keys(request.set), ...Object.keys(request.add), ...request.remove].map((name) =>
       name.toLowerCase(),
@@ -49,6 +58,11 @@ export default declarePolicy<HeadersConfig, HeadersSettings>({
   },
 });
 
+const factsOf = (key: 'set' | 'add', values: EditsConfig['set']): readonly RequestFact[] =>
+  Object.entries(values).flatMap(([name, value]) => templateFacts(textOf(value), ['request', key, name]));
+
+const textOf = (value: EditsConfig['set'][string]): string => (typeof value === 'string' ? value : value.$ref);
+
 const isEmpty = (edits: EditsConfig): boolean =>
   Object.keys(edits.set).length === 0 && Object.keys(edits.add).length === 0 && edits.remove.length === 0;
 
@@ -69,7 +83,7 @@ function lintSide(side: Side, edits: EditsConfig, routes: RouteParams, report: R
   }
   for (const action of ['set', 'add'] as const) {
     for (const [name, value] of Object.entries(edits[action])) {
-      lintTemplate(typeof value === 'string' ? value : value.$ref, [side, action, name], side, routes, report);
+      lintTemplate(textOf(value), [side, action, name], side, routes, report);
     }
   }
 }
@@ -131,8 +145,7 @@ function compileSide(edits: EditsConfig): EditsSettings {
 
 function compileValues(values: EditsConfig['set']): (readonly [string, readonly Json[]])[] {
   return Object.entries(values).map(([name, value]) => {
-    const text = typeof value === 'string' ? value : value.$ref;
-    const parsed = parseTemplate(text);
+    const parsed = parseTemplate(textOf(value));
     return [name.toLowerCase(), 'error' in parsed ? [value] : withReferences(parsed)];
   });
 }

@@ -1,6 +1,6 @@
 /** Compile part of upstream-auth. */
 import { declarePolicy, parseCallUrl } from '../compile-kit.js';
-import type { PolicyContext, PolicyProblem } from '../contract.js';
+import type { PolicyContext, PolicyProblem, RequestFact } from '../contract.js';
 import { clientSettings } from '../kits/oauth-client/schema.js';
 import { TEMPLATE_CODES } from '../kits/template-text.js';
 import type { AwsSource } from './aws/source.js';
@@ -13,7 +13,7 @@ import {
   type UpstreamAuthConfig,
   type UpstreamAuthSettings,
 } from './schema.js';
-import { templateParts } from './templates.js';
+import { factsOfTemplate, factsOfTemplates, templateParts } from './templates.js';
 
 export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
   use: 'upstream-auth',
@@ -24,6 +24,7 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
   schema,
   // Tokens belong to what they are fetched with: an edit of the routes keeps them.
   stateKey: (config) => stateOf(config),
+  requestFacts: (config) => requestFacts(config),
   traits: (config) => ({
     ownsRequestFields: fieldsOf(config),
     ...callFieldsOf(config.oauth2 ?? config.token_exchange),
@@ -85,6 +86,32 @@ export default declarePolicy<UpstreamAuthConfig, UpstreamAuthSettings>({
 });
 
 export type Report = (problem: PolicyProblem) => void;
+
+/** Whose credential the target gets: it can answer accordingly. Signatures of gw are the same for all callers. */
+function requestFacts({
+  fields,
+  basic,
+  per_consumer,
+  token_exchange,
+  jwt,
+}: UpstreamAuthConfig): readonly RequestFact[] {
+  const found: RequestFact[] = [...factsOfTemplates(fields, ['fields'])];
+  if (basic !== undefined)
+    for (const key of ['username', 'password'] as const) found.push(...factsOfTemplate(basic[key], ['basic', key]));
+  if (per_consumer !== undefined)
+    found.push({ kind: 'consumer', at: ['per_consumer'], why: 'to choose the credential for the target' });
+  if (jwt !== undefined) {
+    for (const key of ['issuer', 'subject', 'audience'] as const)
+      found.push(...factsOfTemplate(jwt[key], ['jwt', key]));
+    found.push(...factsOfTemplates(jwt.claims, ['jwt', 'claims']));
+  }
+  if (token_exchange === undefined) return found;
+  const { subject_token } = token_exchange;
+  if (subject_token !== undefined)
+    return [...found, ...factsOfTemplate(subject_token, ['token_exchange', 'subject_token'])];
+  const why = 'to exchange its token';
+  return [...found, { kind: 'field', name: 'authorization', at: ['token_exchange'], why }];
+}
 
 const schemeOf = ({ scheme, basic }: UpstreamAuthConfig, header: string): string => {
   if (scheme !== undefined) return scheme;

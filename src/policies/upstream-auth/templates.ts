@@ -1,6 +1,6 @@
 /** Templates in the config: their schema, their checks, and their settings. */
-import { isFieldText, parseTemplate, s, unknownVariable, withReferences } from '../compile-kit.js';
-import type { ConfigPath, Json, PolicyContext, PolicyProblem } from '../contract.js';
+import { isFieldText, parseTemplate, s, templateFacts, unknownVariable, withReferences } from '../compile-kit.js';
+import type { ConfigPath, Json, PolicyContext, PolicyProblem, RequestFact } from '../contract.js';
 
 export type TemplateConfig = string | { readonly $ref: string };
 
@@ -40,3 +40,14 @@ export function lintTemplate(
     if (message !== undefined) report({ code: 'template/unknown-variable', severity: 'error', at, message });
   }
 }
+
+/** The facts of requests that a template reads; none without one. */
+export const factsOfTemplate = (value: TemplateConfig | undefined, at: ConfigPath): readonly RequestFact[] =>
+  value === undefined ? [] : templateFacts(textOf(value), at);
+
+/** The same for templates by name. */
+export const factsOfTemplates = (
+  values: { readonly [name: string]: TemplateConfig } | undefined,
+  at: ConfigPath,
+): readonly RequestFact[] =>
+  Object.entries(values ?? {}).flatMap(([name, value]) => factsOfTemplate(value, [...at, name]));

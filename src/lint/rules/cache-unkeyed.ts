@@ -1,0 +1,255 @@
+import { factOfRead } from '../../expression/request-facts.js';
+import type { Span } from '../../schema/diagnostic.js';
+import { type FactName, factOfVariable, fieldFact } from '../../schema/request-facts.js';
+import { parseTemplate } from '../../schema/template.js';
+import type { Model, PolicyModel, PolicyUse, RouteModel } from '../../spec/model.js';
+import { spanWithin } from '../edits.js';
+import { conditionsOf, inPhaseOrder, modelIndexOf, policyEntity, routeEntity, traitsOf } from '../model-index.js';
+import type { Finding, Rule } from '../rule.js';
+
+type CacheKey = NonNullable<ReturnType<typeof traitsOf>['cacheKey']>;
+
+/** A fact that is read inside of a cache. */
+interface Read {
+  readonly fact: FactName;
+  /** Why it is read, as the end of a sentence. */
+  readonly why: string;
+  readonly span: Span;
+}
+
+/** Something that runs inside of a cache. */
+interface Step {
+  /** Its model: each is reported once for a cache. */
+  readonly of: object;
+  /** For messages, with a capital. */
+  readonly subject: string;
+  readonly entity: string;
+  readonly reads: readonly Read[];
+}
+
+const rule: Rule = {
+  code: 'cache/unkeyed',
+  severity: 'error',
+  summary: 'A step inside a cache reads a fact of requests that is not part of the key',
+  // A part that could not be read can only bring more steps.
+  partial: true,
+  check(model, report) {
+    /** By cache: the steps that were checked, for it is used on many routes. */
+    const checked = new Map<PolicyModel, Set<object>>();
+    for (const route of model.routes) {
+      const chain = inPhaseOrder(route.policies);
+      for (const [index, cache] of chain.entries()) {
+        const { cacheKey } = traitsOf(cache.policy);
+        if (cacheKey === undefined) continue;
+        const known = checked.get(cache.policy) ?? new Set();
+        checked.set(cache.policy, known);
+        const apart = cacheKey.route || modelIndexOf(model).routesByPolicy.get(cache.policy)?.length === 1;
+        for (const step of stepsOf(model, route, chain.slice(index + 1), apart)) {
+          if (known.has(step.of)) continue;
+          known.add(step.of);
+          for (const finding of findingsOf(step, cache, route, cacheKey)) report(finding);
+        }
+      }
+    }
+  },
+};
+export default rule;
+
+function* findingsOf(step: Step, cache: PolicyUse, route: RouteModel, key: CacheKey): Generator<Finding> {
+  const { policy } = cache;
+  const reported = new Set<string>();
+  for (const { fact, why, span } of step.reads) {
+    if (isCovered(fact, key)) continue;
+    const what = readText(fact, why);
+    // A condition may read a fact several times.
+    if (reported.has(what)) continue;
+    reported.add(what);
+    yield {
+      span,
+      entity: step.entity,
+      message: `${step.subject} is inside the cache of policy \`${policy.name}\` on route \`${route.name}\` and ${readText(fact, why)}. ${consequence(fact)}`,
+      related: [
+        { span: cache.span, message: 'the cache is in front of it here' },
+        { span: policy.at.spanOf(...key.at), message: 'the key of the cache' },
+      ],
+      help: helpOf(fact, policy),
+    };
+  }
+}
+
+function isCovered({ kind, name }: FactName, key: CacheKey): boolean {
+  switch (kind) {
+    // Host, scheme and path are part of every key.
+    case 'host':
+    case 'scheme':
+    case 'param':
+      return true;
+    case 'consumer':
+      return key.consumer;
+    case 'client':
+      return key.client === true;
+    case 'field':
+      return name !== undefined && key.fields.includes(name);
+    case 'cookie':
+      return key.fields.includes('cookie') || (name !== undefined && key.cookies.includes(name));
+    case 'claims':
+      // A claim and its members: `address`, `address.country`.
+      return name !== undefined && key.claims?.some((one) => name === one || name.startsWith(`${one}.`)) === true;
+    case 'query':
+      return coversQuery(key.query, name);
+    default:
+      return false;
+  }
+}
+
+function coversQuery(query: CacheKey['query'], name: string | undefined): boolean {
+  if (query === 'all') return true;
+  if (name === undefined) return false;
+  return 'allow' in query ? query.allow.includes(name) : !query.deny.includes(name);
+}
+
+const readText = (fact: FactName, why: string): string =>
+  fact.kind === 'anything' ? 'does not declare which facts of the request it reads' : `reads ${factText(fact)} ${why}`;
+
+function factText({ kind, name }: FactName): string {
+  switch (kind) {
+    case 'consumer':
+      return 'the consumer';
+    case 'claims':
+      return name === undefined ? 'claims' : `the claim \`${name}\``;
+    case 'client':
+      return 'facts of the client';
+    case 'certificate':
+      return 'the client certificate';
+    case 'field':
+      return name === undefined ? 'header fields' : `the header field \`${name}\``;
+    case 'cookie':
+      return name === undefined ? 'cookies' : `the cookie \`${name}\``;
+    case 'query':
+      return name === undefined ? 'the whole query' : `the query parameter \`${name}\``;
+    default:
+      return 'the id of the request';
+  }
+}
+
+function consequence({ kind }: FactName): string {
+  if (kind === 'id') return 'It differs for each request, so a stored reply would show the id of another one.';
+  if (kind === 'anything')
+    return 'So the reply for one request could answer another one that must get a different reply.';
+  return 'The key does not have it, so the reply for one request would answer others that differ in it.';
+}
+
+function helpOf({ kind }: FactName, { name }: PolicyModel): string {
+  const outside = `take policy \`${name}\` from the route`;
+  if (kind === 'id') return `Do not use the id there, or ${outside}.`;
+  if (kind === 'anything')
+    return `Declare what the code reads with \`requestFacts\`, give it a phase before \`cache\` if it is a policy, or ${outside}.`;
+  if (kind === 'certificate') return `Do not read it there, or ${outside}.`;
+  return `Add it to the key of policy \`${name}\`, do not read it there, or ${outside}.`;
+}
+
+// ---------------------------------------------------------------- what runs inside
+
+/**
+ * What runs inside of a cache on a route: `inner` are the policies after it. `apart`: replies of other routes are not in the same
+ * places, so it does not matter how the route was chosen.
+ */
+function* stepsOf(model: Model, route: RouteModel, inner: readonly PolicyUse[], apart: boolean): Generator<Step> {
+  for (const { policy } of inner) {
+    if (isOutside(policy)) continue;
+    yield policyStep(model, policy);
+    yield* calledSteps(model, policy);
+  }
+  yield* calledSteps(model, route.action);
+  yield routeStep(model, route);
+  if (!apart) yield matchStep(route);
+}
+
+/** The policies of the services that a policy or an action calls. */
+function* calledSteps(model: Model, caller: object): Generator<Step> {
+  for (const service of model.calls.get(caller) ?? [])
+    for (const { policy } of model.servicePolicies.get(service) ?? []) yield policyStep(model, policy);
+}
+
+/** Whether it only handles replies, outermost, or takes no part. */
+const isOutside = ({ config, declaration, when }: PolicyModel): boolean =>
+  when?.expression.constant === false ||
+  (declaration.replyPhase !== undefined && declaration.replyOnly?.(config) === true);
+
+type Declared = NonNullable<ReturnType<NonNullable<PolicyModel['declaration']['requestFacts']>>>;
+
+/** What a kind reads that does not say it. */
+const ANYTHING: Declared = [{ kind: 'anything', at: [] }];
+
+function policyStep(model: Model, policy: PolicyModel): Step {
+  const { at, config, declaration, name, nameSpan } = policy;
+  const declared = declaration.requestFacts?.(config) ?? ANYTHING;
+  const reads = declared.map(
+    (fact): Read => ({
+      fact,
+      why: fact.why ?? placeText(fact.at),
+      span: fact.at.length === 0 ? nameSpan : at.spanOf(...fact.at),
+    }),
+  );
+  return {
+    of: policy,
+    subject: `Policy \`${name}\` (\`${declaration.use}\`)`,
+    entity: policyEntity(model, policy),
+    reads: [...reads, ...conditionReads(policy)],
+  };
+}
+
+const conditionReads = (policy: PolicyModel): Read[] =>
+  conditionsOf(policy).flatMap((condition) =>
+    condition.expression.reads.flatMap((read) => {
+      const fact = factOfRead(read);
+      const why = condition === policy.when ? 'in `when`' : 'in a condition';
+      return fact === undefined ? [] : [{ fact, why, span: condition.spanOf(read.start, read.end) }];
+    }),
+  );
+
+const placeText = (at: Declared[number]['at']): string =>
+  at.length === 0 ? 'to do its work' : `in \`${at.filter((step) => typeof step === 'string').join('.')}\``;
+
+/** The action of a route with what the route says to it. */
+function routeStep(model: Model, route: RouteModel): Step {
+  const { action, at } = route;
+  const { config, declaration, key } = action;
+  const declared = declaration.requestFacts?.(config) ?? ANYTHING;
+  const reads = declared.map(
+    (fact): Read => ({
+      fact,
+      why: fact.why ?? placeText(fact.at),
+      span: fact.at.length === 0 ? at.keySpanOf(key) : at.spanOf(key, ...fact.at),
+    }),
+  );
+  return {
+    of: route,
+    subject: `The action of the route (\`${key}\`)`,
+    entity: routeEntity(route),
+    reads: [...reads, ...rewriteReads(model, route)],
+  };
+}
+
+function rewriteReads(model: Model, { at, rewrite }: RouteModel): Read[] {
+  const parsed = rewrite === undefined ? undefined : parseTemplate(rewrite);
+  if (rewrite === undefined || parsed === undefined || 'error' in parsed) return [];
+  return parsed.variables.flatMap(({ name, offset }) => {
+    const fact = factOfVariable(name);
+    const part = rewrite.slice(offset, rewrite.indexOf('}', offset) + 1);
+    return fact === undefined
+      ? []
+      : [{ fact, why: 'in `rewrite`', span: spanWithin(model, at.spanOf('rewrite'), part) }];
+  });
+}
+
+/** The choice of the route by fields and parameters. */
+const matchStep = (route: RouteModel): Step => ({
+  of: route.match,
+  subject: 'The match of the route',
+  entity: routeEntity(route),
+  reads: route.match.conditions.flatMap(({ name, on, span }) => {
+    const fact = on === 'header' ? fieldFact(name) : ({ kind: 'query', name } as const);
+    return on === 'scheme' ? [] : [{ fact, why: 'to choose between routes with this cache', span }];
+  }),
+});
