@@ -118,7 +118,7 @@ class Walk {
 }
 
 /** What is wrong and where, without the client's own text. */
-function syntaxDetail(error: SyntaxError, text: string): string {
+export function syntaxDetail(error: SyntaxError, text: string): string {
   if (text.trim() === '') return 'The body is empty where JSON is expected.';
   if (text.startsWith('\ufeff')) return 'The JSON begins with a byte order mark.';
   const position = /position (\d+)/.exec(error.message)?.[1];
@@ -132,7 +132,7 @@ function syntaxDetail(error: SyntaxError, text: string): string {
 const STRING = /"(?:[^"\\]|\\.)*"/y;
 
 /** Finds the first name that occurs twice in an object of a valid text. */
-function duplicateDetail(text: string): string {
+export function duplicateDetail(text: string): string {
   const open: (Set<string> | undefined)[] = [];
   for (let at = 0; at < text.length; at++) {
     const char = text[at];
