@@ -16,6 +16,7 @@ import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';
 import type { Generation } from './exchange/generation.js';
 import { InnerExchanges } from './exchange/inner/exchanges.js';
+import { Remainders } from './exchange/inner/remainders.js';
 import { RecentExchanges } from './exchange/recent.js';
 import { Relay } from './exchange/relay.js';
 import { Tunnel } from './exchange/upgrade.js';
@@ -65,6 +66,8 @@ export class Engine implements TargetHost, DriverHost {
   readonly calls: Calls;
   /** Exchanges inside gw in progress. */
   readonly inner = new InnerExchanges(this);
+  /** Replies that are read on without their client. */
+  readonly remainders = new Remainders(this);
   /** Memory budget of the bodies that policies collect. */
   readonly collectBudget: CollectBudget;
   readonly callers = new CallerCounts();
@@ -108,6 +111,7 @@ export class Engine implements TargetHost, DriverHost {
     this.uploads.sweep(now);
     this.calls.sweep(now);
     this.inner.sweep(now);
+    this.remainders.sweep(now);
   }
 
   /** Ends exchanges and tunnels whose callers are not accepted any more. */
@@ -124,12 +128,13 @@ export class Engine implements TargetHost, DriverHost {
 
   /** Calls and exchanges in progress that no client waits for. */
   get detachedWork(): number {
-    return this.calls.detached + this.inner.backgroundCount;
+    return this.calls.detached + this.inner.backgroundCount + this.remainders.count;
   }
 
   /** Ends what runs inside gw. */
   close(): void {
     this.inner.close();
+    this.remainders.close();
     this.calls.close();
   }
 
@@ -223,6 +228,10 @@ export class Engine implements TargetHost, DriverHost {
     this.inFlight++;
     generation.inFlight++;
     return true;
+  }
+
+  outlive(exchange: GwExchange): boolean {
+    return this.remainders.take(exchange);
   }
 
   detached({ generation }: GwExchange): void {

@@ -20,6 +20,8 @@ export interface Downstream extends ClientSide {
    * calls flow(); the rest follows through body(). At most once per exchange, unless takeBack() succeeded.
    */
   send(reply: Reply): void;
+  /** Whether send() takes a body of LentBytes, which it writes without a copy. Absent: such a body is a stream. */
+  readonly takesLent?: boolean;
   /** Sends payload of the reply's body, valid until this returns. Returns false if the client must read first. */
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean;
   /**

@@ -8,8 +8,8 @@
  * Every reply is sent by #exit, whether it comes from a policy, the action or the engine; #exit applies after() of the
  * policies that must see it.
  */
-import type { Awaitable, Forwarded, Reply } from '../../policies/contract.js';
-import { BytesReply } from '../../policies/run-kit.js';
+import type { Awaitable, Forwarded, Reply, ReplyBody } from '../../policies/contract.js';
+import { BytesReply, LentBytes } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import { BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
@@ -179,7 +179,10 @@ export class Driver {
    * or part of a reply was sent, the exchange is aborted. `cause` is for the log.
    */
   fail(exchange: GwExchange, error: ErrorSlug, cause: string): void {
-    if (exchange.over) return;
+    if (exchange.over) {
+      exchange.remainder?.fail(cause);
+      return;
+    }
     const downstream = exchange.downstream!;
     downstream.dropBody();
     if (ERRORS[error].status !== 0 && (!exchange.sending || downstream.takeBack())) {
@@ -231,8 +234,8 @@ export class Driver {
   #send(exchange: GwExchange, reply: Reply): void {
     exchange.bodies?.streamCollected(reply);
     const { body } = reply;
-    if (body !== null && !(body instanceof Uint8Array) && body !== exchange.source)
-      exchange.ensureBodies().adopt(reply);
+    const whole = body === null || body instanceof Uint8Array || isLent(exchange, body);
+    if (!whole && body !== exchange.source) exchange.ensureBodies().adopt(reply);
     const { source } = exchange;
     // RFC 9110 section 15.3.6: a 205 has no body.
     if (reply.status === 205 && (source === undefined || reply.body !== source || exchange.streamLength(205) !== 0))
@@ -243,6 +246,10 @@ export class Driver {
     exchange.downstream!.send(reply);
   }
 }
+
+/** Whether the client's connection writes the body as it is. */
+const isLent = ({ downstream }: GwExchange, body: ReplyBody): boolean =>
+  body instanceof LentBytes && downstream?.takesLent === true;
 
 /** A policy must see the whole reply, unencoded. */
 function askForAll({ headers }: GwExchange): void {

@@ -71,7 +71,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   decisions: Decision[] | undefined = undefined;
   readonly headers: RequestFields;
 
-  /** The fields from here on are for the engine only. */
+  // The fields from here on are for the engine only.
   readonly peer: Peer;
   readonly generation: Generation;
   compiled: CompiledRoute | undefined = undefined;
@@ -83,7 +83,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   readonly startMs: number;
   /** Set when the exchange begins. */
   downstream: Downstream | undefined = undefined;
-  /** The action of its route was started. */
   acted = false;
   /** The source of the target's reply, once a target is selected. */
   source: ReplySource | undefined = undefined;
@@ -94,7 +93,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   /** Where the source of the reply writes: the client, unless a step of the chain reads the body. */
   receiver: ReplyReceiver | undefined = undefined;
   bodies: ExchangeBodies | undefined = undefined;
-  /** Set when the exchange begins. */
   driver: FailureHandler | undefined = undefined;
   started = false;
   from = 0;
@@ -137,6 +135,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   #note: object | undefined = undefined;
   #notes: Map<object, object> | undefined = undefined;
   #attached: Set<Attached> | undefined = undefined;
+  /** Reads the rest of the reply's body after the client has left. */
+  remainder: { fail(cause: string): void } | undefined = undefined;
   /** The exchange that this one is a further request of. */
   parent: GwExchange | undefined = undefined;
   /** Further requests of it and of those. */
@@ -178,7 +178,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     }
   }
 
-  /** Computed on demand: most exchanges do not need it. */
   get startedAt(): number {
     this.#startedAt ??= Math.round(this.#host.now() - (this.#host.monotonic() - this.startMs));
     return this.#startedAt;
@@ -189,7 +188,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     return query === '' && !this.bareQuery ? this.#sentPath : `${this.#sentPath}?${query}`;
   }
 
-  /** Name of the listener that received it. */
   get listener(): string {
     return this.peer.listener.entry.name;
   }
@@ -227,12 +225,13 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     if (this.over) return;
     this.settled = true;
     this.over = true;
-    this.source?.cancel();
+    const end = cut ? (this.error?.startsWith('downstream/') === true ? 'aborted' : 'cut') : 'sent';
+    const readsOn = end === 'aborted' && this.bodies?.lasts === true && this.#host.outlive?.(this) === true;
+    if (!readsOn) this.source?.cancel();
     this.dropLeaving();
     if (this.#attached !== undefined) for (const one of this.#attached) one.exchangeEnded();
     if (this.compiled === undefined) return;
-    const end = cut ? (this.error?.startsWith('downstream/') === true ? 'aborted' : 'cut') : 'sent';
-    this.bodies?.end(end);
+    if (!readsOn) this.bodies?.end(end);
     if (this.acted) this.#finishAction(this.compiled, end);
     this.compiled.chain.finished(this, end);
   }

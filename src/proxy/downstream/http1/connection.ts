@@ -19,7 +19,7 @@ import type { ConnectionHost, ConnectionListener } from './host.js';
 import { DRAIN_BYTES } from './intake.js';
 import { paceCause } from './pace.js';
 import { refusal } from './refusal.js';
-import { framingOf, ReplyWriter, replyHead } from './reply-writer.js';
+import { framingOf, lengthOf, ReplyWriter, replyHead, wholeBody } from './reply-writer.js';
 import { type RequestHandler, RequestReader } from './request-reader.js';
 
 /** What a connection reports to its listener. */
@@ -133,6 +133,7 @@ export class Http1Connection implements Downstream, RequestHandler {
     if (this.#exchange !== undefined) this.#reader.feed(sink);
   }
 
+  readonly takesLent = true;
   get taken(): number {
     return this.#writer.taken;
   }
@@ -146,8 +147,7 @@ export class Http1Connection implements Downstream, RequestHandler {
     const exchange = this.#exchange!;
     const { source } = exchange;
     const streams = source !== undefined && reply.body === source;
-    const body = reply.body instanceof Uint8Array ? reply.body : null;
-    const length = streams || exchange.lengthUnknown ? exchange.streamLength(reply.status) : (body?.length ?? 0);
+    const length = lengthOf(exchange, reply, streams);
     const framing = framingOf(exchange, reply.status, length);
     if (framing === 'raw' || reply.status === 101 || exchange.endsConnection || this.#endsHere(streams))
       this.#keepAlive = false;
@@ -159,7 +159,7 @@ export class Http1Connection implements Downstream, RequestHandler {
       this.#writer.begin(head, framing, length);
       source.flow();
     } else {
-      this.#writer.whole(head, framing === 'none' ? null : body);
+      this.#writer.whole(head, wholeBody(reply), framing === 'none');
       this.#complete(false);
     }
   }

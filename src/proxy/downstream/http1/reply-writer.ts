@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../../policies/contract.js';
-import { ConstantReply } from '../../../policies/run-kit.js';
+import { ConstantReply, LentBytes } from '../../../policies/run-kit.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { TargetReply } from '../../exchange/target-reply.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
@@ -66,24 +66,31 @@ export class ReplyWriter implements BatchedWriter {
     return this.sent - this.#sentBefore;
   }
 
-  /** Writes a complete reply. `head` ends with the empty line. */
-  whole(head: string, body: Uint8Array | null): void {
-    this.sent += head.length;
-    if (body === null || body.length === 0) {
-      this.#writePending(head);
-      return;
-    }
-    this.sent += body.length;
-    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
-    if (bytes.length <= INLINE_BODY) {
-      this.#writePending(head + bytes.toString('latin1'));
-      return;
-    }
+  /**
+   * Writes a complete reply. `head` ends with the empty line. `headOnly`: the body is not sent. A lent body is given back once it
+   * is written.
+   */
+  whole(head: string, body: Uint8Array | LentBytes | null, headOnly: boolean): void {
+    const length = headOnly || body === null ? 0 : body.length;
+    this.sent += head.length + length;
+    if (body === null || length === 0) this.#writePending(head);
+    else if (length <= INLINE_BODY) this.#writePending(head + latin1Of(body));
+    else this.#writeLarge(head, body);
+    if (body instanceof LentBytes && length <= INLINE_BODY) body.discard();
+  }
+
+  #writeLarge(head: string, body: Uint8Array | LentBytes): void {
+    const socket = this.#socket;
     this.writeNow();
-    this.#socket.cork();
-    this.#socket.write(head, 'latin1');
-    this.#socket.write(bytes);
-    this.#socket.uncork();
+    socket.cork();
+    socket.write(head, 'latin1');
+    if (body instanceof LentBytes) {
+      const last = body.parts.length - 1;
+      // Node calls this once the system no longer needs the bytes, also for a destroyed socket.
+      const written = (): void => body.discard();
+      for (let at = 0; at <= last; at++) socket.write(body.parts[at]!, at === last ? written : undefined);
+    } else socket.write(asBuffer(body));
+    socket.uncork();
   }
 
   /** Begins a reply whose body comes later. */
@@ -265,6 +272,23 @@ export class ReplyWriter implements BatchedWriter {
     return this.#framing !== 'length' || (this.#owed === 0 && !this.#surplus);
   }
 }
+
+const asBuffer = (body: Uint8Array): Buffer => Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+
+function latin1Of(body: Uint8Array | LentBytes): string {
+  if (!(body instanceof LentBytes)) return asBuffer(body).toString('latin1');
+  let text = '';
+  for (const part of body.parts) text += asBuffer(part).toString('latin1');
+  return text;
+}
+
+/** The body of a reply if it is here as a whole. */
+export const wholeBody = ({ body }: Reply): Uint8Array | LentBytes | null =>
+  body instanceof Uint8Array || body instanceof LentBytes ? body : null;
+
+/** Length in bytes of the body of a reply, -1 if unknown. `streams`: it comes from the source of the exchange. */
+export const lengthOf = (exchange: GwExchange, reply: Reply, streams: boolean): number =>
+  streams || exchange.lengthUnknown ? exchange.streamLength(reply.status) : (wholeBody(reply)?.length ?? 0);
 
 /** How the body of a reply is framed for this client. `length` -1: unknown. */
 export function framingOf(exchange: GwExchange, status: number, length: number): ReplyFraming {

@@ -248,6 +248,17 @@ export class ExchangeBodies {
     return false;
   }
 
+  /** Whether a stage wants the rest of the reply's body, although the client has left. */
+  get lasts(): boolean {
+    return this.#pipe?.lasts === true;
+  }
+
+  /** The rest of the reply's body goes to `receiver` in place of the client. */
+  divertReply(receiver: ReplyReceiver): void {
+    this.#pipe?.divert(receiver);
+    this.#pipe?.drained();
+  }
+
   /** The client has room again. Returns false if no stage is between the source and the client. */
   drained(): boolean {
     if (this.#pipe === undefined) return false;
