@@ -1,6 +1,7 @@
 /** Everything that a policy or an action may use, so that a chain can run offline, on a virtual clock. */
 import type { ExpressionEntry, Json, PlanEntry } from '../bundle/types.js';
 import type { Clock } from '../state/clock.js';
+import type { ContentOptions, ContentStore } from '../state/content/types.js';
 import type { CacheStore, ConsumerLookup, HoldStore, LimitStore, ReplayStore } from '../state/types.js';
 import type { CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
 import type { Exchange, Reply } from './exchange.js';
@@ -45,6 +46,8 @@ export interface PolicyHost {
   readonly holds: HoldStore;
   /** Values that may be used once, by the name of the policy: an edit of its config forgets none. */
   readonly replays: ReplayStore;
+  /** Contents with bodies, such as whole replies. To be called when the policy is created; one store for each policy. */
+  content(options: ContentOptions): ContentStore;
   readonly consumers: ConsumerLookup;
   readonly plans: readonly PlanEntry[];
 

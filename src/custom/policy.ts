@@ -32,6 +32,14 @@ export {
 export { type Infer, Schema, s } from '../schema/declare.js';
 export type { Clock } from '../state/clock.js';
 export type {
+  Content,
+  ContentFacts,
+  ContentOptions,
+  ContentSelector,
+  ContentStore,
+  ContentWriter,
+} from '../state/content/types.js';
+export type {
   CacheStore,
   ConsumerLookup,
   CredentialWork,

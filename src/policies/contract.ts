@@ -26,6 +26,14 @@ export type * from '../contract/index.js';
 export type { ReadyField } from '../field-syntax.js';
 export type { Clock } from '../state/clock.js';
 export type {
+  Content,
+  ContentFacts,
+  ContentOptions,
+  ContentSelector,
+  ContentStore,
+  ContentWriter,
+} from '../state/content/types.js';
+export type {
   CacheStore,
   ConsumerLookup,
   CredentialWork,

@@ -124,7 +124,11 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       random: options.random ?? Math.random,
       logger: this.#logger,
       limits: new LimitTable(options.limits),
-      ...claimState(options.state, options.worker, { monotonic: () => clock.monotonic(), after: systemAfter }),
+      ...claimState(options.state, options.worker, {
+        now: () => clock.now(),
+        monotonic: () => clock.monotonic(),
+        after: systemAfter,
+      }),
       after: systemAfter,
       calls: this.#engine.calls,
       ask: events.ask?.bind(events),

@@ -1,5 +1,6 @@
 /** The shared memory of what policies keep, allocated once for all workers of a gateway. */
 import { CacheTable } from './cache-table.js';
+import { MemoryContents } from './content/memory/index.js';
 import { HoldTable } from './hold-table.js';
 import { LeaseTable } from './lease-table.js';
 import { ReplayTable } from './replay-table.js';
@@ -13,6 +14,7 @@ export interface StateMemory {
   readonly holds: SharedArrayBuffer;
   readonly leases: SharedArrayBuffer;
   readonly replays: SharedArrayBuffer;
+  readonly content: SharedArrayBuffer;
 }
 
 /** The stores of one worker. */
@@ -22,6 +24,7 @@ export interface State {
   readonly holds: HoldTable;
   readonly replays: ReplayTable;
   readonly flights: SingleFlight;
+  readonly content: MemoryContents;
 }
 
 /** `workers`: the number of rows of the tables. `small`: for one run offline or a test, instead of a gateway. */
@@ -32,40 +35,43 @@ export function allocateState({ workers, small = false }: { workers: number; sma
     holds: HoldTable.allocate({ workers, ...(small ? { slots: 256 } : {}) }),
     leases: LeaseTable.allocate(),
     replays: ReplayTable.allocate(small ? { slots: 4096 } : {}),
+    content: MemoryContents.allocate({ workers, ...(small ? { bytes: 4 * 1024 * 1024 } : {}) }),
   };
 }
 
+/** What the stores of one thread need of it. `now`: milliseconds since 1970. */
+export interface StateParts {
+  readonly now: () => number;
+  readonly monotonic: () => number;
+  readonly after: After;
+}
+
 /** Opens the memory in one thread. `worker`: its number, from 0. @throws TypeError for memory of another kind */
-export function openState(
-  memory: StateMemory,
-  worker: number,
-  { monotonic, after }: { readonly monotonic: () => number; readonly after: After },
-): State {
+export function openState(memory: StateMemory, worker: number, { now, monotonic, after }: StateParts): State {
   const cache = new CacheTable(memory.cache, monotonic);
   const marks = new CacheTable(memory.marks, monotonic);
   const holds = new HoldTable(memory.holds, worker);
   const leases = new LeaseTable(memory.leases, worker);
   const replays = new ReplayTable(memory.replays, monotonic);
   const flights = new SingleFlight({ leases, cache, after, monotonic });
-  return { cache, marks, holds, replays, flights };
+  const content = new MemoryContents(memory.content, now, worker);
+  return { cache, marks, holds, replays, flights, content };
 }
 
 /**
  * The stores of a worker that starts: releases what a dead worker with the same number held. Without `memory`, the worker is
  * alone and gets its own.
  */
-export function claimState(
-  memory: StateMemory | undefined,
-  worker = 0,
-  parts: { readonly monotonic: () => number; readonly after: After },
-): State {
-  const claimed = memory ?? allocateState({ workers: worker + 1 });
-  forgetWorker(claimed, worker);
-  return openState(claimed, worker, parts);
+export function claimState(memory: StateMemory | undefined, worker: number | undefined, parts: StateParts): State {
+  const number = worker ?? 0;
+  const claimed = memory ?? allocateState({ workers: number + 1 });
+  forgetWorker(claimed, number);
+  return openState(claimed, number, parts);
 }
 
 /** Releases what a worker that has ended held. Called by control, and by the worker that takes its number. */
 export function forgetWorker(memory: StateMemory, worker: number): void {
   new HoldTable(memory.holds, worker).forget(worker);
   new LeaseTable(memory.leases, worker).forget(worker);
+  new MemoryContents(memory.content, Date.now).forget(worker);
 }

@@ -12,6 +12,7 @@ import type {
   StreamedReply,
   SubRequest,
 } from '../../policies/contract.js';
+import type { ContentSpace } from '../../state/content/types.js';
 import type { SingleFlight } from '../../state/single-flight.js';
 import type { StepCell } from '../../state/step-cell.js';
 import type { After } from '../../state/timers.js';
@@ -30,6 +31,7 @@ export interface PolicyWorld {
   readonly marks: CacheSpace;
   readonly holds: HoldSpace;
   readonly replays: ReplaySpace;
+  readonly content: ContentSpace;
   readonly flights: SingleFlight;
   readonly after: After;
   readonly calls: CallWorld;
@@ -91,6 +93,7 @@ export function policyHost(
     marks: world.marks.store(stateIdentity),
     holds: world.holds.store(stateIdentity),
     replays: world.replays.store(name),
+    content: (options) => world.content.store(stateIdentity, options),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),
     ask: (question) => questions.ask(question),

@@ -1,0 +1,70 @@
+/** Key and facts of a content as bytes: in shared memory, each worker decodes them once. */
+import type { Json } from '../../../bundle/types.js';
+import type { ContentFacts } from '../types.js';
+
+/** Whether the key is UTF-16, and bytes of key, URL, tags and data: 32 bits each. */
+const HEAD = 20;
+
+/** Without expiresAt, which is a number of its own. */
+export function encodeFacts(key: string, { url, route, tags, data }: ContentFacts): Buffer {
+  const wide = isWide(key);
+  const head = Buffer.alloc(HEAD);
+  const texts = [
+    Buffer.from(key, wide ? 'utf16le' : 'latin1'),
+    Buffer.from(url),
+    Buffer.from(JSON.stringify(tags)),
+    Buffer.from(JSON.stringify([route, data])),
+  ];
+  head.writeUInt32LE(wide ? 1 : 0, 0);
+  for (const [at, { length }] of texts.entries()) head.writeUInt32LE(length, 4 + at * 4);
+  return Buffer.concat([head, ...texts]);
+}
+
+/** Compares whole keys: a content may be private. */
+export function hasKey(bytes: Buffer<ArrayBufferLike>, begin: number, key: string): boolean {
+  const wide = bytes.readUInt32LE(begin) === 1;
+  if (bytes.readUInt32LE(begin + 4) !== (wide ? key.length * 2 : key.length)) return false;
+  return keyOf(bytes, begin) === key;
+}
+
+export function keyOf(bytes: Buffer<ArrayBufferLike>, begin: number): string {
+  return part(bytes, begin, 0).toString(bytes.readUInt32LE(begin) === 1 ? 'utf16le' : 'latin1');
+}
+
+/** The bytes of the URL, which a purge by prefix compares. */
+export const urlBytes = (bytes: Buffer<ArrayBufferLike>, begin: number): Buffer<ArrayBufferLike> =>
+  part(bytes, begin, 1);
+
+/** Whether a content has this tag. */
+export function hasTag(bytes: Buffer<ArrayBufferLike>, begin: number, tag: string): boolean {
+  const tags = part(bytes, begin, 2);
+  // The search is quick and finds every tag that is there; with quotes in tags it may find one that is not.
+  return tags.includes(JSON.stringify(tag)) && (JSON.parse(tags.toString('utf8')) as string[]).includes(tag);
+}
+
+/** URL, tags and the rest as texts, to be decoded when the lock is released. */
+export interface FactTexts {
+  readonly url: string;
+  readonly tags: string;
+  readonly rest: string;
+}
+
+export const factTexts = (bytes: Buffer<ArrayBufferLike>, begin: number): FactTexts => ({
+  url: part(bytes, begin, 1).toString('utf8'),
+  tags: part(bytes, begin, 2).toString('utf8'),
+  rest: part(bytes, begin, 3).toString('utf8'),
+});
+
+export function decodeFacts({ url, tags, rest }: FactTexts, expiresAt: number): ContentFacts {
+  const [route, data] = JSON.parse(rest) as [string, Json];
+  return { expiresAt, url, route, tags: JSON.parse(tags) as string[], data };
+}
+
+/** Key, URL, tags or the rest, by number. */
+function part(bytes: Buffer<ArrayBufferLike>, begin: number, wanted: number): Buffer<ArrayBufferLike> {
+  let from = begin + HEAD;
+  for (let at = 0; at < wanted; at++) from += bytes.readUInt32LE(begin + 4 + at * 4);
+  return bytes.subarray(from, from + bytes.readUInt32LE(begin + 4 + wanted * 4));
+}
+
+const isWide = (text: string): boolean => /[^\0-\xff]/.test(text);

@@ -1,0 +1,363 @@
+/** The contents of one identity in shared memory, as one worker uses them. */
+import { TextHash } from '../../hash.js';
+import type { Content, ContentFacts, ContentSelector, ContentStore, ContentWriter } from '../types.js';
+import { decodeFacts, encodeFacts, type FactTexts, factTexts, hasTag, urlBytes } from './facts.js';
+import { KnownContents } from './known.js';
+import { Count, Entry, Flag, Header, STATE_MASK, State, UNIT } from './layout.js';
+import type { Room } from './room.js';
+import type { ContentTable, HashedKey } from './table.js';
+import { MemoryWriter } from './writer.js';
+
+/** Facts of one content take at most this part of the arena. */
+const MAX_FACTS_SHARE = 16;
+/** A body takes at most this part of the arena. */
+const MAX_BODY_SHARE = 2;
+/** Entries that a purge looks at before it lets others have the lock. */
+const PURGE_STEP = 512;
+
+/** What a worker knows of a content, as long as its word of state is the same. */
+export interface KnownContent {
+  readonly entry: number;
+  readonly word: number;
+  readonly born: number;
+  readonly facts: ContentFacts;
+  readonly parts: readonly Buffer[];
+  readonly length: number;
+}
+
+/** The parts of a table that its stores use. */
+export interface StoreParts {
+  readonly table: ContentTable;
+  readonly room: Room;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export class MemoryStore implements ContentStore {
+  readonly #table: ContentTable;
+  readonly #room: Room;
+  readonly #now: () => number;
+  readonly #identity: string;
+  readonly #ownerLow: number;
+  readonly #ownerHigh: number;
+  readonly #maxEntry: number;
+  readonly #hash = new TextHash();
+  readonly #known = new KnownContents<KnownContent>();
+  #owner = -1;
+
+  constructor({ table, room, now }: StoreParts, identity: string, maxEntry: number) {
+    this.#table = table;
+    this.#room = room;
+    this.#now = now;
+    this.#identity = identity;
+    const { low, high } = this.#seeded(identity);
+    this.#ownerLow = low;
+    this.#ownerHigh = high;
+    this.#maxEntry = Math.min(maxEntry, Math.floor((table.layout.units * UNIT) / MAX_BODY_SHARE));
+    this.#place();
+  }
+
+  get(key: string): MemoryContent | undefined {
+    const table = this.#table;
+    const known = this.#known.get(key);
+    if (known !== undefined) {
+      this.pin(known.entry);
+      if (Atomics.load(table.words, table.layout.entryAt(known.entry)) === known.word) return this.#hit(key, known);
+      this.unpin(known.entry);
+      this.#known.delete(key);
+    }
+    const { low, high } = this.#hash.update(this.#ownerLow, this.#ownerHigh, key);
+    // Most misses need no lock.
+    const found = table.mayHave(this.#hash) ? this.#look(key, low, high) : undefined;
+    if (found !== undefined) return this.#hit(key, found);
+    this.#count(Count.Misses);
+    return undefined;
+  }
+
+  /** The content is pinned. */
+  #hit(key: string, known: KnownContent): MemoryContent | undefined {
+    const { words, layout } = this.#table;
+    if (known.facts.expiresAt <= this.#now()) {
+      this.unpin(known.entry);
+      this.#expire(key);
+      this.#count(Count.Misses);
+      return undefined;
+    }
+    const at = layout.entryAt(known.entry);
+    // Written only if needed, so that processors can share the line.
+    if (words[at + Entry.Visited] === 0) words[at + Entry.Visited] = 1;
+    this.#count(Count.Hits);
+    return new MemoryContent(key, known, (words[at + Entry.Flags]! & Flag.Soft) !== 0, this);
+  }
+
+  /** Finds a content under the lock and pins it. */
+  #look(key: string, low: number, high: number): KnownContent | undefined {
+    const table = this.#table;
+    const { words, layout } = table;
+    const hashed = this.#hashed(low, high);
+    let texts: FactTexts | undefined;
+    const known = table.locked(() => {
+      const entry = table.find(hashed, key);
+      if (entry < 0) return undefined;
+      this.pin(entry);
+      const at = layout.entryAt(entry);
+      texts = factTexts(layout.bytes, layout.byteAt(words[at + Entry.Facts]!));
+      return {
+        entry,
+        word: words[at]!,
+        born: words[at + Entry.Born]!,
+        parts: this.#partsOf(at),
+        length: words[at + Entry.Length]!,
+        expiresAt: layout.expiresAt(at),
+      };
+    });
+    if (known === undefined || texts === undefined) return undefined;
+    const { expiresAt, ...rest } = known;
+    const content = { ...rest, facts: decodeFacts(texts, expiresAt) };
+    this.#known.set(key, content, key.length + texts.url.length + texts.tags.length + texts.rest.length);
+    return content;
+  }
+
+  #partsOf(at: number): Buffer[] {
+    const { words, layout } = this.#table;
+    let left = words[at + Entry.Length]!;
+    const parts: Buffer[] = [];
+    for (let extent = 0; extent < words[at + Entry.Extents]!; extent++) {
+      const where = at + Entry.FirstExtent + extent * 2;
+      const size = Math.min(left, words[where + 1]! * UNIT);
+      parts.push(Buffer.from(layout.memory as unknown as ArrayBuffer, layout.byteAt(words[where]!), size));
+      left -= size;
+    }
+    return parts;
+  }
+
+  /** Removes a content of this key if its time is over. */
+  #expire(key: string): void {
+    const table = this.#table;
+    const { low, high } = this.#hash.update(this.#ownerLow, this.#ownerHigh, key);
+    table.locked(() => {
+      const entry = table.find(this.#hashed(low, high), key);
+      if (entry < 0 || table.layout.expiresAt(table.layout.entryAt(entry)) > this.#now()) return;
+      this.#count(Count.Expired);
+      table.remove(entry);
+    });
+    this.#known.delete(key);
+  }
+
+  put(key: string, facts: ContentFacts, length: number): ContentWriter | undefined {
+    const table = this.#table;
+    const bytes = encodeFacts(key, facts);
+    const owner = this.#place();
+    if (length > this.#maxEntry || bytes.length > (table.layout.units * UNIT) / MAX_FACTS_SHARE) {
+      this.#count(Count.TooLarge);
+      return undefined;
+    }
+    const { low, high } = this.#hash.update(this.#ownerLow, this.#ownerHigh, key);
+    const writer = owner < 0 ? undefined : table.locked(() => this.#begin(key, low, high, facts, bytes, length));
+    if (writer === undefined) this.#count(Count.NoRoom);
+    return writer;
+  }
+
+  #begin(
+    key: string,
+    low: number,
+    high: number,
+    facts: ContentFacts,
+    bytes: Buffer,
+    length: number,
+  ): ContentWriter | undefined {
+    const table = this.#table;
+    const { words, layout } = table;
+    const entry = this.#room.begin(this.#owner);
+    if (entry < 0) return undefined;
+    const at = layout.entryAt(entry);
+    words[at + Entry.HashLow] = low;
+    words[at + Entry.HashHigh] = high;
+    words[at + Entry.OwnerLow] = this.#ownerLow;
+    words[at + Entry.OwnerHigh] = this.#ownerHigh;
+    const writer = new MemoryWriter({
+      table,
+      room: this.#room,
+      entry,
+      key,
+      owner: this.#owner,
+      length,
+      max: this.#maxEntry,
+    });
+    if (this.#writeFacts(entry, facts, bytes) && writer.begin()) return writer;
+    table.abandon(entry);
+    return undefined;
+  }
+
+  /** False if there is no room. Needs the lock. */
+  #writeFacts(entry: number, facts: ContentFacts, bytes: Buffer): boolean {
+    const at = this.#table.layout.entryAt(entry);
+    const units = Math.ceil(bytes.length / UNIT);
+    const start = this.#room.take(units, entry);
+    if (start < 0) return false;
+    this.#setFacts(at, start, units, facts, bytes);
+    return true;
+  }
+
+  #setFacts(at: number, start: number, units: number, { url, route, expiresAt }: ContentFacts, bytes: Buffer): void {
+    const { words, layout } = this.#table;
+    layout.bytes.set(bytes, layout.byteAt(start));
+    const { low, high } = this.#seeded(url);
+    words[at + Entry.UrlLow] = low;
+    words[at + Entry.UrlHigh] = high;
+    this.#seeded(route);
+    words[at + Entry.RouteLow] = this.#hash.low;
+    words[at + Entry.RouteHigh] = this.#hash.high;
+    layout.numbers[(at + Entry.ExpiresAt) / 2] = expiresAt;
+    words[at + Entry.Facts] = start;
+    words[at + Entry.FactsUnits] = units;
+  }
+
+  refresh(content: Content, facts: ContentFacts): void {
+    if (!(content instanceof MemoryContent)) return;
+    const table = this.#table;
+    const { words, layout } = table;
+    const { entry, born } = content.known;
+    const bytes = encodeFacts(content.key, facts);
+    const at = layout.entryAt(entry);
+    const stored = (): boolean => table.stateOf(entry) === State.Live && words[at + Entry.Born] === born;
+    table.locked(() => {
+      if (!stored()) return;
+      const units = Math.ceil(bytes.length / UNIT);
+      const start = this.#room.take(units, entry);
+      if (start < 0) return;
+      // Unless it is pinned, it may itself have been evicted to make room.
+      if (!stored()) return table.units.give(start, units);
+      const owner = words[at + Entry.Owner]!;
+      table.owners.add(owner, 'Units', units - words[at + Entry.FactsUnits]!);
+      // If this thread ends here, the entry is a removed one.
+      table.setState(at, State.Removed);
+      table.dropFacts(at);
+      this.#setFacts(at, start, units, facts, bytes);
+      words[at + Entry.Flags]! &= ~Flag.Soft;
+      table.setState(at, State.Live);
+    });
+  }
+
+  delete(key: string): void {
+    const table = this.#table;
+    const { low, high } = this.#hash.update(this.#ownerLow, this.#ownerHigh, key);
+    const hashed = this.#hashed(low, high);
+    table.locked(() => {
+      table.spoil(hashed);
+      const entry = table.find(hashed, key);
+      if (entry >= 0) table.remove(entry);
+    });
+    this.#known.delete(key);
+  }
+
+  purge(selector: ContentSelector, soft: boolean): number {
+    const table = this.#table;
+    const matches = this.#matcher(selector);
+    let purged = 0;
+    for (let from = 0; from < table.words[Header.HighWater]!; from += PURGE_STEP)
+      purged += table.locked(() => this.#purgeStep(from, soft, matches));
+    this.#count(Count.Purged, purged);
+    return purged;
+  }
+
+  #purgeStep(from: number, soft: boolean, matches: (at: number) => boolean): number {
+    const table = this.#table;
+    const { words, layout } = table;
+    const end = Math.min(from + PURGE_STEP, words[Header.HighWater]!);
+    let purged = 0;
+    for (let entry = from; entry < end; entry++) {
+      const at = layout.entryAt(entry);
+      const state = table.stateOf(entry);
+      if (state !== State.Live && state !== State.Writing) continue;
+      if (words[at + Entry.OwnerLow] !== this.#ownerLow || words[at + Entry.OwnerHigh] !== this.#ownerHigh) continue;
+      if (words[at + Entry.FactsUnits] === 0 || !matches(at)) continue;
+      purged++;
+      if (soft) words[at + Entry.Flags]! |= Flag.Soft;
+      else if (state === State.Live) table.remove(entry);
+      else words[at + Entry.Flags]! |= Flag.Purged;
+    }
+    return purged;
+  }
+
+  #matcher(selector: ContentSelector): (at: number) => boolean {
+    if (selector.by === 'all') return () => true;
+    const { words, layout } = this.#table;
+    const { by, value } = selector;
+    const factsOf = (at: number): number => layout.byteAt(words[at + Entry.Facts]!);
+    if (by === 'tag') return (at) => hasTag(layout.bytes, factsOf(at), value);
+    if (by === 'url' && value.endsWith('*')) {
+      const prefix = Buffer.from(value.slice(0, -1));
+      return (at) => urlBytes(layout.bytes, factsOf(at)).subarray(0, prefix.length).equals(prefix);
+    }
+    const { low, high } = this.#seeded(value);
+    const field = by === 'url' ? Entry.UrlLow : Entry.RouteLow;
+    return (at) => words[at + field] === low && words[at + field + 1] === high;
+  }
+
+  pin(entry: number): void {
+    const table = this.#table;
+    Atomics.add(table.words, table.layout.pinAt(table.worker, entry), 1);
+  }
+
+  unpin(entry: number): void {
+    const table = this.#table;
+    const { words, layout } = table;
+    const left = Atomics.sub(words, layout.pinAt(table.worker, entry), 1);
+    if (left === 1 && (Atomics.load(words, layout.entryAt(entry)) & STATE_MASK) === State.Removed)
+      table.locked(() => table.reap(entry));
+  }
+
+  #hashed(low: number, high: number): HashedKey {
+    return { ownerLow: this.#ownerLow, ownerHigh: this.#ownerHigh, low, high };
+  }
+
+  #seeded(text: string): TextHash {
+    const { words } = this.#table;
+    return this.#hash.update(words[Header.SeedLow]!, words[Header.SeedHigh]!, text);
+  }
+
+  /** The place of the identity, which it loses to another one while it has no contents. */
+  #place(): number {
+    const { owners } = this.#table;
+    if (this.#owner >= 0 && owners.has(this.#owner, this.#ownerLow, this.#ownerHigh)) return this.#owner;
+    this.#owner = this.#table.locked(() => owners.open(this.#identity, this.#ownerLow, this.#ownerHigh));
+    return this.#owner;
+  }
+
+  #count(count: (typeof Count)[keyof typeof Count], by = 1): void {
+    if (this.#owner >= 0) this.#table.owners.count(this.#owner, count, by);
+  }
+}
+
+export class MemoryContent implements Content {
+  readonly key: string;
+  readonly known: KnownContent;
+  readonly soft: boolean;
+  #store: MemoryStore | undefined;
+
+  constructor(key: string, known: KnownContent, soft: boolean, store: MemoryStore) {
+    this.key = key;
+    this.known = known;
+    this.soft = soft;
+    this.#store = store;
+  }
+
+  get facts(): ContentFacts {
+    return this.known.facts;
+  }
+
+  get parts(): readonly Buffer[] {
+    return this.known.parts;
+  }
+
+  get length(): number {
+    return this.known.length;
+  }
+
+  release(): void {
+    const store = this.#store;
+    this.#store = undefined;
+    store?.unpin(this.known.entry);
+  }
+}
