@@ -1,7 +1,7 @@
 /** authzen at run time: asks the policy decision point, and does what it says. An outage never opens a route. */
 import * as crypto from 'node:crypto';
 import type { CallReply, Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
-import { freshFor } from '../kits/freshness.js';
+import { freshFor } from '../kits/http-cache/freshness.js';
 import { authProblem, callFailure, problem, runPolicy } from '../run-kit.js';
 import { type Verdict, verdictOf } from './decision.js';
 import { Endpoints, MetadataError, resolved } from './endpoints.js';

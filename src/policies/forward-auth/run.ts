@@ -12,7 +12,7 @@ import type {
   PolicyInstance,
   Refused,
 } from '../contract.js';
-import { freshFor } from '../kits/freshness.js';
+import { freshFor } from '../kits/http-cache/freshness.js';
 import { BytesReply, callFailure, fieldSafe, HeaderMap, runPolicy } from '../run-kit.js';
 import { OWN_FIELDS } from './own-fields.js';
 import { PROBLEMS } from './problems.js';

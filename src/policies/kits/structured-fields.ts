@@ -50,11 +50,14 @@ function attempt<T extends Parsed>(text: string, parse: (text: string) => T): T 
   }
 }
 
-/** A dictionary; undefined if the field is malformed, or has a name twice. */
-export function readDictionary(text: string): Dictionary | undefined {
+/**
+ * A dictionary; undefined if the field is malformed, or has a name twice. With 'last', the last member of a name counts, as RFC 9651
+ * section 4.2.2 has it: for fields that decide nothing about access.
+ */
+export function readDictionary(text: string, repeated: 'refuse' | 'last' = 'refuse'): Dictionary | undefined {
   const members = attempt(text, parseDictionary);
   if (members === undefined || members.size > MAX_MEMBERS) return undefined;
-  return members.size === countMembers(text) ? members : undefined;
+  return repeated === 'last' || members.size === countMembers(text) ? members : undefined;
 }
 
 /** A list; undefined if the field is malformed. */

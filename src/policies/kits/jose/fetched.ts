@@ -3,7 +3,7 @@
  * keep the others from being fetched.
  */
 import type { DutyHost, DutyInstance, DutyReply, Json } from '../../contract.js';
-import { freshFor } from '../freshness.js';
+import { freshFor } from '../http-cache/freshness.js';
 import { readJson } from '../json.js';
 import { readMetadata } from './discovery.js';
 import { idOfSource, MAX_KEYS, type RemoteKeys } from './key-source.js';

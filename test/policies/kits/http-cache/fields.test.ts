@@ -1,0 +1,122 @@
+/** Invalidation, Cache-Status and tags. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { appendCacheStatus, cacheStatusMember } from '../../../../src/policies/kits/http-cache/cache-status.js';
+import { listOf, readFrom } from '../../../../src/policies/kits/http-cache/fields.js';
+import { invalidatedUrls, isSafe } from '../../../../src/policies/kits/http-cache/invalidate.js';
+import { invalidatedGroups, tagsOf } from '../../../../src/policies/kits/http-cache/tags.js';
+import { readDictionary, readList } from '../../../../src/policies/kits/structured-fields.js';
+import { type Fields, fields, seeded } from './kit.js';
+
+const TARGET = 'https://a.example/x/y?q=1';
+const invalid = (reply: Fields, method = 'POST', status = 200) =>
+  invalidatedUrls(method, status, TARGET, fields(reply));
+
+test('RFC 9111, 4.4: an unsafe request that succeeds invalidates its target, also with an unknown method', () => {
+  for (const method of ['POST', 'PUT', 'DELETE', 'PATCH', 'M-SEARCH', 'get'])
+    assert.equal(invalid({}, method), [TARGET], method);
+  for (const method of ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'QUERY']) assert.equal(invalid({}, method), [], method);
+  for (const status of [201, 204, 303]) assert.equal(invalid({}, 'PUT', status), [TARGET]);
+  for (const status of [101, 400, 404, 500]) assert.equal(invalid({}, 'PUT', status), [], String(status));
+  assert.ok(isSafe('GET') && !isSafe('LOCK'));
+});
+
+test('RFC 9111, 4.4: Location and Content-Location of the same origin', () => {
+  assert.equal(invalid({ location: 'z#f', 'content-location': '/c' }), [
+    TARGET,
+    'https://a.example/x/z',
+    'https://a.example/c',
+  ]);
+  assert.equal(invalid({ location: 'https://u:p@A.example:443/z' }), [TARGET, 'https://a.example/z']);
+  for (const location of [
+    'https://b.example/z',
+    'http://a.example/z',
+    'https://a.example:444/z',
+    '//b.example/',
+    'https://[',
+    'data:,x',
+  ])
+    assert.equal(invalid({ location }), [TARGET], location);
+  assert.equal(invalid({ location: `/${'a'.repeat(9000)}` }), [TARGET]);
+  assert.equal(invalidatedUrls('POST', 200, '*', fields()), []);
+});
+
+test('RFC 9211: members and their parameters', () => {
+  assert.is(cacheStatusMember('gw', { hit: true, ttl: 30, key: 'a"b\\ü' }), 'gw; hit; ttl=30; key="a\\"b\\\\?"');
+  assert.is(
+    cacheStatusMember('my cache', {
+      fwd: 'stale',
+      fwdStatus: 304,
+      ttl: -4.5,
+      stored: true,
+      collapsed: true,
+      detail: 'x\r\ny',
+    }),
+    '"my cache"; fwd=stale; fwd-status=304; ttl=-4; stored; collapsed; detail="x??y"',
+  );
+  assert.is(appendCacheStatus(undefined, 'gw; hit'), 'gw; hit');
+  assert.is(appendCacheStatus(' ', 'gw; hit'), 'gw; hit');
+  assert.is(appendCacheStatus('origin; hit', 'gw; fwd=miss'), 'origin; hit, gw; fwd=miss');
+  const next = seeded(1);
+  for (let run = 0; run < 500; run++) {
+    const text = Array.from({ length: next(300) }, () => String.fromCharCode(next(300))).join('');
+    assert.ok(
+      readList(cacheStatusMember(text, { hit: true, key: text, ttl: 1e18 })) !== undefined,
+      JSON.stringify(text),
+    );
+  }
+});
+
+test('tags: Surrogate-Key between spaces, Cache-Tag between commas, Cache-Groups as strings', () => {
+  assert.equal(
+    tagsOf(
+      fields({
+        'surrogate-key': 'a  b, a',
+        'cache-tag': 'c d,, e ,a',
+        'cache-groups': '"f g";x=1, tok, "h", ("i"), 5',
+      }),
+    ),
+    [...['a', 'b', 'c d', 'e', 'f g', 'h']],
+  );
+  assert.equal(tagsOf(fields({ 'cache-groups': '"f", x=' })), [], 'malformed');
+  assert.equal(tagsOf(fields()), []);
+  assert.is(tagsOf(fields({ 'cache-tag': Array.from({ length: 500 }, (_, i) => `t${i}`).join() })).length, 128);
+  assert.equal(tagsOf(fields({ 'surrogate-key': `${'x'.repeat(257)} y` })), ['y']);
+});
+
+test('RFC 9875, 3: the groups of Cache-Group-Invalidation', () => {
+  assert.equal(invalidatedGroups(fields({ 'cache-group-invalidation': '"a", "B", "a", t' })), ['a', 'B']);
+  assert.equal(invalidatedGroups(fields({ 'cache-group-invalidation': 'a"' })), []);
+  assert.equal(invalidatedGroups(fields()), []);
+});
+
+test('lists are bounded and read in time proportional to their length', () => {
+  assert.equal(listOf(' a ,, b\t,', 2), ['a', 'b']);
+  assert.is(listOf('a,b,c', 2), undefined);
+  const begin = performance.now();
+  for (const part of [' ', ',', ' a', '\t,'])
+    tagsOf(
+      fields({
+        'surrogate-key': part.repeat(200_000),
+        'cache-tag': part.repeat(200_000),
+        'cache-groups': part.repeat(10_000),
+      }),
+    );
+  assert.ok(performance.now() - begin < 2000);
+  assert.is(
+    readFrom([
+      ['a', '1'],
+      ['b', '2'],
+      ['a', '3'],
+    ])('a'),
+    '1, 3',
+  );
+  assert.is(readFrom([])('a'), undefined);
+});
+
+test('a dictionary with a name twice: the last one counts if the field allows it', () => {
+  assert.is(readDictionary('a=1, a=2'), undefined);
+  assert.is(readDictionary('a=1, a=2', 'last')?.get('a')?.[0], 2);
+});
+
+test.run();
