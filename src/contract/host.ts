@@ -2,6 +2,7 @@
 import type { ExpressionEntry, Json, PlanEntry } from '../bundle/types.js';
 import type { Clock } from '../state/clock.js';
 import type { ContentOptions, ContentStore } from '../state/content/types.js';
+import type { OutcomeStore } from '../state/outcomes/types.js';
 import type { CacheStore, ConsumerLookup, HoldStore, LimitStore, ReplayStore } from '../state/types.js';
 import type { CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
 import type { Exchange, Reply } from './exchange.js';
@@ -48,6 +49,8 @@ export interface PolicyHost {
   readonly replays: ReplayStore;
   /** Contents with bodies, such as whole replies. To be called when the policy is created; one store for each policy. */
   content(options: ContentOptions): ContentStore;
+  /** What became of work that is done at most once for each key, by the name of the policy: an edit of its config forgets none. */
+  readonly outcomes: OutcomeStore;
   readonly consumers: ConsumerLookup;
   readonly plans: readonly PlanEntry[];
 

@@ -25,6 +25,7 @@ export type {
 export type * from '../contract/index.js';
 export type { ReadyField } from '../field-syntax.js';
 export type { Clock } from '../state/clock.js';
+export type { Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } from '../state/outcomes/types.js';
 export type {
   Content,
   ContentFacts,

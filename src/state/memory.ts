@@ -1,8 +1,10 @@
 /** The shared memory of what policies keep, allocated once for all workers of a gateway. */
 import { CacheTable } from './cache-table.js';
+import { systemClock } from './clock.js';
 import { MemoryContents } from './content/memory/index.js';
 import { HoldTable } from './hold-table.js';
 import { LeaseTable } from './lease-table.js';
+import { OutcomeTable } from './outcomes/table.js';
 import { ReplayTable } from './replay-table.js';
 import { SingleFlight } from './single-flight.js';
 import type { After } from './timers.js';
@@ -15,6 +17,7 @@ export interface StateMemory {
   readonly leases: SharedArrayBuffer;
   readonly replays: SharedArrayBuffer;
   readonly content: SharedArrayBuffer;
+  readonly outcomes: SharedArrayBuffer;
 }
 
 /** The stores of one worker. */
@@ -23,6 +26,7 @@ export interface State {
   readonly marks: CacheTable;
   readonly holds: HoldTable;
   readonly replays: ReplayTable;
+  readonly outcomes: OutcomeTable;
   readonly flights: SingleFlight;
   readonly content: MemoryContents;
 }
@@ -36,6 +40,7 @@ export function allocateState({ workers, small = false }: { workers: number; sma
     leases: LeaseTable.allocate(),
     replays: ReplayTable.allocate(small ? { slots: 4096 } : {}),
     content: MemoryContents.allocate({ workers, ...(small ? { bytes: 4 * 1024 * 1024 } : {}) }),
+    outcomes: OutcomeTable.allocate(small ? { slots: 1024 } : {}),
   };
 }
 
@@ -53,9 +58,10 @@ export function openState(memory: StateMemory, worker: number, { now, monotonic,
   const holds = new HoldTable(memory.holds, worker);
   const leases = new LeaseTable(memory.leases, worker);
   const replays = new ReplayTable(memory.replays, monotonic);
+  const outcomes = new OutcomeTable(memory.outcomes, worker, monotonic);
   const flights = new SingleFlight({ leases, cache, after, monotonic });
   const content = new MemoryContents(memory.content, now, worker);
-  return { cache, marks, holds, replays, flights, content };
+  return { cache, marks, holds, replays, outcomes, flights, content };
 }
 
 /**
@@ -69,9 +75,10 @@ export function claimState(memory: StateMemory | undefined, worker: number | und
   return openState(claimed, number, parts);
 }
 
-/** Releases what a worker that has ended held. Called by control, and by the worker that takes its number. */
+/** Releases what a worker that has ended held, and what it did is unknown. Called by control, and by the worker that takes its number. */
 export function forgetWorker(memory: StateMemory, worker: number): void {
   new HoldTable(memory.holds, worker).forget(worker);
   new LeaseTable(memory.leases, worker).forget(worker);
   new MemoryContents(memory.content, Date.now).forget(worker);
+  new OutcomeTable(memory.outcomes, worker, systemClock.monotonic).forget(worker);
 }

@@ -8,16 +8,16 @@ import { systemAfter } from '../../src/state/timers.js';
 export interface StoreTask {
   readonly memory: StateMemory;
   readonly worker: number;
-  readonly does: 'write' | 'hold' | 'lead' | 'note';
+  readonly does: 'write' | 'hold' | 'lead' | 'note' | 'claim';
   /** Times, or milliseconds of work. */
   readonly count: number;
-  /** Threads of `note`, and a word for each of its steps: how many of them have reached it. */
+  /** Threads of `note` and `claim`, and a word for each of its steps: how many of them have reached it. */
   readonly meeting?: { readonly threads: number; readonly arrived: SharedArrayBuffer };
 }
 
 const task = workerData as StoreTask;
 const parts = { now: systemClock.now, monotonic: systemClock.monotonic, after: systemAfter };
-const { cache, holds, flights } = openState(task.memory, task.worker, parts);
+const { cache, holds, outcomes, flights } = openState(task.memory, task.worker, parts);
 
 /** Writes values of any length that repeat one letter, and reports every other value that it reads. */
 function write(): unknown {
@@ -58,11 +58,30 @@ function note(): unknown {
   };
   const store = new ReplayTable(task.memory.replays, monotonic).store('shared');
   return Array.from({ length: task.count }, (_, at) => {
-    Atomics.add(words, at, 1);
-    for (let spins = 0; Atomics.load(words, at) < threads; spins++)
-      if (spins > 10_000) Atomics.wait(words, at, Atomics.load(words, at), 1);
+    meet(words, at, threads);
     return store.note(`value ${at}`, 60_000, `caller ${at % 100}`);
   });
+}
+
+/** Waits until all threads have reached a step. */
+function meet(words: Int32Array, at: number, threads: number): void {
+  Atomics.add(words, at, 1);
+  for (let spins = 0; Atomics.load(words, at) < threads; spins++)
+    if (spins > 10_000) Atomics.wait(words, at, Atomics.load(words, at), 1);
+}
+
+/** Claims keys at the same time as other threads, in the same order; reports the answers. */
+async function claim(): Promise<unknown> {
+  const { threads, arrived } = task.meeting!;
+  const words = new Int32Array(arrived);
+  const store = outcomes.store('shared');
+  const states: string[] = [];
+  for (let at = 0; at < task.count; at++) {
+    meet(words, at, threads);
+    const rest = { fingerprint: 'ab'.repeat(16), ttlMs: 60_000, leaseMs: 1000, retries: false };
+    states.push((await store.claim({ key: `key ${at}`, by: `caller ${at % 100}`, ...rest })).state);
+  }
+  return states;
 }
 
 async function lead(): Promise<unknown> {
@@ -78,6 +97,6 @@ async function lead(): Promise<unknown> {
 
 // Timers of policies do not keep a thread alive.
 const alive = setInterval(() => {}, 1000);
-const result = await { write, hold, lead, note }[task.does]();
+const result = await { write, hold, lead, note, claim }[task.does]();
 parentPort?.postMessage(result);
 clearInterval(alive);

@@ -13,6 +13,7 @@ import type {
   SubRequest,
 } from '../../policies/contract.js';
 import type { ContentSpace } from '../../state/content/types.js';
+import type { OutcomeSpace } from '../../state/outcomes/types.js';
 import type { SingleFlight } from '../../state/single-flight.js';
 import type { StepCell } from '../../state/step-cell.js';
 import type { After } from '../../state/timers.js';
@@ -32,6 +33,7 @@ export interface PolicyWorld {
   readonly holds: HoldSpace;
   readonly replays: ReplaySpace;
   readonly content: ContentSpace;
+  readonly outcomes: OutcomeSpace;
   readonly flights: SingleFlight;
   readonly after: After;
   readonly calls: CallWorld;
@@ -94,6 +96,7 @@ export function policyHost(
     holds: world.holds.store(stateIdentity),
     replays: world.replays.store(name),
     content: (options) => world.content.store(stateIdentity, options),
+    outcomes: world.outcomes.store(name),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),
     ask: (question) => questions.ask(question),

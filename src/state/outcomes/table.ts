@@ -1,0 +1,265 @@
+/**
+ * Outcomes of work by key, in one SharedArrayBuffer for all workers. claim() tests and notes under one lock, so of several callers,
+ * in whatever worker, one does the work.
+ *
+ *     group   [ lock | end ]  slot, slot, ...     WAYS slots in which a key can be; those from `end` on are free
+ *     slot    expiry | lease | owner | state | key | work | claim
+ *
+ * `lease` is a length while the work runs, and the end of the lease once its outcome is unknown. Keys and work are 128 bits of
+ * SHA-256 each, of keys with a secret; other bits of it choose the group. No record is forgotten for another one: if there is no room,
+ * the answer is 'full'. Room is kept for callers that use little: one gets no further slot of a group while it has SHARE times as many
+ * as are free.
+ *
+ * The state of a slot is written last, and cleared first: a slot that an ended thread left half-written is free, or in the state before,
+ * and its caller has got no answer.
+ */
+import * as crypto from 'node:crypto';
+import { TextHash } from '../hash.js';
+import { SharedLocks } from '../shared-lock.js';
+import type { Outcome, OutcomeAnswer, OutcomeClaim, OutcomeSpace, OutcomeStore } from './types.js';
+
+const MAGIC = 0x6f757431;
+const HEADER_WORDS = 16;
+const Header = { Magic: 0, Slots: 1, SeedLow: 2, SeedHigh: 3, Secret: 4 } as const;
+const SECRET_BYTES = 16;
+
+/** Slots of a group. Many, since keys fall into groups by chance: the first group is full when the table is three quarters full. */
+const WAYS = 256;
+const DEFAULT_SLOTS = 2 ** 19;
+/** Words of a slot. The first two are its expiry, in milliseconds. */
+const SLOT_WORDS = 16;
+const Slot = { Lease: 2, Owner: 4, State: 5, Key: 6, Work: 10, Claim: 14 } as const;
+/** Words of a group before its slots. */
+const GROUP_WORDS = 2;
+const SHARE = 2;
+
+/** The word of a state: the state, then the status of what is done or the worker that does it. */
+const State = { Free: 0, Running: 1, Unknown: 2, Done: 3, Kept: 4 } as const;
+const STATE_BITS = 3;
+const STATE_MASK = (1 << STATE_BITS) - 1;
+
+export class OutcomeTable implements OutcomeSpace {
+  readonly #words: Int32Array<ArrayBufferLike>;
+  readonly #numbers: Float64Array<ArrayBufferLike>;
+  readonly #locks: SharedLocks;
+  readonly #hash = new TextHash();
+  readonly #monotonic: () => number;
+  readonly #worker: number;
+  readonly #groups: number;
+  readonly #secret: string;
+
+  /**
+   * Memory for `new OutcomeTable` in every thread: 64 bytes for each slot, 32 MiB by default. The system gives a page when it is first
+   * written to.
+   */
+  static allocate({ slots = DEFAULT_SLOTS }: { readonly slots?: number } = {}): SharedArrayBuffer {
+    const rounded = 2 ** Math.ceil(Math.log2(Math.max(WAYS, slots)));
+    const buffer = new SharedArrayBuffer(bytesFor(rounded));
+    const words = new Int32Array(buffer, 0, HEADER_WORDS);
+    words[Header.Slots] = rounded;
+    words[Header.SeedLow] = crypto.randomInt(2 ** 32) | 0;
+    words[Header.SeedHigh] = crypto.randomInt(2 ** 32) | 0;
+    crypto.randomFillSync(words, Header.Secret, SECRET_BYTES / 4);
+    words[Header.Magic] = MAGIC;
+    return buffer;
+  }
+
+  /**
+   * `worker`: the number of the worker that claims, from 0. `monotonic`: milliseconds by a clock that all threads share.
+   * @throws TypeError for memory that allocate() did not create
+   */
+  constructor(buffer: SharedArrayBuffer, worker: number, monotonic: () => number) {
+    this.#words = new Int32Array(buffer);
+    const slots = this.#words[Header.Slots] ?? 0;
+    if (this.#words[Header.Magic] !== MAGIC || buffer.byteLength !== bytesFor(slots))
+      throw new TypeError('Not the memory of an outcome table');
+    this.#numbers = new Float64Array(buffer);
+    this.#locks = new SharedLocks(this.#words);
+    this.#monotonic = monotonic;
+    this.#worker = worker;
+    this.#groups = slots / WAYS;
+    this.#secret = Buffer.from(buffer, Header.Secret * 4, SECRET_BYTES).toString('hex');
+  }
+
+  /** The records of one identity, shared by all threads and generations. */
+  store(identity: string): OutcomeStore {
+    const { low, high } = this.#hash.update(this.#words[Header.SeedLow]!, this.#words[Header.SeedHigh]!, identity);
+    const prefix = `${this.#secret} ${JSON.stringify(identity)} `;
+    const digestOf = (key: string): Buffer => crypto.hash('sha256', prefix + key, 'buffer');
+    return {
+      claim: (claim) => this.#claim(digestOf(claim.key), claim, this.#hash.update(low, high, claim.by).low),
+      settle: (of, claim, outcome) => this.#settle(digestOf(of.key), of, claim, outcome),
+    };
+  }
+
+  #claim(key: Buffer, claim: OutcomeClaim, owner: number): OutcomeAnswer {
+    // Added to the time, a text would give a time far in the future. A record without an end would keep its slot forever.
+    if (!Number.isFinite(claim.ttlMs) || !Number.isFinite(claim.leaseMs))
+      throw new TypeError('A time to live and a lease must be numbers of milliseconds.');
+    const work = Buffer.from(claim.fingerprint.slice(0, 32), 'hex');
+    if (work.length !== 16) throw new TypeError('A fingerprint needs 32 hexadecimal digits.');
+    const group = this.#groupOf(key);
+    this.#locks.acquire(group);
+    const slot = this.#find(group, key);
+    const answer = slot < 0 ? this.#add(group, key, work, claim, owner) : this.#answer(slot, work, claim);
+    if (!this.#locks.release(group)) {
+      if (answer.state === 'mine') this.#settle(key, claim, answer.claim, { state: 'free' });
+      lost();
+    }
+    return answer;
+  }
+
+  /** What a known key answers. Work of unknown outcome is claimed again if the caller may. */
+  #answer(slot: number, work: Buffer, { retries, ttlMs, leaseMs }: OutcomeClaim): OutcomeAnswer {
+    const words = this.#words;
+    if (!this.#has(slot + Slot.Work, work)) return { state: 'other' };
+    const state = words[slot + Slot.State]!;
+    switch (state & STATE_MASK) {
+      case State.Running:
+        return { state: 'running' };
+      case State.Unknown: {
+        const leftMs = Math.max(0, this.#numbers[(slot + Slot.Lease) / 2]! - this.#monotonic());
+        if (leftMs > 0 || !retries) return { state: 'unknown', leftMs };
+        return this.#begin(slot, ttlMs, leaseMs);
+      }
+      default: {
+        const kept = (state & STATE_MASK) === State.Kept;
+        return { state: 'done', claim: this.#claimOf(slot), kept, status: state >>> STATE_BITS };
+      }
+    }
+  }
+
+  #add(group: number, key: Buffer, work: Buffer, { ttlMs, leaseMs }: OutcomeClaim, owner: number): OutcomeAnswer {
+    const words = this.#words;
+    const now = this.#monotonic();
+    const begin = group + GROUP_WORDS;
+    const end = begin + words[group + 1]! * SLOT_WORDS;
+    let free = -1;
+    let live = 0;
+    let own = 0;
+    for (let slot = begin; slot < end; slot += SLOT_WORDS) {
+      if (!this.#lives(slot, now)) {
+        if (free < 0) free = slot;
+        continue;
+      }
+      live++;
+      if (words[slot + Slot.Owner] === owner) own++;
+    }
+    if (own >= SHARE * (WAYS - live)) return { state: 'full' };
+    const slot = free < 0 ? end : free;
+    words[slot + Slot.State] = State.Free;
+    words[slot + Slot.Owner] = owner;
+    for (let at = 0; at < 4; at++) {
+      words[slot + Slot.Key + at] = key.readInt32LE(at * 4);
+      words[slot + Slot.Work + at] = work.readInt32LE(at * 4);
+    }
+    if (free < 0) words[group + 1] = (slot + SLOT_WORDS - begin) / SLOT_WORDS;
+    return this.#begin(slot, ttlMs, leaseMs);
+  }
+
+  /** This worker does the work of a slot from now on. */
+  #begin(slot: number, ttlMs: number, leaseMs: number): OutcomeAnswer {
+    const number = crypto.randomInt(2 ** 47);
+    this.#words[slot + Slot.Claim] = (number % 2 ** 32) | 0;
+    this.#words[slot + Slot.Claim + 1] = Math.floor(number / 2 ** 32);
+    this.#numbers[(slot + Slot.Lease) / 2] = leaseMs;
+    this.#numbers[slot / 2] = this.#monotonic() + Math.max(1, ttlMs);
+    this.#words[slot + Slot.State] = State.Running | (this.#worker << STATE_BITS);
+    return { state: 'mine', claim: number };
+  }
+
+  #settle(key: Buffer, { ttlMs, leaseMs }: OutcomeClaim, claim: number, outcome: Outcome): void {
+    const group = this.#groupOf(key);
+    this.#locks.acquire(group);
+    const slot = this.#find(group, key);
+    if (slot >= 0 && this.#claimOf(slot) === claim) this.#settleSlot(slot, ttlMs, leaseMs, outcome);
+    if (!this.#locks.release(group)) lost();
+  }
+
+  #settleSlot(slot: number, ttlMs: number, leaseMs: number, outcome: Outcome): void {
+    const words = this.#words;
+    const state = words[slot + Slot.State]! & STATE_MASK;
+    // What a worker that was taken for ended did is known after all.
+    if (state !== State.Running && state !== State.Unknown) return;
+    if (outcome.state === 'unknown') this.#forgetRunning(slot, leaseMs);
+    else if (outcome.state === 'free') words[slot + Slot.State] = State.Free;
+    else {
+      this.#numbers[slot / 2] = this.#monotonic() + Math.max(1, ttlMs);
+      words[slot + Slot.State] = (outcome.kept ? State.Kept : State.Done) | (outcome.status << STATE_BITS);
+    }
+  }
+
+  /** The outcome of running work becomes unknown, for as long as the lease at least. */
+  #forgetRunning(slot: number, leaseMs: number): void {
+    if ((this.#words[slot + Slot.State]! & STATE_MASK) !== State.Running) return;
+    const until = this.#monotonic() + Math.max(0, leaseMs);
+    this.#numbers[slot / 2] = Math.max(this.#numbers[slot / 2]!, until);
+    this.#numbers[(slot + Slot.Lease) / 2] = until;
+    this.#words[slot + Slot.State] = State.Unknown;
+  }
+
+  /** The outcome of what an ended worker did is unknown. */
+  forget(worker: number): void {
+    const running = State.Running | (worker << STATE_BITS);
+    for (let index = 0; index < this.#groups; index++) {
+      const group = this.#groupAt(index);
+      const end = this.#words[group + 1]!;
+      for (let at = 0; at < end; at++) {
+        const slot = group + GROUP_WORDS + at * SLOT_WORDS;
+        if (this.#words[slot + Slot.State] !== running) continue;
+        this.#locks.acquire(group);
+        if (this.#words[slot + Slot.State] === running)
+          this.#forgetRunning(slot, this.#numbers[(slot + Slot.Lease) / 2]!);
+        this.#locks.release(group);
+      }
+    }
+  }
+
+  #find(group: number, key: Buffer): number {
+    const now = this.#monotonic();
+    const begin = group + GROUP_WORDS;
+    const end = begin + this.#words[group + 1]! * SLOT_WORDS;
+    for (let slot = begin; slot < end; slot += SLOT_WORDS)
+      if (this.#has(slot + Slot.Key, key) && this.#lives(slot, now)) return slot;
+    return -1;
+  }
+
+  /** Work that runs is never forgotten. */
+  #lives(slot: number, now: number): boolean {
+    const state = this.#words[slot + Slot.State]! & STATE_MASK;
+    return state === State.Running || (state !== State.Free && this.#numbers[slot / 2]! > now);
+  }
+
+  #has(at: number, digest: Buffer): boolean {
+    const words = this.#words;
+    return (
+      words[at] === digest.readInt32LE(0) &&
+      words[at + 1] === digest.readInt32LE(4) &&
+      words[at + 2] === digest.readInt32LE(8) &&
+      words[at + 3] === digest.readInt32LE(12)
+    );
+  }
+
+  #claimOf(slot: number): number {
+    return this.#words[slot + Slot.Claim + 1]! * 2 ** 32 + (this.#words[slot + Slot.Claim]! >>> 0);
+  }
+
+  /** The word at which the group of a key begins: its lock. */
+  #groupOf(key: Buffer): number {
+    return this.#groupAt(key.readUInt32LE(16) & (this.#groups - 1));
+  }
+
+  #groupAt(index: number): number {
+    return HEADER_WORDS + index * (GROUP_WORDS + WAYS * SLOT_WORDS);
+  }
+}
+
+/**
+ * This thread stood still for so long that another one took it for ended: both may have written. Its answer does not count, and
+ * the other one's does.
+ */
+function lost(): never {
+  throw new Error('the thread was suspended while it noted an outcome');
+}
+
+const bytesFor = (slots: number): number => (HEADER_WORDS + slots * SLOT_WORDS + (slots / WAYS) * GROUP_WORDS) * 4;
