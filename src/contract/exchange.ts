@@ -87,6 +87,13 @@ export interface Exchange {
   readonly challenge: string | undefined;
   /** The rule that decided about access, for the access log: `POLICY/RULE`. A policy with rules sets it. */
   rule: string | undefined;
+  /** Whether something of it may have reached a target, or a service that its action calls: then work may have been done. */
+  readonly sent: boolean;
+  /**
+   * Set it so that it goes on without its client: if that leaves, the reply is read to its end, within the `timeout` of the route. The
+   * request's body must have been collected.
+   */
+  lasting: boolean;
   /**
    * Notes something for the later hooks of the same policy or action in this exchange: one value for each `owner`, which is
    * the instance itself.

@@ -25,7 +25,6 @@ export type {
 export type * from '../contract/index.js';
 export type { ReadyField } from '../field-syntax.js';
 export type { Clock } from '../state/clock.js';
-export type { Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } from '../state/outcomes/types.js';
 export type {
   Content,
   ContentFacts,
@@ -34,6 +33,7 @@ export type {
   ContentStore,
   ContentWriter,
 } from '../state/content/types.js';
+export type { Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } from '../state/outcomes/types.js';
 export type {
   CacheStore,
   ConsumerLookup,

@@ -17,6 +17,7 @@ import type { GwExchange } from './exchange/exchange.js';
 import type { Generation } from './exchange/generation.js';
 import { InnerExchanges } from './exchange/inner/exchanges.js';
 import { Remainders } from './exchange/inner/remainders.js';
+import { LeftClients } from './exchange/left-clients.js';
 import { RecentExchanges } from './exchange/recent.js';
 import { Relay } from './exchange/relay.js';
 import { Tunnel } from './exchange/upgrade.js';
@@ -68,6 +69,8 @@ export class Engine implements TargetHost, DriverHost {
   readonly inner = new InnerExchanges(this);
   /** Replies that are read on without their client. */
   readonly remainders = new Remainders(this);
+  /** Exchanges that go on without their clients. */
+  readonly left = new LeftClients(this);
   /** Memory budget of the bodies that policies collect. */
   readonly collectBudget: CollectBudget;
   readonly callers = new CallerCounts();
@@ -112,12 +115,13 @@ export class Engine implements TargetHost, DriverHost {
     this.calls.sweep(now);
     this.inner.sweep(now);
     this.remainders.sweep(now);
+    this.left.sweep(now);
   }
 
   /** Ends exchanges and tunnels whose callers are not accepted any more. */
   recheck(callers: Callers, listeners: readonly OpenExchanges[]): void {
     if (!callers.due) return;
-    callers.recheck(exchangesOf([...listeners, this.inner]), (exchange, cause) => {
+    callers.recheck(exchangesOf([...listeners, this.inner, this.left]), (exchange, cause) => {
       try {
         this.driver.fail(exchange, 'auth/revoked', cause);
       } catch (error) {
@@ -128,13 +132,14 @@ export class Engine implements TargetHost, DriverHost {
 
   /** Calls and exchanges in progress that no client waits for. */
   get detachedWork(): number {
-    return this.calls.detached + this.inner.backgroundCount + this.remainders.count;
+    return this.calls.detached + this.inner.backgroundCount + this.remainders.count + this.left.count;
   }
 
   /** Ends what runs inside gw. */
   close(): void {
     this.inner.close();
     this.remainders.close();
+    this.left.close();
     this.calls.close();
   }
 

@@ -88,6 +88,8 @@ export function testExchange(request: TestRequest, id: string, now: number): Exc
     noted: (owner) => notes.get(owner),
     remember: (owner, value) => void memory.set(owner, value),
     remembered: (owner) => memory.get(owner),
+    sent: false,
+    lasting: false,
     decisions,
   };
 }

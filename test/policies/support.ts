@@ -190,6 +190,8 @@ export function exchange(given: Given = {}): Exchange {
     noted: (owner) => notes.get(owner),
     remember: (owner, value) => void connection.set(owner, value),
     remembered: (owner) => connection.get(owner),
+    sent: false,
+    lasting: false,
     clientCertificate: undefined,
     id: 'req-1',
     method: given.method ?? 'GET',

@@ -14,9 +14,9 @@ import { plainAddress } from '../http/forwarded.js';
 import type { AcceptBursts } from '../load/accept-bursts.js';
 import type { Log } from '../load/log.js';
 import { type Admission, type AdmittingListener, REJECTED } from './admission.js';
-import { type ConnectionOwner, Http1Connection } from './http1/connection.js';
+import { Http1Connection } from './http1/connection.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/connection-state.js';
-import type { ConnectionHost } from './http1/host.js';
+import type { ConnectionHost, ConnectionOwner } from './http1/host.js';
 import { type CertificateRequest, PresentedChains, SocketTlsFacts } from './http1/tls-facts.js';
 import { certificateCause, clientRules, tlsOptions } from './tls.js';
 

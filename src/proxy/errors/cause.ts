@@ -31,6 +31,10 @@ export const slowClient = (behind: number, waiting: number): string =>
 export const abortCause = (failure: string, requestDone: boolean): string =>
   `${failure || 'connection closed'} by the client ${requestDone ? 'before the end of its reply' : 'within its request body'}`;
 
+/** Of an exchange that took as long as its route allows, in milliseconds. `collecting`: its request is not here yet. */
+export const timeoutCause = (timeout: number, collecting: boolean): string =>
+  `exchange timeout ${collecting ? 'within the request body ' : ''}(${timeSpan(timeout)})`;
+
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** `text` on one line, without control characters, of at most MAX_CAUSE characters. */

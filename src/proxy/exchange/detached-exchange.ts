@@ -33,6 +33,8 @@ export class DetachedExchange implements Exchange {
   readonly receivedTarget = '';
   readonly hasBody = false;
   readonly startedAt = 0;
+  readonly sent = false;
+  lasting = false;
   consumer: ConsumerEntry | undefined = undefined;
   claims: Claims | undefined = undefined;
   readonly absent = undefined;

@@ -103,9 +103,12 @@ export class Driver {
     try {
       result = exchange.compiled!.action.start(exchange);
     } catch (error) {
+      exchange.sent = true;
       this.#exit(exchange, this.#actionFailed(exchange, error));
       return;
     }
+    // What an action does by itself is not known; a request to a target is noted when it is sent.
+    if (result !== FORWARDED) exchange.sent = true;
     if (result instanceof Promise) void this.#waitForAction(exchange, result);
     else this.#acted(exchange, result);
   }

@@ -84,6 +84,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   /** Set when the exchange begins. */
   downstream: Downstream | undefined = undefined;
   acted = false;
+  sent = false;
+  lasting = false;
   /** The source of the target's reply, once a target is selected. */
   source: ReplySource | undefined = undefined;
   /** Limit of the request's body in bytes. */

@@ -41,7 +41,6 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   readonly readsRequest = true;
   readonly #host: RelayHost;
   readonly exchange: GwExchange;
-  readonly #downstream: Downstream;
   /** The request's body, if it has one. */
   #upload: Upload | undefined;
   /** What policies see of the current attempt; undefined if none wants to. */
@@ -55,10 +54,14 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     super(host, service);
     this.#host = host;
     this.exchange = exchange;
-    this.#downstream = exchange.downstream!;
     this.#upload = exchange.hasBody
       ? new Upload(this, exchange.bodies?.request ?? this.#downstream, host.uploads)
       : undefined;
+  }
+
+  /** Not the same for the whole exchange: it may go on without its client. */
+  get #downstream(): Downstream {
+    return this.exchange.downstream!;
   }
 
   #newUpload(): Upload | undefined {
@@ -184,6 +187,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
       return;
     }
     this.replies = connection;
+    this.exchange.sent = true;
     const upload = this.#upload;
     connection.begin(this, text, upload !== undefined);
     upload?.flow(connection);
@@ -197,6 +201,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
       return;
     }
     this.replies = pipeline;
+    this.exchange.sent = true;
     pipeline.begin(this, text);
   }
 

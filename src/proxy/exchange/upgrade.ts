@@ -111,6 +111,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
       return;
     }
     this.#within(this.#service.entry.connectTimeout, 'upstream/connect-timeout', 'connect timeout');
+    this.#exchange.sent = true;
     this.#stream = requestUpgrade(this, target, text, upgrade);
   }
 

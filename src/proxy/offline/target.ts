@@ -143,6 +143,7 @@ export class OfflineTarget implements ReplySource, AttemptUser {
 
   #answer(path: string, headers: OfflineCall['headers']): void {
     const exchange = this.#exchange;
+    exchange.sent = true;
     const service = this.#service.entry.name;
     const call = { service, method: exchange.method, path, headers, body: this.#requestBody };
     const mocked = this.#host.mock(exchange, call);

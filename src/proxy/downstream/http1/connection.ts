@@ -5,30 +5,24 @@
  */
 import type { Socket } from 'node:net';
 import type { HeaderFields, Reply } from '../../../policies/contract.js';
-import { abortCause, BUG_CAUSE, connectionCause, timeSpan } from '../../errors/cause.js';
+import { abortCause, BUG_CAUSE, connectionCause, timeoutCause } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
 import { type Peer, type PeerTls, peerOf } from '../../exchange/peer.js';
 import { Seen } from '../../http/seen.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
-import { readIntoShared } from '../../load/shared-read.js';
 import { ClientTunnel } from './client-tunnel.js';
-import { ConnectionState, LINGER_MS, WRITE_BUFFER } from './connection-state.js';
-import type { ConnectionHost, ConnectionListener } from './host.js';
+import { ConnectionState, LINGER_MS } from './connection-state.js';
+import type { ConnectionHost, ConnectionOwner } from './host.js';
 import { DRAIN_BYTES } from './intake.js';
 import { paceCause } from './pace.js';
 import { refusal } from './refusal.js';
 import { framingOf, lengthOf, ReplyWriter, replyHead, wholeBody } from './reply-writer.js';
 import { type RequestHandler, RequestReader } from './request-reader.js';
+import { openSocket, type SocketEvents } from './socket.js';
 
-/** What a connection reports to its listener. */
-export interface ConnectionOwner extends ConnectionListener {
-  /** The connection has closed. */
-  gone(connection: Http1Connection): void;
-}
-
-export class Http1Connection implements Downstream, RequestHandler {
+export class Http1Connection implements Downstream, RequestHandler, SocketEvents {
   /** Its place in the connection table. */
   readonly place: number;
   readonly #host: ConnectionHost;
@@ -58,26 +52,15 @@ export class Http1Connection implements Downstream, RequestHandler {
     this.place = place;
     this.#host = host;
     this.#listener = listener;
-    this.#socket = this.#open(socket, tls === undefined);
+    this.#socket = openSocket(socket, tls === undefined, this);
     this.#peer = peerOf(this.#socket.remoteAddress, tls ? 'https' : 'http', listener.proxies, listener, tls);
     this.#state = new ConnectionState(host.monotonic() + listener.entry.headerTimeout);
     this.#writer = new ReplyWriter(this.#socket, host.batcher, host.bodies);
     this.#reader = new RequestReader(host, listener, this.#socket, this.#state, this);
   }
 
-  /** Reads from now on. Returns the socket to use, which may be another one for the same connection. */
-  #open(accepted: Socket, plain: boolean): Socket {
-    const receive = (buffer: Buffer, count: number, lent: boolean): void => this.#reader.receive(buffer, count, lent);
-    const socket = plain ? readIntoShared(accepted, WRITE_BUFFER, receive) : accepted;
-    if (!plain) socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, false));
-    socket.on('end', () => this.#onEnd());
-    socket.on('drain', () => this.#onDrain());
-    // The close event follows.
-    socket.on('error', (error) => {
-      this.#failure = connectionCause(error);
-    });
-    socket.on('close', () => this.#onClose());
-    return socket;
+  onBytes(buffer: Buffer, count: number, lent: boolean): void {
+    this.#reader.receive(buffer, count, lent);
   }
 
   onRequest(now: number): void {
@@ -272,20 +255,24 @@ export class Http1Connection implements Downstream, RequestHandler {
     this.#socket.destroy();
   }
 
-  #onEnd(): void {
+  onEnd(): void {
     this.#state.ended = true;
     if (this.#state.phase === 'tunnel') this.#tunnel?.ended();
     else this.#reader.pump();
   }
 
-  #onDrain(): void {
+  onDrain(): void {
     const exchange = this.#exchange;
     const more = this.#writer.onDrain();
     if (more && exchange?.sending === true && this.#state.phase === 'exchange') exchange.drained();
     this.#reader.pump();
   }
 
-  #onClose(): void {
+  onError(error: Error): void {
+    this.#failure = connectionCause(error);
+  }
+
+  onClose(): void {
     if (this.#exchange !== undefined) this.#abort();
     this.#state.phase = 'closed';
     this.#reader.intake.takeAll();
@@ -297,7 +284,18 @@ export class Http1Connection implements Downstream, RequestHandler {
     const inTunnel = this.#state.phase === 'tunnel';
     this.#state.phase = 'closed';
     if (inTunnel) this.#complete(false);
-    else this.#fail('downstream/aborted', abortCause(this.#failure, this.#reader.intake.body.done));
+    else this.#leave('downstream/aborted', abortCause(this.#failure, this.#reader.intake.body.done));
+    this.#destroy();
+  }
+
+  /** The client gets no more: the exchange ends, or goes on without it. */
+  #leave(error: ErrorSlug, cause: string): void {
+    const facts = { status: this.#status, bytesIn: this.#reader.intake.body.total, bytesOut: this.#writer.bytes };
+    const exchange = this.#exchange;
+    if (exchange === undefined || !this.#host.left.adopt(exchange, error, cause, facts)) this.#fail(error, cause);
+    this.#exchange = undefined;
+    this.#reader.sink = undefined;
+    this.#writer.drop();
     this.#destroy();
   }
 
@@ -346,7 +344,7 @@ export class Http1Connection implements Downstream, RequestHandler {
     const taking = this.#writer.checkPace(now, this.#host.bodyGrace, entry);
     if (taking !== 'fine') {
       // A client that does not read cannot get an error.
-      if (state.phase === 'exchange') this.#fail('downstream/slow', paceCause(taking, 'reply', entry));
+      if (state.phase === 'exchange') this.#leave('downstream/slow', paceCause(taking, 'reply', entry));
       else this.#destroy();
       return;
     }
@@ -358,10 +356,9 @@ export class Http1Connection implements Downstream, RequestHandler {
     } else if (state.phase === 'linger' && state.deadline === 0 && !this.#writer.busy) state.deadline = now + LINGER_MS;
   }
 
-  #expireExchange(exchange: GwExchange): void {
+  #expireExchange({ route }: GwExchange): void {
     const collecting = this.#reader.sink?.collecting === true;
-    const what = collecting ? 'exchange timeout within the request body' : 'exchange timeout';
-    this.#fail(collecting ? 'request/timeout' : 'exchange/timeout', `${what} (${timeSpan(exchange.route.timeout)})`);
+    this.#fail(collecting ? 'request/timeout' : 'exchange/timeout', timeoutCause(route.timeout, collecting));
   }
 
   /** Fails the exchange, if there is one. */

@@ -5,6 +5,7 @@ import type { Downstream } from '../../exchange/downstream.js';
 import type { Driver } from '../../exchange/driver.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import type { Generation } from '../../exchange/generation.js';
+import type { LeftClients } from '../../exchange/left-clients.js';
 import type { TrustedProxies } from '../../exchange/peer.js';
 import type { ExchangeHost } from '../../exchange/request-description.js';
 import type { RequestHead } from '../../http/request-head.js';
@@ -34,6 +35,8 @@ export interface ConnectionHost extends ExchangeHost {
   begin(exchange: GwExchange, downstream: Downstream): void;
   /** Counts and logs an exchange that ended at `now` (monotonic). */
   end(exchange: GwExchange, status: number, bytesIn: number, bytesOut: number, cut: boolean, now: number): void;
+  /** Takes exchanges that go on without their clients. */
+  readonly left: Pick<LeftClients, 'adopt'>;
   /** Counts and logs input that was not a request. */
   refused(error: ErrorSlug, cause: string, remote: string, id: string): void;
   /** Logs an unexpected exception. */
@@ -47,4 +50,10 @@ export interface ConnectionListener {
   readonly closing: boolean;
   /** Requests that came while their idle connections were being closed. */
   raced: number;
+}
+
+/** What a connection reports to its listener. */
+export interface ConnectionOwner extends ConnectionListener {
+  /** The connection has closed. */
+  gone(connection: Downstream & { readonly place: number }): void;
 }

@@ -259,6 +259,11 @@ export class ExchangeBodies {
     this.#pipe?.drained();
   }
 
+  /** What went to `before` goes to `next`. */
+  redirect(before: ReplyReceiver, next: ReplyReceiver): void {
+    this.#pipe?.redirect(before, next);
+  }
+
   /** The client has room again. Returns false if no stage is between the source and the client. */
   drained(): boolean {
     if (this.#pipe === undefined) return false;

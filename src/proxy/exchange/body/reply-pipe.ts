@@ -94,6 +94,11 @@ export class ReplyPipe implements ReplyReceiver {
     if (last !== undefined) last.next = next;
   }
 
+  /** The same if its output goes to `before`. */
+  redirect(before: ReplyReceiver, next: ReplyReceiver): void {
+    if (this.#links.at(-1)?.next === before) this.divert(next);
+  }
+
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     return this.#links[0]!.body(buffer, start, end, last);
   }
