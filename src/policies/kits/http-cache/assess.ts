@@ -68,7 +68,7 @@ export interface Assessment {
   /** Milliseconds after the end of the lifetime; 0 if mustRevalidate. RFC 5861. */
   readonly staleWhileRevalidateMs: number;
   readonly staleIfErrorMs: number;
-  /** RFC 8246: while it is fresh, max-age of a request does not cause a validation. */
+  /** RFC 8246: while it is fresh, max-age of a request does not cause a validation. A value of it means nothing. */
   readonly immutable: boolean;
   /** Fields that are not stored, named by no-cache="..." or private="...". Lower case. */
   readonly withheldFields: readonly string[];
@@ -105,7 +105,7 @@ export function assess(
       ? 0
       : staleSpan(directives, 'stale-while-revalidate', options.staleWhileRevalidateMs),
     staleIfErrorMs: mustRevalidate ? 0 : staleSpan(directives, 'stale-if-error', options.staleIfErrorMs),
-    immutable: hasFlag(directives, 'immutable'),
+    immutable: hasDirective(directives, 'immutable'),
     withheldFields: withheld(directives, options.shared),
     vary: vary === 'any' ? [] : vary,
     validators: readValidators(read, times.receivedAt) !== undefined,

@@ -110,7 +110,8 @@ const MOST_VARIANTS = 16;
 
 /**
  * The conditions of a validation request, RFC 9111 section 4.3.1: they replace those of the client. Undefined if the stored reply
- * has no validator. `others`: ETag fields of other stored variants; a 304 then says which one is meant.
+ * has no validator. `others`: ETag fields of other stored variants; a 304 then says which one is meant, and If-Modified-Since is not
+ * sent.
  */
 export function validationFields(
   stored: ReadField,
@@ -122,6 +123,7 @@ export function validationFields(
   const tags = validators?.etag === undefined ? valid : [validators.etag, ...valid];
   const fields: [string, string][] = [];
   if (tags.length > 0) fields.push(['if-none-match', [...new Set(tags)].join(', ')]);
-  if (validators?.lastModified !== undefined) fields.push(['if-modified-since', validators.lastModified]);
+  if (validators?.lastModified !== undefined && valid.length === 0)
+    fields.push(['if-modified-since', validators.lastModified]);
   return fields.length > 0 ? fields : undefined;
 }

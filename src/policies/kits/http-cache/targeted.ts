@@ -8,35 +8,29 @@ import type { ReadField } from './fields.js';
 /** Directives beyond it: the field is ignored. */
 const MOST_DIRECTIVES = 64;
 
+/** Directives with a number of seconds, which is an integer in this format. */
 const SECONDS = new Set(['max-age', 's-maxage', 'stale-while-revalidate', 'stale-if-error']);
 
-/** Reads a targeted field, RFC 9213 section 2.1. Undefined if it is empty or malformed: as if it were absent. */
+/**
+ * Reads a targeted field, RFC 9213 section 2.1. Undefined if it is empty or malformed: as if it were absent. A value of a type that
+ * its directive does not have, such as max-age="10" or a list, counts as one that cannot be read.
+ */
 export function readTargeted(field: string): Directives | undefined {
   const members = readDictionary(field, 'last');
   if (members === undefined || members.size === 0 || members.size > MOST_DIRECTIVES) return undefined;
   const values = new Map<string, DirectiveValue | undefined>();
   for (const [name, member] of members) {
-    const value = isInnerList(member) ? undefined : member[0];
-    // Seconds of another type, such as max-age="10": the field was not written as this format wants it.
-    if (SECONDS.has(name) && !Number.isInteger(value)) return undefined;
     // A flag that is false says that the directive does not apply.
-    if (value === false) continue;
-    values.set(name, isInnerList(member) ? namesOf(member[0].map(([item]) => item)) : directiveValue(value));
+    if (!isInnerList(member) && member[0] === false) continue;
+    values.set(name, isInnerList(member) ? undefined : directiveValue(name, member[0]));
   }
   return { values, malformed: false };
 }
 
-function directiveValue(value: BareItem | undefined): DirectiveValue | undefined {
-  if (value === true) return true;
-  if (typeof value === 'string') return value;
-  if (typeof value === 'number' || value instanceof Token) return String(value);
-  return undefined;
-}
-
-/** The names of no-cache=("a" "b"), as the value of a directive. */
-function namesOf(items: readonly BareItem[]): string | undefined {
-  const names = items.map(directiveValue);
-  return names.every((name) => typeof name === 'string') ? names.join(',') : undefined;
+function directiveValue(name: string, value: BareItem): DirectiveValue | undefined {
+  if (SECONDS.has(name)) return Number.isInteger(value) ? String(value) : undefined;
+  if (value === true || typeof value === 'string') return value;
+  return value instanceof Token ? value.toString() : undefined;
 }
 
 export interface ReplyDirectives {

@@ -102,6 +102,9 @@ test('RFC 9111, 4.3.1: validators of a validation request', () => {
     ['if-modified-since', modified],
   ]);
   assert.equal(validationFields(fields({ etag: '"a"' }), NOW, ['"b"', '"a"', 'c']), [['if-none-match', '"a", "b"']]);
+  assert.equal(validationFields(fields({ etag: '"a"', 'last-modified': modified }), NOW, ['"b"']), [
+    ['if-none-match', '"a", "b"'],
+  ]);
   assert.is(validationFields(fields({ etag: 'a', 'last-modified': 'x' }), NOW), undefined);
 });
 

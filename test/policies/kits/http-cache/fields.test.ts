@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { appendCacheStatus, cacheStatusMember } from '../../../../src/policies/kits/http-cache/cache-status.js';
 import { listOf, readFrom } from '../../../../src/policies/kits/http-cache/fields.js';
 import { invalidatedUrls, isSafe } from '../../../../src/policies/kits/http-cache/invalidate.js';
-import { invalidatedGroups, tagsOf } from '../../../../src/policies/kits/http-cache/tags.js';
+import { invalidatedTags, tagsOf } from '../../../../src/policies/kits/http-cache/tags.js';
 import { readDictionary, readList } from '../../../../src/policies/kits/structured-fields.js';
 import { type Fields, fields, seeded } from './kit.js';
 
@@ -67,27 +67,36 @@ test('RFC 9211: members and their parameters', () => {
   }
 });
 
-test('tags: Surrogate-Key between spaces, Cache-Tag between commas, Cache-Groups as strings', () => {
-  assert.equal(
-    tagsOf(
-      fields({
-        'surrogate-key': 'a  b, a',
-        'cache-tag': 'c d,, e ,a',
-        'cache-groups': '"f g";x=1, tok, "h", ("i"), 5',
-      }),
-    ),
-    [...['a', 'b', 'c d', 'e', 'f g', 'h']],
-  );
-  assert.equal(tagsOf(fields({ 'cache-groups': '"f", x=' })), [], 'malformed');
-  assert.equal(tagsOf(fields()), []);
-  assert.is(tagsOf(fields({ 'cache-tag': Array.from({ length: 500 }, (_, i) => `t${i}`).join() })).length, 128);
-  assert.equal(tagsOf(fields({ 'surrogate-key': `${'x'.repeat(257)} y` })), ['y']);
+const ORIGIN = 'https://a.example';
+const tags = (reply: Fields) => tagsOf(fields(reply), ORIGIN);
+
+test('tags: Surrogate-Key between spaces, Cache-Tag between commas', () => {
+  assert.equal(tags({ 'surrogate-key': 'a  b, a', 'cache-tag': 'c d,, e ,a' }), ['a', 'b', 'c d', 'e']);
+  assert.equal(tags({}), []);
+  assert.is(tags({ 'cache-tag': Array.from({ length: 500 }, (_, i) => `t${i}`).join() }).length, 128);
+  assert.equal(tags({ 'surrogate-key': `${'x'.repeat(257)} y` }), ['y']);
 });
 
-test('RFC 9875, 3: the groups of Cache-Group-Invalidation', () => {
-  assert.equal(invalidatedGroups(fields({ 'cache-group-invalidation': '"a", "B", "a", t' })), ['a', 'B']);
-  assert.equal(invalidatedGroups(fields({ 'cache-group-invalidation': 'a"' })), []);
-  assert.equal(invalidatedGroups(fields()), []);
+test('RFC 9875, 2: the strings of Cache-Groups, also as groups of the origin', () => {
+  const groups = { 'cache-groups': '"f g";x=1, tok, "h", ("i"), 5, "h"', 'cache-tag': 'c' };
+  assert.equal(tags(groups), ['f g', `${ORIGIN} f g`, 'h', `${ORIGIN} h`, 'c']);
+  assert.equal(tags({ 'cache-groups': '"f", x=' }), [], 'malformed');
+  const many = Array.from({ length: 40 }, (_, i) => `"${'x'.repeat(32)}${i}"`).join();
+  assert.is(
+    tags({ 'cache-groups': many, 'cache-tag': Array.from({ length: 500 }, (_, i) => `t${i}`).join() }).length,
+    128,
+  );
+  assert.is(tags({ 'cache-groups': many }).length, 64);
+});
+
+test('RFC 9875, 3: Cache-Group-Invalidation counts for unsafe methods, and for the same origin only', () => {
+  const reply = fields({ 'cache-group-invalidation': '"a", "B", "a", t' });
+  const invalidated = (method: string, status: number) => invalidatedTags(method, status, ORIGIN, reply);
+  assert.equal(invalidated('POST', 200), [`${ORIGIN} a`, `${ORIGIN} B`]);
+  assert.equal(invalidated('GET', 200), []);
+  assert.equal(invalidated('POST', 500), []);
+  assert.equal(invalidatedTags('POST', 200, ORIGIN, fields({ 'cache-group-invalidation': 'a"' })), []);
+  assert.equal(invalidatedTags('POST', 200, ORIGIN, fields()), []);
 });
 
 test('lists are bounded and read in time proportional to their length', () => {
@@ -95,13 +104,11 @@ test('lists are bounded and read in time proportional to their length', () => {
   assert.is(listOf('a,b,c', 2), undefined);
   const begin = performance.now();
   for (const part of [' ', ',', ' a', '\t,'])
-    tagsOf(
-      fields({
-        'surrogate-key': part.repeat(200_000),
-        'cache-tag': part.repeat(200_000),
-        'cache-groups': part.repeat(10_000),
-      }),
-    );
+    tags({
+      'surrogate-key': part.repeat(200_000),
+      'cache-tag': part.repeat(200_000),
+      'cache-groups': part.repeat(10_000),
+    });
   assert.ok(performance.now() - begin < 2000);
   assert.is(
     readFrom([

@@ -86,6 +86,7 @@ test('RFC 5861, 3: stale-while-revalidate', () => {
 
 test('RFC 8246: max-age of the request does not validate a fresh immutable reply, no-cache does', () => {
   assert.is(used('max-age=60, immutable', 10, 'max-age=0'), 'fresh');
+  assert.is(used('max-age=60, immutable="x"', 10, 'max-age=0'), 'fresh');
   assert.is(used('max-age=60, immutable', 10, 'no-cache'), 'validate');
   assert.is(used('max-age=60, immutable', 60, 'max-age=0'), 'validate');
 });
