@@ -44,11 +44,6 @@ export interface StageOut extends BodyOut {
 export interface BodyStage {
   /** True: it passes every byte on as it is, so a reply keeps its length, ETag and digests. */
   readonly observes?: boolean;
-  /**
-   * Of a reply: whether it wants the rest of the body when the client has left. gw then reads on without a client, at most until the
-   * deadline of the exchange. Asked at that moment.
-   */
-  readonly lasts?: boolean;
   /** Takes a part of the body. Returns false to pause the source; what is still in flight is written nevertheless. */
   write(bytes: Uint8Array): boolean;
   /** The input is complete; the stage ends its output, at once or later. */

@@ -16,7 +16,6 @@ import { Driver, type DriverHost } from './exchange/driver.js';
 import type { GwExchange } from './exchange/exchange.js';
 import type { Generation } from './exchange/generation.js';
 import { InnerExchanges } from './exchange/inner/exchanges.js';
-import { Remainders } from './exchange/inner/remainders.js';
 import { LeftClients } from './exchange/left-clients.js';
 import { RecentExchanges } from './exchange/recent.js';
 import { Relay } from './exchange/relay.js';
@@ -67,8 +66,6 @@ export class Engine implements TargetHost, DriverHost {
   readonly calls: Calls;
   /** Exchanges inside gw in progress. */
   readonly inner = new InnerExchanges(this);
-  /** Replies that are read on without their client. */
-  readonly remainders = new Remainders(this);
   /** Exchanges that go on without their clients. */
   readonly left = new LeftClients(this);
   /** Memory budget of the bodies that policies collect. */
@@ -114,7 +111,6 @@ export class Engine implements TargetHost, DriverHost {
     this.uploads.sweep(now);
     this.calls.sweep(now);
     this.inner.sweep(now);
-    this.remainders.sweep(now);
     this.left.sweep(now);
   }
 
@@ -132,13 +128,12 @@ export class Engine implements TargetHost, DriverHost {
 
   /** Calls and exchanges in progress that no client waits for. */
   get detachedWork(): number {
-    return this.calls.detached + this.inner.backgroundCount + this.remainders.count + this.left.count;
+    return this.calls.detached + this.inner.backgroundCount + this.left.count;
   }
 
   /** Ends what runs inside gw. */
   close(): void {
     this.inner.close();
-    this.remainders.close();
     this.left.close();
     this.calls.close();
   }
@@ -233,10 +228,6 @@ export class Engine implements TargetHost, DriverHost {
     this.inFlight++;
     generation.inFlight++;
     return true;
-  }
-
-  outlive(exchange: GwExchange): boolean {
-    return this.remainders.take(exchange);
   }
 
   detached({ generation }: GwExchange): void {

@@ -182,10 +182,7 @@ export class Driver {
    * or part of a reply was sent, the exchange is aborted. `cause` is for the log.
    */
   fail(exchange: GwExchange, error: ErrorSlug, cause: string): void {
-    if (exchange.over) {
-      exchange.remainder?.fail(cause);
-      return;
-    }
+    if (exchange.over) return;
     const downstream = exchange.downstream!;
     downstream.dropBody();
     if (ERRORS[error].status !== 0 && (!exchange.sending || downstream.takeBack())) {

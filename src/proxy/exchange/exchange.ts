@@ -137,8 +137,6 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   #note: object | undefined = undefined;
   #notes: Map<object, object> | undefined = undefined;
   #attached: Set<Attached> | undefined = undefined;
-  /** Reads the rest of the reply's body after the client has left. */
-  remainder: { fail(cause: string): void } | undefined = undefined;
   /** The exchange that this one is a further request of. */
   parent: GwExchange | undefined = undefined;
   /** Further requests of it and of those. */
@@ -228,12 +226,11 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.settled = true;
     this.over = true;
     const end = cut ? (this.error?.startsWith('downstream/') === true ? 'aborted' : 'cut') : 'sent';
-    const readsOn = end === 'aborted' && this.bodies?.lasts === true && this.#host.outlive?.(this) === true;
-    if (!readsOn) this.source?.cancel();
+    this.source?.cancel();
     this.dropLeaving();
     if (this.#attached !== undefined) for (const one of this.#attached) one.exchangeEnded();
     if (this.compiled === undefined) return;
-    if (!readsOn) this.bodies?.end(end);
+    this.bodies?.end(end);
     if (this.acted) this.#finishAction(this.compiled, end);
     this.compiled.chain.finished(this, end);
   }

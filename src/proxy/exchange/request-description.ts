@@ -2,7 +2,6 @@
 import type { RouteEntry } from '../../bundle/types.js';
 import type { RequestFields } from '../http/fields.js';
 import type { CollectBudget } from './body/collector.js';
-import type { BodiedExchange } from './body/exchange-bodies.js';
 
 /** The dependencies of an exchange. */
 export interface ExchangeHost {
@@ -13,10 +12,6 @@ export interface ExchangeHost {
   monotonic(): number;
   /** Memory for the bodies that policies collect. */
   readonly collectBudget: CollectBudget;
-  /**
-   * The client has left, and a stage wants the rest of the reply's body. Returns true if it is read on. Absent: it never is.
-   */
-  outlive?(exchange: BodiedExchange): boolean;
 }
 
 /** A request as its codec describes it. An exchange copies the parts that it keeps, so the object can be reused. */

@@ -1,8 +1,7 @@
-/** Reply bodies that are only lent, and replies that are read on without their client. */
+/** Reply bodies that are only lent. */
 import * as assert from 'uvu/assert';
-import type { BodyStage, PolicyInstance, StageOut } from '../../../src/policies/contract.js';
+import type { PolicyInstance } from '../../../src/policies/contract.js';
 import { BytesReply, HeaderMap, LentBytes } from '../../../src/policies/run-kit.js';
-import { say } from '../../support/fault-target.js';
 import { withPolicies } from '../../support/test-policies.js';
 import { until } from '../../support/until.js';
 import { specOf } from '../engine-kit.js';
@@ -119,98 +118,6 @@ test('a lent body that another policy replaces is given back', async (context) =
   await load(context, outer, lender.policy);
   assert.is((await context.plane.ask(ask())).body.toString(), 'other');
   assert.is(lender.back, 1);
-});
-
-// ---------------------------------------------------------------- replies without their client
-
-/** A stage that keeps what it sees, and wants the rest if `lasts`. */
-class Keeper implements BodyStage {
-  readonly observes = true;
-  lasts: boolean;
-  kept = '';
-  ended = false;
-  aborted = '';
-  readonly #out: StageOut;
-
-  constructor(out: StageOut, lasts: boolean) {
-    this.#out = out;
-    this.lasts = lasts;
-  }
-
-  write(bytes: Uint8Array): boolean {
-    this.kept += Buffer.from(bytes).toString();
-    return this.#out.write(bytes);
-  }
-
-  end(): void {
-    this.ended = true;
-    this.#out.end();
-  }
-
-  abort(cause: string): void {
-    this.aborted = cause;
-  }
-}
-
-async function leaveMidway(context: EngineContext, lasts: boolean) {
-  const { plane, target } = context;
-  const ends: string[] = [];
-  let keeper: Keeper | undefined;
-  target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf');
-  await load(context, {
-    replyStage: (_exchange, _reply, out) => (keeper = new Keeper(out, lasts)),
-    finished: (_exchange, end) => void ends.push(end),
-  });
-  const client = plane.client();
-  client.send(ask());
-  await until(() => client.pending.endsWith('half'), 'half of the reply');
-  client.socket.resetAndDestroy();
-  await until(() => ends.length === 1, 'the end of the exchange');
-  assert.equal(ends, ['aborted']);
-  return keeper!;
-}
-
-test('a stage that wants it gets the rest of a reply whose client has left', async (context) => {
-  const keeper = await leaveMidway(context, true);
-  assert.is(keeper.aborted, '');
-  context.target.arrived[0]!.socket.write('rest');
-  await until(() => keeper.ended, 'the end of the body');
-  assert.is(keeper.kept, 'halfrest');
-  assert.is(keeper.aborted, '');
-  // The connection to the target is used again.
-  assert.is((await context.plane.record(({ url }) => url === '/')).error, 'downstream/aborted');
-  context.target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
-  assert.is((await context.plane.ask(ask())).body.toString(), 'ok');
-  assert.is(context.target.connections, 1);
-});
-
-test('a reply without its client ends with its target', async (context) => {
-  const keeper = await leaveMidway(context, true);
-  context.target.arrived[0]!.socket.destroy();
-  await until(() => keeper.aborted !== '', 'the end of the body');
-  assert.not(keeper.ended);
-});
-
-test('a reply without its client ends at the deadline of its exchange', async (context) => {
-  const keeper = await leaveMidway(context, true);
-  context.time.pass(61_000);
-  await until(() => keeper.aborted !== '', 'the end of the body');
-  assert.is(keeper.aborted, 'exchange timeout');
-  await until(() => context.target.open === 0, 'the connection to the target is closed');
-});
-
-test('a reply without its client ends with the gateway, after a drain', async (context) => {
-  const keeper = await leaveMidway(context, true);
-  const report = await context.plane.plane.drain(50);
-  assert.is(report.cut, 0);
-  await context.plane.close();
-  assert.is(keeper.aborted, 'the gateway has stopped');
-});
-
-test('without such a stage the reply ends with its client', async (context) => {
-  const keeper = await leaveMidway(context, false);
-  await until(() => keeper.aborted !== '', 'the end of the body');
-  await until(() => context.target.open === 0, 'the connection to the target is closed');
 });
 
 test.run();

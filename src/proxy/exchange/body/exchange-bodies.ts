@@ -248,17 +248,6 @@ export class ExchangeBodies {
     return false;
   }
 
-  /** Whether a stage wants the rest of the reply's body, although the client has left. */
-  get lasts(): boolean {
-    return this.#pipe?.lasts === true;
-  }
-
-  /** The rest of the reply's body goes to `receiver` in place of the client. */
-  divertReply(receiver: ReplyReceiver): void {
-    this.#pipe?.divert(receiver);
-    this.#pipe?.drained();
-  }
-
   /** What went to `before` goes to `next`. */
   redirect(before: ReplyReceiver, next: ReplyReceiver): void {
     this.#pipe?.redirect(before, next);

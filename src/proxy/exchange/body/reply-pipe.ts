@@ -22,10 +22,6 @@ class ReplyLink extends StageLink implements ReplyReceiver {
     this.#resume = resume;
   }
 
-  get lasts(): boolean {
-    return !this.over && this.stage?.lasts === true;
-  }
-
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     if (this.stage === undefined) return false;
     this.take(start === 0 && end === buffer.length ? buffer : buffer.subarray(start, end), last, this.#trailers);
@@ -81,11 +77,6 @@ export class ReplyPipe implements ReplyReceiver {
     if (before !== undefined) before.next = link;
     this.#links.push(link);
     return stage;
-  }
-
-  /** Whether a stage wants the rest of the body without a client. */
-  get lasts(): boolean {
-    return this.#links.some((link) => link.lasts);
   }
 
   /** Sends the output of the last stage to `next`. */
