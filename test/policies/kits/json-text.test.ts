@@ -21,6 +21,8 @@ function parsed(text: string): JsonValue {
 const SAME_TEXT = [
   '9007199254740993',
   '-9007199254740993',
+  '9007199254740992',
+  '1000000000000000000000000',
   '18446744073709551615',
   '{"id":9223372036854775807,"list":[1,12345678901234567890,"9007199254740993"]}',
   '0.1234567890123456789',
@@ -41,11 +43,9 @@ for (const text of SAME_TEXT) {
 }
 
 test('numbers that a double holds stay numbers', () => {
-  for (const text of ['9007199254740992', '1000000000000000000000', '1e3', '0.1', '123456789.123456', '0', '100e-2'])
+  for (const text of ['9007199254740991', '-9007199254740991', '1e21', '1e3', '0.1', '123456789.123456', '0', '100e-2'])
     assert.is(parsed(text), Number(text), text);
-  assert.is(read('[1e3,100000000000000000]').fault, undefined);
   assert.equal(read('[1e3]'), { value: [1000], long: false });
-  assert.is(read('[12345678901234567890]').value !== undefined, true);
 });
 
 test('the sign of a long number and its kind', () => {

@@ -36,10 +36,15 @@ export type JsonValue =
 
 export const isLongNumber = (value: unknown): value is LongNumber => value instanceof LongNumber;
 
-/** The number as a double if that prints the same decimal value, else as its text. `text`: a valid number of JSON. */
+/**
+ * The number as a double if that has the same decimal value, else as its text. Integers beyond 2^53 - 1 are always a text,
+ * so that the kind of an identifier does not depend on whether a double happens to hold it. `text`: a valid number of JSON.
+ */
 export function numberOf(text: string): number | LongNumber {
   const value = Number(text);
-  if (text.length <= 15 && !/[eE]/.test(text)) return value;
+  const exponent = /[eE]/.test(text);
+  if (text.length <= 15 && !exponent) return value;
+  if (!exponent && !text.includes('.')) return Number.isSafeInteger(value) ? value : new LongNumber(text);
   if (Number.isFinite(value) && sameDecimal(text, String(value))) return value;
   return new LongNumber(text);
 }

@@ -1,0 +1,46 @@
+/** What an evaluation may use, and what ends it. */
+
+export interface JsonataLimits {
+  /**
+   * Work of one evaluation: about one step for each node of the program that is visited, and more for functions over long
+   * strings and arrays. A step takes about a microsecond.
+   */
+  readonly steps: number;
+  /** Nested calls, and nesting of values. */
+  readonly depth: number;
+  /** Characters of the largest value as JSON, intermediate values included; also bounds the length of strings. */
+  readonly size: number;
+  /** Items of the largest array, intermediate arrays included. */
+  readonly items: number;
+  /** Milliseconds, by the clock of the host. */
+  readonly time: number;
+}
+
+export const DEFAULT_JSONATA_LIMITS: JsonataLimits = {
+  steps: 50_000,
+  depth: 500,
+  size: 4 << 20,
+  items: 20_000,
+  time: 250,
+};
+
+/**
+ * `error`: the program failed on this input, as by a wrong type or `$error()`. The others name the limit that was reached:
+ * steps, depth (nested calls or values), size (a value, an array, a string) or time.
+ */
+export type JsonataFaultKind = 'error' | 'steps' | 'depth' | 'size' | 'time';
+
+/** The one thing that `evaluate` rejects with. */
+export class JsonataFault extends Error {
+  override readonly name = 'JsonataFault';
+  readonly kind: JsonataFaultKind;
+  /** Offset in the source near which it happened, if known. */
+  readonly position: number | undefined;
+
+  /** `message`: a sentence for the operator. It may contain values of the input, so it is not for clients. */
+  constructor(kind: JsonataFaultKind, message: string, position?: number) {
+    super(message);
+    this.kind = kind;
+    this.position = position;
+  }
+}

@@ -1,0 +1,199 @@
+/** Programs in JSONata: compiled at load, evaluated within bounds. */
+import { createRequire } from 'node:module';
+import type jsonata from 'jsonata';
+import type { Clock } from '../../contract.js';
+import { hasLongNumber, type JsonValue } from '../json-text/index.js';
+import { type AstNode, type BaseFrame, ENTRY, EXIT, type Expression, type Frame, type JsonataLibrary } from './ast.js';
+import { Budget } from './budget.js';
+import { bindFunctions, setBudget } from './builtins.js';
+import { Converter } from './convert.js';
+import { DEFAULT_JSONATA_LIMITS, JsonataFault, type JsonataLimits } from './fault.js';
+import { type JsonataError, type Prepared, prepare } from './prepare.js';
+import { type JsonataReads, readsOf } from './reads.js';
+import type { LinearRegex } from './regex.js';
+
+/** What a program takes from its host; a `PolicyHost` has it. */
+export interface JsonataHost {
+  readonly clock: Clock;
+  /** At least 0 and below 1. */
+  random(): number;
+}
+
+export interface JsonataOptions {
+  /** Names of the variables, without `$`, that evaluations will bind. Others are errors then. */
+  readonly bindings?: readonly string[];
+}
+
+const MAX_SOURCE = 64 << 10;
+
+/**
+ * The program, or what is wrong with it and where: `'error' in result` tells. Never throws, reads nothing but the source.
+ * For lint and at load alike.
+ */
+export function compileJsonata(source: string, options: JsonataOptions = {}): JsonataProgram | JsonataError {
+  const everything = { start: 0, end: source.length };
+  if (source.length > MAX_SOURCE)
+    return { error: `The program has more than ${MAX_SOURCE} characters.`, ...everything };
+  if (source.trim() === '') return { error: 'The program is empty.', ...everything };
+  const library = createRequire(import.meta.url)('jsonata') as typeof jsonata as unknown as JsonataLibrary;
+  try {
+    const expression = library(source);
+    const ast = expression.ast();
+    const { binds, ...reads } = readsOf(ast);
+    const prepared = prepare(ast);
+    if ('error' in prepared) return prepared;
+    const unknown = bindingError(options.bindings, reads, binds);
+    if (unknown !== undefined) return unknown;
+    bindFunctions(library, expression);
+    return new JsonataProgram(source, reads, expression, prepared);
+  } catch (error) {
+    if (error instanceof RangeError) return { error: 'The program is nested too deeply.', ...everything };
+    return syntaxError(error, source);
+  }
+}
+
+function bindingError(
+  allowed: readonly string[] | undefined,
+  reads: JsonataReads,
+  binds: readonly { readonly name: string; readonly start: number; readonly end: number }[],
+): JsonataError | undefined {
+  if (allowed === undefined) return undefined;
+  const bound = binds.find(({ name }) => allowed.includes(name));
+  if (bound !== undefined) {
+    const { name, start, end } = bound;
+    return { error: `\`$${name}\` has its value already; bind another name.`, start, end };
+  }
+  const read = reads.bindings.find(({ name }) => !allowed.includes(name));
+  if (read === undefined) return undefined;
+  const known = allowed.map((name) => `\`$${name}\``).join(', ');
+  const hint = known === '' ? 'There are no variables here.' : `Available: ${known}.`;
+  return { error: `\`$${read.name}\` is neither bound nor a function. ${hint}`, start: read.start, end: read.end };
+}
+
+/** As the library throws it: a plain object with a message. */
+interface LibraryError {
+  readonly message?: unknown;
+  readonly code?: unknown;
+  readonly position?: unknown;
+  readonly token?: unknown;
+}
+
+function syntaxError(error: unknown, source: string): JsonataError {
+  const { message, position, token } = (error ?? {}) as LibraryError;
+  const end = typeof position === 'number' ? Math.min(position, source.length) : source.length;
+  const length = typeof token === 'string' && token !== '(end)' ? token.length : 1;
+  const text = typeof message === 'string' ? message.replace(/\.$/, '') : 'The program is not valid';
+  return { error: `${text}.`, start: Math.max(0, Math.min(end, source.length) - length), end };
+}
+
+export class JsonataProgram {
+  readonly source: string;
+  /** What it reads of its input and of the variables. */
+  readonly reads: JsonataReads;
+  readonly #expression: Expression;
+  readonly #prepared: Prepared;
+  readonly #bindings: readonly string[];
+  /** The evaluation that is being started: the library calls the hook before `evaluate` returns. */
+  #starting: Budget | undefined;
+
+  /** Only for compileJsonata. */
+  constructor(source: string, reads: JsonataReads, expression: Expression, prepared: Prepared) {
+    this.source = source;
+    this.reads = reads;
+    this.#expression = expression;
+    this.#prepared = prepared;
+    this.#bindings = [...new Set(reads.bindings.map(({ name }) => name))];
+    expression.assign(ENTRY, (_node: AstNode, _input: unknown, frame: Frame) => this.#enter(frame.base));
+  }
+
+  /**
+   * The result, or undefined if there is none. Rejects with a JsonataFault and nothing else.
+   *
+   * The program gets copies, so `input` and `bindings` are not changed. The result may share parts with them; treat all
+   * three as immutable. `bindings`: by name without `$`; only those that the program reads are copied. Missing limits are
+   * those of DEFAULT_JSONATA_LIMITS.
+   *
+   * The promise settles without any timer or I/O, so an evaluation holds its thread until it ends: `steps` bounds that.
+   */
+  async evaluate(
+    input: JsonValue | undefined,
+    bindings: { readonly [name: string]: JsonValue },
+    host: JsonataHost,
+    limits: Partial<JsonataLimits> = {},
+  ): Promise<JsonValue | undefined> {
+    const budget = new Budget(
+      { ...DEFAULT_JSONATA_LIMITS, ...limits },
+      host.clock,
+      () => host.random(),
+      this.#prepared.mutates,
+    );
+    try {
+      const used = this.#bindings.filter((name) => Object.hasOwn(bindings, name));
+      const long = (input !== undefined && hasLongNumber(input)) || used.some((name) => hasLongNumber(bindings[name]!));
+      const converter = new Converter(budget, long);
+      const variables: Record<string, unknown> = Object.create(null);
+      for (const name of used) variables[name] = converter.enter(bindings[name]!);
+      const entered = input === undefined ? undefined : converter.enter(input);
+      this.#starting = budget;
+      const result = await this.#expression.evaluate(entered, variables);
+      if (budget.fault !== undefined) throw budget.fault;
+      return converter.leave(result);
+    } catch (error) {
+      throw faultOf(error, budget);
+    }
+  }
+
+  /** Takes over the frame of a new evaluation. */
+  #enter(base: BaseFrame): void {
+    const budget = this.#starting!;
+    this.#starting = undefined;
+    setBudget(base, budget);
+    base.options = { sequence: budget.limits.items };
+    base.timestamp = new Date(budget.now);
+    base.RegexEngine = engineFor(this.#prepared.regexes, budget);
+    base.guardrails = () => budget.enter(base.depth);
+    base.createSequence = (...items) => Object.assign(items, { sequence: true });
+    base.bind(ENTRY, undefined);
+    base.bind(EXIT, (node: AstNode, _input: unknown, _frame: Frame, result: unknown) => budget.left(node, result));
+  }
+}
+
+/** The class that the library instantiates for each regular expression that it evaluates. */
+function engineFor(regexes: ReadonlyMap<RegExp, LinearRegex>, budget: Budget): unknown {
+  return class {
+    lastIndex = 0;
+    readonly #regex: LinearRegex;
+
+    constructor(regex: RegExp) {
+      this.#regex = regexes.get(regex)!;
+    }
+
+    exec(text: string): (string | undefined)[] | null {
+      const found = this.#regex.find(text, this.lastIndex, budget);
+      if (found === null) {
+        this.lastIndex = 0;
+        return null;
+      }
+      this.lastIndex = found.end;
+      return Object.assign([...found.groups], { index: found.index });
+    }
+  };
+}
+
+function faultOf(error: unknown, budget: Budget): JsonataFault {
+  if (budget.fault !== undefined) return budget.fault;
+  // Branches that the library started side by side stop at their next step.
+  budget.fault = error instanceof JsonataFault ? error : libraryFault(error);
+  return budget.fault;
+}
+
+function libraryFault(error: unknown): JsonataFault {
+  if (error instanceof RangeError) {
+    const size = /string length|array length/i.test(error.message);
+    return new JsonataFault(size ? 'size' : 'depth', `The program was stopped: ${error.message}.`);
+  }
+  const { message, code, position } = (error ?? {}) as LibraryError;
+  const at = typeof position === 'number' ? position : undefined;
+  const kind = code === 'D2014' || code === 'D2015' ? 'size' : 'error';
+  return new JsonataFault(kind, typeof message === 'string' ? message : 'The program failed.', at);
+}
