@@ -259,6 +259,8 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/http-cache/update.ts': [],
   'src/policies/kits/http-cache/validators.ts': [],
   'src/policies/kits/http-cache/vary.ts': [],
+  'src/policies/kits/field-edits.ts': [],
+  'src/policies/kits/freshness.ts': [],
   'src/policies/kits/jose.ts': ['jose'],
   'src/policies/kits/jose/discovery.ts': [],
   'src/policies/kits/jose/key-set.ts': [],
