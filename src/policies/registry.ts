@@ -21,6 +21,7 @@ import oidc from './oidc/index.js';
 import plan from './plan/index.js';
 import rateLimit from './rate-limit/index.js';
 import securityHeaders from './security-headers/index.js';
+import transform from './transform/index.js';
 import upstreamAuth from './upstream-auth/index.js';
 import validate from './validate/index.js';
 import webhook from './webhook/index.js';
@@ -47,6 +48,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   plan,
   rateLimit,
   securityHeaders,
+  transform,
   upstreamAuth,
   validate,
   webhook,

@@ -21,6 +21,7 @@ import { create as oidc } from './oidc/run.js';
 import { create as plan } from './plan/run.js';
 import { create as rateLimit } from './rate-limit/run.js';
 import { create as securityHeaders } from './security-headers/run.js';
+import { create as transform } from './transform/run.js';
 import { create as upstreamAuth } from './upstream-auth/run.js';
 import { create as validate } from './validate/run.js';
 import { create as webhook } from './webhook/run.js';
@@ -47,6 +48,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   plan,
   'rate-limit': rateLimit,
   'security-headers': securityHeaders,
+  transform,
   'upstream-auth': upstreamAuth,
   validate,
   webhook,

@@ -1,6 +1,13 @@
 /** Compile part of headers. */
 import { declarePolicy } from '../compile-kit.js';
-import { compileEdits, editFacts, isEmptyEdits, lintEdits, ownedNames, RouteParams } from '../kits/field-edits-schema.js';
+import {
+  compileEdits,
+  editFacts,
+  isEmptyEdits,
+  lintEdits,
+  ownedNames,
+  RouteParams,
+} from '../kits/field-edits-schema.js';
 import { type HeadersConfig, type HeadersSettings, schema } from './schema.js';
 
 export default declarePolicy<HeadersConfig, HeadersSettings>({
