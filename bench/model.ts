@@ -108,6 +108,7 @@ function routeModel({ method, segments }: BenchRoute, index: number): RouteModel
       conditions: [],
     },
     service: SERVICE,
+    expressions: [],
     action: TO_SERVICE,
     policies: [],
     without: [],

@@ -212,6 +212,8 @@ export interface ActionEntry {
   readonly code?: string;
   /** What it does, for display: `reply 204`, `redirect 308 to https://...`. */
   readonly summary: string;
+  /** How it does that, for display, in lines; absent: the summary says enough. */
+  readonly details?: readonly string[];
   /** What the action's compile() returned. May hold `{ $ref }` strings. */
   readonly settings: Json;
   /** Names of the services that it calls; absent: none. */

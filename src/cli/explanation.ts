@@ -62,6 +62,7 @@ function routeLines({ request, route, match, params, consumer }: Explanation, pa
     if (steps.length > 0) lines.push(`  segments: ${steps.join(', ')}`);
   }
   lines.push(`  action ${route.action.use}: ${route.action.summary}`);
+  for (const line of route.action.details ?? []) lines.push(`    ${line}`);
   for (const [name, value] of Object.entries(params)) lines.push(`  {${name}} = ${JSON.stringify(value)}`);
   if (consumer !== null) lines.push(`  consumer: ${consumer}`);
   return lines;

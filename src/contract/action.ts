@@ -23,6 +23,14 @@ export interface Forwarded {
   readonly forwarded: true;
 }
 
+/** The memory of a worker for bodies, which everything that buffers shares. */
+export interface BodyMemory {
+  /** Counts bytes that are about to be kept; false: there is no room, and nothing is counted. */
+  take(bytes: number): boolean;
+  /** Bytes that were taken are free again. */
+  give(bytes: number): void;
+}
+
 export interface ActionHost extends PolicyHost {
   /**
    * Whether no policy sees the replies of the route. Then start() may return the same reply for every request: a
@@ -34,6 +42,13 @@ export interface ActionHost extends PolicyHost {
    * becomes that of the exchange. Without a service the reply is 503.
    */
   forward(exchange: Exchange): Forwarded;
+  /**
+   * The fields that a target would get with the request: as the policies of the route have left them, with the forwarding fields of
+   * gw; without Host, Via, x-request-id, framing and hop-by-hop fields. For calls on behalf of the caller.
+   */
+  passedFields(exchange: Exchange): Iterable<readonly [name: string, value: string]>;
+  /** For replies of calls that an action keeps until its own reply is sent. */
+  readonly memory: BodyMemory;
 }
 
 /** Creates an action at load. Throws to refuse the load. */

@@ -19,6 +19,8 @@ export interface CallRequest {
   readonly maxReply?: number;
   /** The call is cancelled when this exchange ends, and has its id. Absent: detached. */
   readonly exchange?: Exchange;
+  /** What it is for, in records of the exchange: `product`. Default: the name of the policy or action. */
+  readonly label?: string;
   /** Other requests use the reply too: policies of the service that sign the call do not see `exchange`. */
   readonly shared?: boolean;
 }

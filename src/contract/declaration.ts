@@ -225,6 +225,8 @@ export interface ActionDeclaration<Config = unknown, Settings extends Json = Jso
   service?(config: Config): { readonly name: string; readonly at: ConfigPath } | undefined;
   /** For `gw explain`, `gw routes` and the dashboard: `redirect 308 to https://...`. */
   describe(config: Config): string;
+  /** How it does that, in lines, for `gw explain`. Default: none. `params`: the path parameters of the route. */
+  details?(config: Config, params: ReadonlySet<string>): readonly string[];
 }
 
 /** Where a policy reads a credential; of several places, the first that is present here. */

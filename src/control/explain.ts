@@ -91,7 +91,7 @@ export interface ExplainedRoute {
   /** Milliseconds; 0: none. */
   readonly timeout: number;
   /** What answers it. */
-  readonly action: { readonly use: string; readonly summary: string };
+  readonly action: { readonly use: string; readonly summary: string; readonly details?: readonly string[] };
 }
 
 export interface ExplainedPolicy {
@@ -316,7 +316,11 @@ const explainedRoute = ({ action, match, name, source, timeout }: RouteEntry): E
   match,
   source,
   timeout,
-  action: { use: action.use, summary: action.summary },
+  action: {
+    use: action.use,
+    summary: action.summary,
+    ...(action.details === undefined ? {} : { details: action.details }),
+  },
 });
 
 /** Why the route matched. A CORS preflight uses the route of another request, which is not in its own match trace. */

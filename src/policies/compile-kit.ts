@@ -10,6 +10,7 @@ import type { ActionDeclaration, ConfigPath, Json, PolicyDeclaration, RequestFac
 export { isToken as isFieldName } from '../field-syntax.js';
 export { type CallUrl, callUrl, parseCallUrl } from '../schema/call-url.js';
 export { type Infer, Schema, s } from '../schema/declare.js';
+export { factOfVariable } from '../schema/request-facts.js';
 export {
   type ParsedTemplate,
   type ParsedText,
@@ -18,7 +19,7 @@ export {
   unknownVariable,
   withReferences,
 } from '../schema/template.js';
-export { formatRate } from '../schema/units.js';
+export { formatDuration, formatRate } from '../schema/units.js';
 
 /**
  * A shortest text that a pattern of JSON Schema matches, of at least `minBytes` bytes if there is one; undefined if the pattern

@@ -36,7 +36,6 @@ import { type PreparedServices, TargetRegistry } from './upstream/registry.js';
 const SWEEP_EVERY = 100;
 /** Milliseconds between two checks of a drain whether all connections have closed. */
 const LOOK_EVERY = 10;
-
 /** Milliseconds between two steps of closing idle connections, so that the freed memory of each step is measured. */
 const SHRINK_EVERY = 500;
 
@@ -131,6 +130,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       }),
       after: systemAfter,
       calls: this.#engine.calls,
+      bodies: this.#engine.bodies,
       ask: events.ask?.bind(events),
       exchanges: this.#engine.inner,
       steps: new StepCell(options.steps, options.worker),

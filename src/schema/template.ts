@@ -85,6 +85,8 @@ export function parseTemplate(text: string): ParsedTemplate | TemplateError {
 /** In single braces. Doubled braces and `${...}` belong to another template language that processes the text later. */
 const PLACEHOLDER = /(?<![{$])\{([A-Za-z_][A-Za-z0-9_-]*(?:\.[A-Za-z0-9_!#$%&'*+^`|~-]+)*)\}/g;
 
+const NO_WORDS: ReadonlySet<string> = new Set();
+
 /** Maximum number of near misses that parseText() returns. */
 const MOST_NEAR_MISSES = 20;
 
@@ -98,9 +100,9 @@ export interface ParsedText {
 /**
  * Parses a text in which braces also have other meanings, such as JSON, CSS or HTML. A placeholder is a variable if it
  * begins with a word such as `consumer.` or `request.`, or is one of the path parameters. All other braces are literal, and
- * there are no escapes. Never fails.
+ * there are no escapes. Never fails. `more`: further words that variables begin with.
  */
-export function parseText(text: string, params: ReadonlySet<string>): ParsedText {
+export function parseText(text: string, params: ReadonlySet<string>, more: ReadonlySet<string> = NO_WORDS): ParsedText {
   const parts: (string | { readonly var: string })[] = [];
   const variables: TemplateVariable[] = [];
   const nearMisses = new Set<string>();
@@ -108,7 +110,7 @@ export function parseText(text: string, params: ReadonlySet<string>): ParsedText
   for (const found of text.matchAll(PLACEHOLDER)) {
     const [whole, written = ''] = found;
     const name = fullName(written) ?? written;
-    if (!isMeant(written, params)) {
+    if (!isMeant(written, params, more)) {
       if (nearMisses.size < MOST_NEAR_MISSES && isNear(written, params)) nearMisses.add(whole);
       continue;
     }
@@ -121,9 +123,11 @@ export function parseText(text: string, params: ReadonlySet<string>): ParsedText
   return { parts, variables, nearMisses: [...nearMisses] };
 }
 
-function isMeant(written: string, params: ReadonlySet<string>): boolean {
+function isMeant(written: string, params: ReadonlySet<string>, more: ReadonlySet<string>): boolean {
   const dot = written.indexOf('.');
-  return dot < 0 ? params.has(written) : NAMESPACES.has(written.slice(0, dot));
+  if (dot < 0) return params.has(written);
+  const word = written.slice(0, dot);
+  return NAMESPACES.has(word) || more.has(word);
 }
 
 function isNear(written: string, params: ReadonlySet<string>): boolean {

@@ -145,6 +145,8 @@ export interface RouteModel {
   readonly span: Span;
   readonly match: MatchModel;
   readonly action: ActionModel;
+  /** The conditions in the config of the action, in order. */
+  readonly expressions: readonly ExpressionModel[];
   /** Where the action forwards requests. */
   readonly service: ServiceModel | undefined;
   readonly policies: readonly PolicyUse[];

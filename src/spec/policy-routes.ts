@@ -46,6 +46,7 @@ export function policyRoutes(
           nameSpan: span,
           span,
           match: { ...match(span), hosts: around.hosts },
+          expressions: [],
           action: {
             declaration: ANSWER as ActionDeclaration,
             config: { path: path.name, policy: owner.name },

@@ -164,13 +164,15 @@ function lowerRoute(
 
 function lowerAction(action: ActionModel, { calls }: Model, context: () => PolicyContext): ActionEntry {
   const { declaration, config } = action;
+  const known = context();
   return {
     ...given(
       'calls',
       calls.get(action)?.map(({ name }) => name),
     ),
     ...given('code', declaration.code?.sha256),
-    settings: declaration.compile(config, context()) ?? null,
+    ...given('details', declaration.details?.(config, new Set(known.routes[0]?.params))),
+    settings: declaration.compile(config, known) ?? null,
     summary: summaryOf(action),
     use: declaration.use,
   };

@@ -200,11 +200,13 @@ function policyStep(model: Model, policy: PolicyModel): Step {
 }
 
 const conditionReads = (policy: PolicyModel): Read[] =>
-  conditionsOf(policy).flatMap((condition) =>
-    condition.expression.reads.flatMap((read) => {
+  conditionsOf(policy).flatMap((one) => readsOf([one], one === policy.when ? 'in `when`' : 'in a condition'));
+
+const readsOf = (conditions: readonly ReturnType<typeof conditionsOf>[number][], why: string): Read[] =>
+  conditions.flatMap(({ expression, spanOf }) =>
+    expression.reads.flatMap((read) => {
       const fact = factOfRead(read);
-      const why = condition === policy.when ? 'in `when`' : 'in a condition';
-      return fact === undefined ? [] : [{ fact, why, span: condition.spanOf(read.start, read.end) }];
+      return fact === undefined ? [] : [{ fact, why, span: spanOf(read.start, read.end) }];
     }),
   );
 
@@ -227,7 +229,7 @@ function routeStep(model: Model, route: RouteModel): Step {
     of: route,
     subject: `The action of the route (\`${key}\`)`,
     entity: routeEntity(route),
-    reads: [...reads, ...rewriteReads(model, route)],
+    reads: [...reads, ...readsOf(route.expressions, 'in a condition'), ...rewriteReads(model, route)],
   };
 }
 

@@ -1,5 +1,6 @@
 import { suggest } from '../../schema/suggest.js';
-import { conditionsOf, modelIndexOf, paramsOf, policyEntity } from '../model-index.js';
+import type { RouteModel } from '../../spec/model.js';
+import { conditionsOf, modelIndexOf, paramsOf, policyEntity, routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
 const rule: Rule = {
@@ -8,6 +9,19 @@ const rule: Rule = {
   summary: 'A condition reads a path parameter that a route does not have',
   partial: true,
   check(model, report) {
+    for (const route of model.routes)
+      for (const { expression, spanOf } of route.expressions)
+        for (const { name, key, start, end } of expression.reads) {
+          if (name !== 'request.params' || key === undefined || paramsOf(route).includes(key)) continue;
+          const { message, related } = missing(route, key);
+          report({
+            span: spanOf(start, end),
+            entity: routeEntity(route),
+            message,
+            related,
+            help: 'Use a parameter of the path.',
+          });
+        }
     const { policies, routesByPolicy } = modelIndexOf(model);
     for (const policy of policies) {
       const reads = conditionsOf(policy).flatMap((condition) =>
@@ -17,12 +31,12 @@ const rule: Rule = {
         if (name !== 'request.params' || key === undefined) continue;
         const route = routesByPolicy.get(policy)?.find((one) => !paramsOf(one).includes(key));
         if (route === undefined) continue;
-        const near = suggest(key, paramsOf(route));
+        const { message, related } = missing(route, key);
         report({
           span: spanOf(start, end),
           entity: policyEntity(model, policy),
-          message: `The path of route \`${route.name}\` has no parameter \`${key}\`${near === undefined ? '.' : `; did you mean \`${near}\`?`}`,
-          related: [{ span: route.match.span, message: `the path of route \`${route.name}\`` }],
+          message,
+          related,
           help: 'Use a parameter of the path. All routes that share a policy must have the parameters that its condition reads.',
         });
       }
@@ -30,3 +44,11 @@ const rule: Rule = {
   },
 };
 export default rule;
+
+function missing(route: RouteModel, key: string) {
+  const near = suggest(key, paramsOf(route));
+  return {
+    message: `The path of route \`${route.name}\` has no parameter \`${key}\`${near === undefined ? '.' : `; did you mean \`${near}\`?`}`,
+    related: [{ span: route.match.span, message: `the path of route \`${route.name}\`` }],
+  };
+}

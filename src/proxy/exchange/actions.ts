@@ -3,11 +3,13 @@ import { createHash } from 'node:crypto';
 import { runHalves } from '../../actions/run-registry.js';
 import { canonicalJson } from '../../bundle/canonical.js';
 import type { ActionEntry, CodeTexts, Program, RouteEntry } from '../../bundle/types.js';
-import type { ActionHost, ActionInstance, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
+import type { ActionHost, ActionInstance, BodyMemory, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
+import type { BodyBudget } from '../load/body-buffer.js';
 import type { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
 import type { CustomCode } from './custom-code.js';
+import { passedFields } from './passed-fields.js';
 import { answerOf } from './policy-answer.js';
 import type { PolicyTimers } from './policy-timers.js';
 
@@ -22,9 +24,10 @@ export type HostOf = (of: {
   readonly acts: true;
 }) => { readonly host: PolicyHost; readonly timers: PolicyTimers };
 
-/** The code of a data plane, the texts of the bundle, and what counts the refusals of policies. */
+/** The code of a data plane, the texts of the bundle, what counts the refusals of policies, and the memory for bodies. */
 export interface ActionCode {
   readonly refusals: Refusals;
+  readonly bodies: BodyBudget;
   readonly code: CustomCode;
   readonly texts: CodeTexts | undefined;
 }
@@ -32,6 +35,7 @@ export interface ActionCode {
 /** Routes with the same action share one instance. */
 export class RouteActions {
   readonly #custom: ActionCode;
+  readonly #memory: BodyMemory;
   /** The code that instances hold, one for each. */
   readonly #held: { readonly code: string; readonly name: string }[] = [];
   readonly #timers: PolicyTimers[] = [];
@@ -48,6 +52,8 @@ export class RouteActions {
     custom: ActionCode,
   ) {
     this.#custom = custom;
+    const { bodies } = custom;
+    this.#memory = { take: (bytes) => bodies.reserve(bytes), give: (bytes) => bodies.unreserve(bytes) };
     try {
       this.byRoute = routes.map((route) =>
         route.answers === undefined
@@ -73,6 +79,8 @@ export class RouteActions {
         ...common,
         constantReplies,
         forward: () => FORWARDED,
+        passedFields,
+        memory: this.#memory,
       };
       instance = this.#create(action, name, host);
       this.#byKey.set(key, instance);

@@ -20,6 +20,7 @@ import type { ConsumerMemory } from '../../state/consumers/layers.js';
 import { LiveConsumers } from '../../state/consumers/live.js';
 import { ConsumerSet } from '../../state/consumers/set.js';
 import { StepCell } from '../../state/step-cell.js';
+import { BodyBudget } from '../load/body-buffer.js';
 import type { ShowAttempt } from '../upstream/call/attempt.js';
 import type { SignedCall } from '../upstream/call/calls.js';
 import type { Service } from '../upstream/service.js';
@@ -32,7 +33,7 @@ import { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
 import { CustomCode } from './custom-code.js';
 import type { GenerationInput } from './generation-input.js';
-import { type IdentityGuard, identityGuardsOf } from './identity-fields.js';
+import { guardedRoutes, type IdentityGuard, identityGuardsOf } from './identity-fields.js';
 import { type PolicySurroundings, type PolicyWorld, policyHost } from './policy-host.js';
 import { PolicyTimers } from './policy-timers.js';
 import { writtenFields } from './written-fields.js';
@@ -136,6 +137,7 @@ export class PolicyInstances {
           code: this.code,
           texts,
           refusals: this.refusals,
+          bodies: this.#world.bodies ?? new BodyBudget(),
         }),
       };
     } catch (error) {
@@ -334,10 +336,7 @@ export class Generation {
     consumers.use(this.#consumers ?? { ...this.#own!.memory, version: consumers.version + 1 });
     this.#services = new Map(services.map((service) => [service.entry.name, service]));
     const guards = identityGuardsOf(
-      this.program.routes.map(({ service, policies }) => ({
-        service,
-        instances: policies.map((index) => this.#steps[index]!.instance),
-      })),
+      guardedRoutes(this.program, ({ policies }) => policies.map((index) => this.#steps[index]!.instance)),
     );
     this.routes = this.program.routes.map((entry, index) => ({
       entry,

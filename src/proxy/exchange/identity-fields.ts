@@ -5,6 +5,7 @@
  * Cookies with the session of a person are removed on every route without the policy whose they are: the services of these routes
  * could otherwise sign in as that person.
  */
+import type { Program, RouteEntry } from '../../bundle/types.js';
 import type { Exchange, PolicyInstance } from '../../policies/contract.js';
 import { removeCookies } from '../../policies/kits/cookies.js';
 import { CLIENT_CERT_FIELDS } from './client-certificate.js';
@@ -13,7 +14,22 @@ import { CLIENT_CERT_FIELDS } from './client-certificate.js';
 export interface GuardedRoute {
   /** Index of the service; -1 for none. */
   readonly service: number;
+  /** Indices of the services that its action calls, which get the fields of its requests; absent: none. */
+  readonly calls?: readonly number[];
   readonly instances: readonly PolicyInstance[];
+}
+
+/** The routes of a program. `instancesOf`: the policies of the chain of one. */
+export function guardedRoutes(
+  { routes, services }: Pick<Program, 'routes' | 'services'>,
+  instancesOf: (route: RouteEntry) => readonly PolicyInstance[],
+): readonly GuardedRoute[] {
+  const indices = new Map(services.map(({ name }, index) => [name, index]));
+  return routes.map((route) => {
+    const { service, action } = route;
+    const calls = (action.calls ?? []).flatMap((name) => indices.get(name) ?? []);
+    return { service, calls, instances: instancesOf(route) };
+  });
 }
 
 /** What is removed before the chain of a route. */
@@ -29,22 +45,28 @@ const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'pr
 /** By route. Undefined: nothing is removed. */
 export function identityGuardsOf(routes: readonly GuardedRoute[]): readonly (IdentityGuard | undefined)[] {
   const byService = new Map<number, Set<string>>();
-  for (const { service, instances } of routes) {
-    const fields = byService.get(service) ?? new Set();
-    for (const { identityFields = [] } of instances)
-      for (const name of identityFields) if (!CREDENTIALS.has(name.toLowerCase())) fields.add(name.toLowerCase());
-    byService.set(service, fields);
-  }
+  for (const route of routes)
+    for (const service of servicesOf(route)) {
+      const fields = byService.get(service) ?? new Set();
+      for (const { identityFields = [] } of route.instances)
+        for (const name of identityFields) if (!CREDENTIALS.has(name.toLowerCase())) fields.add(name.toLowerCase());
+      byService.set(service, fields);
+    }
   const owners = [...new Set(routes.flatMap(({ instances }) => instances))].filter(
     ({ ownsCookie }) => ownsCookie !== undefined,
   );
-  return routes.map(({ service, instances }) => {
+  return routes.map((route) => {
+    const { service, calls = [], instances } = route;
     const kept = new Set(instances.flatMap(keptBy).map((name) => name.toLowerCase()));
-    const fields = [...byService.get(service)!].filter((name) => !kept.has(name));
-    const isForeign = service < 0 ? undefined : foreignTo(instances, owners);
+    const all = new Set(servicesOf(route).flatMap((one) => [...byService.get(one)!]));
+    const fields = [...all].filter((name) => !kept.has(name));
+    const isForeign = service < 0 && calls.length === 0 ? undefined : foreignTo(instances, owners);
     return fields.length === 0 && isForeign === undefined ? undefined : { fields, isForeign };
   });
 }
+
+const servicesOf = ({ service, calls = [] }: GuardedRoute): readonly number[] =>
+  calls.length === 0 ? [service] : [...new Set([service, ...calls])];
 
 /** The test for cookies of policies that a route does not have. One that both have is removed by the route's own policy. */
 function foreignTo(

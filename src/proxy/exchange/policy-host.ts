@@ -18,6 +18,7 @@ import type { SingleFlight } from '../../state/single-flight.js';
 import type { StepCell } from '../../state/step-cell.js';
 import type { After } from '../../state/timers.js';
 import type { CacheSpace, HoldSpace, ReplaySpace } from '../../state/types.js';
+import type { BodyBudget } from '../load/body-buffer.js';
 import type { Caller, CallWorld } from '../upstream/call/calls.js';
 import { PolicyTimers } from './policy-timers.js';
 import { Questions } from './questions.js';
@@ -37,6 +38,8 @@ export interface PolicyWorld {
   readonly flights: SingleFlight;
   readonly after: After;
   readonly calls: CallWorld;
+  /** The memory for bodies; absent: one of its own. */
+  readonly bodies?: BodyBudget;
   /** Where custom steps note that they run; absent: they are not watched. */
   readonly steps?: StepCell;
   /** Asks the duty of the policy with this identity; absent: duties do not run here. */

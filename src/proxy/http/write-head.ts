@@ -110,7 +110,10 @@ function removedField(headers: RequestFields): string | undefined {
 }
 
 /** The field lines of every head, up to the id. */
-const fieldsUpToId = (request: OutgoingRequest): string => `${request.headers.lines(ownLines(request))}x-request-id: `;
+const fieldsUpToId = (request: OutgoingRequest): string => `${endToEndLines(request)}x-request-id: `;
+
+/** The field lines of every head, without the id. */
+export const endToEndLines = (request: OutgoingRequest): string => request.headers.lines(ownLines(request));
 
 function framing(request: OutgoingRequest): string {
   const expect = request.expectsContinue ? 'expect: 100-continue\r\n' : '';

@@ -45,6 +45,18 @@ export class BodyBudget {
     return Math.floor(Math.max(limit * LEAST_SHARE, (limit / 2 - this.#used) * BODY_SHARE));
   }
 
+  /** Counts bytes that are kept elsewhere; false if they would exceed the limit. */
+  reserve(bytes: number): boolean {
+    if (this.#used + bytes > this.limit) return false;
+    this.#used += bytes;
+    return true;
+  }
+
+  /** Bytes that reserve() has counted are free again. */
+  unreserve(bytes: number): void {
+    this.#used -= bytes;
+  }
+
   /** A block for about `bytes`, at most 64 KiB. Always succeeds: the caller checks `share` first. */
   take(bytes: number): Block {
     const block = new Block(blockFor(bytes));

@@ -77,7 +77,11 @@ export class OfflineCalls implements CallWorld {
       const found = mockReply(this.#host.mocksOf(parent), { service, method, path, headers, body });
       if (found === undefined) {
         parent?.decisions?.push(callDecision(caller, `would call ${what}`));
-        this.#host.unknown(parent, { would: `policy ${caller.name} would call ${what}`, kind: 'mock', name: service });
+        this.#host.unknown(parent, {
+          would: `${caller.acts === true ? 'action' : 'policy'} ${caller.name} would call ${what}`,
+          kind: 'mock',
+          name: service,
+        });
         throw new CallError(service, 'upstream/none', 'no mock for the service in an offline run');
       }
       const status = found.status ?? 200;

@@ -1,12 +1,13 @@
 /** Builds routes: parses matches, expands groups, resolves services and policies. */
 import type { NormalizeEntry } from '../../bundle/types.js';
-import { Decoder, type Origin } from '../../schema/decoder.js';
+import { languageWith } from '../../expression/check.js';
+import { Decoder, type ExpressionLanguage, type Origin } from '../../schema/decoder.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
 import { parseTemplate } from '../../schema/template.js';
 import type { TableNode, TomlNode } from '../../schema/tree.js';
 import { readAction } from '../actions.js';
 import { applyWithout, fromDefaults, isComplete, type Known, readListeners, type Surroundings } from '../inherit.js';
-import type { PolicyUse, RouteModel, ServiceModel } from '../model.js';
+import type { ExpressionModel, PolicyUse, RouteModel, ServiceModel } from '../model.js';
 import { type DeclaredNames, GeneratedNames, unresolved } from '../names.js';
 import { readPolicyList } from '../policies.js';
 import { groupShape, routeShape } from '../shapes.js';
@@ -30,6 +31,8 @@ export class RouteReader {
   readonly #made = new GeneratedNames(' #');
   readonly #known: Known;
   readonly #matches: MatchReader;
+  /** Of conditions in the configs of actions. */
+  readonly #language: ExpressionLanguage;
 
   constructor(
     names: Pick<Known, 'policies' | 'listeners'>,
@@ -42,6 +45,7 @@ export class RouteReader {
   ) {
     this.#known = { ...names, inPlace: new GeneratedNames('-'), sources };
     this.#matches = new MatchReader(rules, sources);
+    this.#language = languageWith((span, text, start, end) => sources.valueSpan(span, text, start, end));
   }
 
   /** The names of all routes, also of those with errors. */
@@ -92,7 +96,7 @@ export class RouteReader {
   }
 
   #route(node: TableNode, around: Surroundings): void {
-    const decoder = new Decoder(node, node.headSpan);
+    const decoder = new Decoder(node, node.headSpan, this.#language);
     const { values, valid } = routeShape.decodePartial(node, decoder);
     const match = values.match === undefined ? undefined : this.#matches.match(values.match, around, decoder);
     const listeners = readListeners(values.listeners, this.#known, decoder);
@@ -121,6 +125,7 @@ export class RouteReader {
       span: node.span,
       match,
       action,
+      expressions: this.#expressions(decoder),
       service,
       policies,
       without: [...around.without, ...removed].filter((gone) => policies.every(({ policy }) => policy !== gone)),
@@ -132,6 +137,13 @@ export class RouteReader {
       at: decoder,
       tags: [...new Set([...around.tags, ...(values.tags ?? [])])],
       groups: around.groups,
+    });
+  }
+
+  #expressions({ expressions }: Decoder): readonly ExpressionModel[] {
+    return expressions.map(({ expression, path, span }): ExpressionModel => {
+      const { source } = expression.entry;
+      return { path, span, expression, spanOf: (start, end) => this.sources.valueSpan(span, source, start, end) };
     });
   }
 

@@ -1,0 +1,77 @@
+/**
+ * Cache fields of a reply that is made of several: RFC 9111. What the strictest part forbids, the whole forbids, and it is fresh for as
+ * long as the part that is stale first. Pure; times in milliseconds since 1970.
+ */
+import { initialAge } from '../../policies/kits/http-cache/age.js';
+import { type Directives, hasDirective, readDirectives } from '../../policies/kits/http-cache/directives.js';
+import type { ReadField } from '../../policies/kits/http-cache/fields.js';
+import { explicitLifetime } from '../../policies/kits/http-cache/freshness.js';
+
+/** A reply of a call. */
+export interface CachedPart {
+  readonly read: ReadField;
+  readonly requestedAt: number;
+  readonly receivedAt: number;
+  /** Fields that the call sets itself: the part does not vary by those of the client. Lower case. */
+  readonly own: ReadonlySet<string>;
+}
+
+export interface CacheFields {
+  readonly cacheControl: string | undefined;
+  readonly vary: string | undefined;
+}
+
+/** Names in Vary that are kept; a longer list is `*`. */
+const MOST_VARY = 32;
+
+/** `personal`: a call depends on who calls, or on more than the fields of the request. */
+export function cacheFieldsOf(parts: readonly CachedPart[], personal: boolean): CacheFields {
+  const vary = varyOf(parts);
+  const found = parts.map(({ read }) => readDirectives(read('cache-control')));
+  const has = (name: string): boolean => found.some((directives) => hasDirective(directives, name));
+  if (found.some(({ malformed }) => malformed) || has('no-store')) return { cacheControl: 'no-store', vary };
+  const words: string[] = [];
+  const isPrivate = personal || has('private');
+  if (isPrivate) words.push('private');
+  else if (found.length > 0 && found.every((directives) => hasDirective(directives, 'public'))) words.push('public');
+  if (has('no-cache')) words.push('no-cache');
+  else {
+    const read = parts.map((part, index) => ({ ...part, directives: found[index]! }));
+    words.push(...lifetimes(read, isPrivate, has('s-maxage')));
+  }
+  for (const name of ['must-revalidate', 'proxy-revalidate', 'no-transform']) if (has(name)) words.push(name);
+  return { cacheControl: words.length === 0 ? undefined : words.join(', '), vary };
+}
+
+type Parts = readonly (CachedPart & { readonly directives: Directives })[];
+
+function lifetimes(parts: Parts, isPrivate: boolean, hasShared: boolean): readonly string[] {
+  const own = shortest(parts, false);
+  if (!hasShared || isPrivate) return own === undefined ? [] : [`max-age=${own}`];
+  const shared = shortest(parts, true);
+  return [...(own === undefined ? [] : [`max-age=${own}`]), ...(shared === undefined ? [] : [`s-maxage=${shared}`])];
+}
+
+/** Seconds; undefined if a part does not say how long it is fresh. */
+function shortest(parts: Parts, shared: boolean): number | undefined {
+  let least: number | undefined;
+  for (const { directives, read, ...times } of parts) {
+    const lifetime = explicitLifetime(read, directives, times.receivedAt, { shared, expires: true });
+    if (lifetime === undefined) return undefined;
+    const left = Math.max(0, lifetime.ms - initialAge(read, times));
+    least = least === undefined ? left : Math.min(least, left);
+  }
+  return least === undefined ? undefined : Math.floor(least / 1000);
+}
+
+function varyOf(parts: readonly CachedPart[]): string | undefined {
+  const names = new Set<string>();
+  for (const { own, read } of parts)
+    for (const word of (read('vary') ?? '').split(',')) {
+      const name = word.trim().toLowerCase();
+      if (name === '*') return '*';
+      if (name !== '' && !own.has(name)) names.add(name);
+    }
+  if (names.size > MOST_VARY) return '*';
+  return names.size === 0 ? undefined : [...names].join(', ');
+}

@@ -1,0 +1,93 @@
+/** From the config of an aggregate to its settings. The config has no faults. */
+import type { Json } from '../../policies/contract.js';
+import { callPlanOf } from './edges.js';
+import { isSafe } from './methods.js';
+import type { AggregateConfig, CallConfig } from './schema.js';
+import { readTemplate, type Use, usesOf } from './templates.js';
+import { parsePath } from './value-path.js';
+
+type Settings = { readonly [key: string]: Json };
+type Map = { readonly [name: string]: string };
+
+/** Undefined if the calls form a cycle, which lint reports. */
+export function settingsOf(config: AggregateConfig, params: ReadonlySet<string>): Settings | undefined {
+  const plan = callPlanOf(config, params);
+  if (plan === undefined) return undefined;
+  const indices = new Map(plan.order.map((name, index) => [name, index]));
+  const writer = new Writer(indices, params);
+  const { uses } = usesOf(config, params);
+  const { etag, headers, max_total, status, timeout } = config;
+  return {
+    calls: plan.order.map((name) => ({
+      ...writer.call(name, config),
+      after: (plan.waits.get(name) ?? []).map((other) => indices.get(other)!),
+      read: uses.some((use) => readsBodyOf(use, name)),
+    })),
+    ...(status === undefined ? {} : { status: typeof status === 'number' ? status : writer.value(status) }),
+    headers: writer.map(headers, { each: false, lower: true }),
+    timeout,
+    maxTotal: max_total,
+    etag,
+  };
+}
+
+const readsBodyOf = ({ path }: Use, name: string): boolean => path?.call === name && path.of === 'body';
+
+class Writer {
+  readonly #indices: ReadonlyMap<string, number>;
+  readonly #params: ReadonlySet<string>;
+
+  constructor(indices: ReadonlyMap<string, number>, params: ReadonlySet<string>) {
+    this.#indices = indices;
+    this.#params = params;
+  }
+
+  call(name: string, config: AggregateConfig): Settings {
+    const call = config.call[name]!;
+    const { as, body, concurrency, for_each, if: only, max_items, max_reply, method, pass, service, when } = call;
+    const each = for_each !== undefined;
+    const items = each ? { items: this.value(for_each), max: max_items ?? 0, concurrency } : undefined;
+    return {
+      name,
+      service,
+      method,
+      path: this.template(call.path, each),
+      query: this.map(call.query, { each, lower: false }),
+      headers: this.map(call.headers, { each, lower: true }),
+      ...(body === undefined ? {} : { body: this.template(body, each, true) }),
+      ...(pass === 'all' ? {} : { pass: pass.map((field) => field.toLowerCase()) }),
+      as,
+      timeout: call.timeout ?? config.timeout,
+      attempts: call.retry + 1,
+      retryStatuses: call.retry_statuses,
+      ...(when === undefined ? {} : { when: when as unknown as Json }),
+      ...(only === undefined ? {} : { if: this.value(only) }),
+      ...(items === undefined ? {} : { forEach: items }),
+      unique: call.unique ?? isSafe(method),
+      onFailure: failureOf(call, config),
+      ...(call.default === undefined ? {} : { default: call.default }),
+      maxReply: max_reply,
+      merged: config.merge?.includes(name) ?? true,
+    };
+  }
+
+  template(text: string, each: boolean, isText = false): Json {
+    const { parts } = readTemplate(text, { by: undefined, at: [], params: this.#params, each, text: isText });
+    return parts.map((part) =>
+      typeof part === 'object' && part !== null && 'value' in part ? { value: this.value(String(part.value)) } : part,
+    );
+  }
+
+  map(map: Map, { each, lower }: { readonly each: boolean; readonly lower: boolean }): Json {
+    return Object.entries(map).map(([name, text]) => [lower ? name.toLowerCase() : name, this.template(text, each)]);
+  }
+
+  value(text: string): Json {
+    const path = parsePath(text);
+    if (path === undefined) return { call: -1, of: 'value', path: [] };
+    return { call: path.call === undefined ? -1 : (this.#indices.get(path.call) ?? -1), of: path.of, path: path.path };
+  }
+}
+
+const failureOf = ({ default: value, on_failure }: CallConfig, config: AggregateConfig): string =>
+  on_failure ?? (value === undefined ? config.on_failure : 'default');

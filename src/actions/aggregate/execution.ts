@@ -1,0 +1,257 @@
+/** Runs the calls of one request: each as soon as those that it waits for have ended. */
+import type { ActionHost, Exchange, Json, Reply } from '../../policies/contract.js';
+import { type FanOut, fanOut, itemsOf } from './fan-out.js';
+import { type Failure, timedOut, unusable } from './outcome.js';
+import { type Part, Replies, type ReplyPlan } from './reply.js';
+import { type PreparedCall, passableFields } from './request.js';
+import { type ReadAnswer, Sender, type Sent } from './sender.js';
+import { type CallResult, readValue, type Scope } from './values.js';
+
+/** What all requests of an aggregate have in common. */
+export interface Prepared {
+  readonly calls: readonly PreparedCall[];
+  /** By index: the calls that wait for it. */
+  readonly waiting: readonly (readonly number[])[];
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly maxTotal: number;
+  readonly reply: ReplyPlan;
+}
+
+/** How a call has ended. */
+interface Ended {
+  readonly result: CallResult;
+  /** Its member of the reply; absent: none. */
+  readonly part?: Part;
+  /** Failures that did not end the request. */
+  readonly failures?: readonly Failure[];
+  readonly answers?: readonly ReadAnswer[];
+}
+
+const SKIPPED: Ended = { result: { outcome: 'skipped' } };
+
+export class Execution {
+  readonly #prepared: Prepared;
+  readonly #host: ActionHost;
+  readonly #exchange: Exchange;
+  readonly #sender: Sender;
+  readonly #results: (CallResult | undefined)[];
+  /** By index: how many calls it still waits for. */
+  readonly #left: number[];
+  readonly #ended: (Ended | undefined)[];
+  #open: number;
+  #passed: ReturnType<typeof passableFields> = [];
+  /** The failure that decides about the reply. */
+  #failure: Failure | undefined = undefined;
+  #over = false;
+  #resolve: (reply: Reply) => void = () => {};
+  #reject: (error: unknown) => void = () => {};
+  #cancelTimer: () => void = () => {};
+
+  constructor(prepared: Prepared, host: ActionHost, exchange: Exchange) {
+    const { calls, maxTotal, timeout } = prepared;
+    this.#prepared = prepared;
+    this.#host = host;
+    this.#exchange = exchange;
+    this.#sender = new Sender(host, exchange, host.clock.monotonic() + timeout, maxTotal);
+    this.#results = calls.map(() => undefined);
+    this.#ended = calls.map(() => undefined);
+    this.#left = calls.map(({ settings }) => settings.after.length);
+    this.#open = calls.length;
+  }
+
+  /** Resolves with the reply, also if calls fail. Rejects for a bug, and for a condition that cannot be evaluated. */
+  run(): Promise<Reply> {
+    const { timeout } = this.#prepared;
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#cancelTimer = this.#host.after(timeout, () => this.#timeOut());
+      this.#passed = passableFields(this.#host, this.#exchange);
+      this.#left.forEach((left, index) => {
+        if (left === 0) this.#start(index);
+      });
+    });
+  }
+
+  /** The exchange has ended: nothing more is sent, and all memory is given back. */
+  close(): void {
+    this.#over = true;
+    this.#cancelTimer();
+    this.#sender.release();
+  }
+
+  #start(index: number): void {
+    this.#call(index).then(
+      (ended) => this.#settle(index, ended),
+      (error: unknown) => this.#break(error),
+    );
+  }
+
+  #break(error: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#cancelTimer();
+    this.#sender.stop();
+    this.#reject(error);
+  }
+
+  #settle(index: number, ended: Ended): void {
+    if (this.#over) return;
+    this.#ended[index] = ended;
+    this.#results[index] = ended.result;
+    this.#open--;
+    if (this.#failure !== undefined) {
+      this.#answerFailure();
+      return;
+    }
+    for (const other of this.#prepared.waiting[index]!) if (--this.#left[other]! === 0) this.#start(other);
+    if (this.#open === 0) this.#finish();
+  }
+
+  async #call(index: number): Promise<Ended> {
+    const call = this.#prepared.calls[index]!;
+    const { forEach, if: only } = call.settings;
+    if (call.when?.holds(this.#exchange) === false) return SKIPPED;
+    const scope = this.#scope();
+    if (only !== undefined && !isTrue(readValue(only, scope))) return SKIPPED;
+    return forEach === undefined ? this.#one(call, scope) : this.#each(call, scope);
+  }
+
+  #scope(item?: Json): Scope {
+    const scope = { exchange: this.#exchange, results: this.#results };
+    return item === undefined ? scope : { ...scope, item };
+  }
+
+  async #one(call: PreparedCall, scope: Scope): Promise<Ended> {
+    const { name } = call.settings;
+    const request = call.render(scope, this.#passed);
+    if (typeof request === 'string') {
+      // Without the result of a call that was not sent, this one has nothing to ask for.
+      if (this.#lacks(call)) return SKIPPED;
+      return this.#failed(call, unusable(name, request));
+    }
+    const sent = await this.#sender.send(call.settings, request, name);
+    if ('failure' in sent) return this.#failed(call, sent.failure);
+    const { answer } = sent;
+    const { headers, json, status, value } = answer;
+    const result: CallResult = { outcome: 'ok', status, headers, ...(value === undefined ? {} : { value }) };
+    return { result, part: { json }, answers: [answer] };
+  }
+
+  /** Whether a call that it waits for has no result. */
+  #lacks({ settings }: PreparedCall): boolean {
+    return settings.after.some((index) => {
+      const result = this.#results[index];
+      return result?.outcome === 'skipped' || (result?.outcome === 'failed' && result.value === undefined);
+    });
+  }
+
+  /** A failure that the call's default takes the place of, or that the reply is made without, or that decides about it. */
+  #failed(call: PreparedCall, failure: Failure): Ended {
+    const { default: value, onFailure } = call.settings;
+    const { from } = failure;
+    const status = from === undefined ? {} : { status: from };
+    if (onFailure === 'default' && failure.ended !== true) {
+      const part = { json: JSON.stringify(value ?? null) };
+      return { result: { outcome: 'failed', ...status, value: value ?? null }, part, failures: [failure] };
+    }
+    if (this.#decides(call)) this.#fail(failure);
+    return { result: { outcome: 'failed', ...status }, failures: [failure] };
+  }
+
+  /** Whether a failure of the call decides about the reply. */
+  #decides({ settings }: PreparedCall): boolean {
+    return settings.onFailure === 'fail' && !this.#prepared.reply.decidesStatus;
+  }
+
+  async #each(call: PreparedCall, scope: Scope): Promise<Ended> {
+    const { forEach, name, onFailure, unique } = call.settings;
+    const { concurrency, items: from, max } = forEach!;
+    const found = readValue(from, scope);
+    if (found === undefined && this.#lacks(call)) return SKIPPED;
+    const items = itemsOf(found);
+    if (items.length > max)
+      return this.#failed(call, unusable(name, `${items.length} items, at most ${max} are accepted`));
+    const work: FanOut = {
+      requests: items.map((item) => call.render(this.#scope(item), this.#passed)),
+      concurrency,
+      unique,
+      send: (request, index): Promise<Sent> => this.#sender.send(call.settings, request, `${name}[${index}]`),
+      refuse: (why, index) => unusable(`${name}[${index}]`, why),
+      ends: ({ ended }) => ended === true || this.#over || this.#failure !== undefined || this.#decides(call),
+    };
+    const outcomes = await fanOut(work);
+    const failures = outcomes.flatMap((one) => (one !== undefined && 'failure' in one ? [one.failure] : []));
+    if (failures[0] !== undefined && onFailure === 'fail') return { ...this.#failed(call, failures[0]), failures };
+    const kept: { json: Uint8Array | string; value: Json; answer?: ReadAnswer }[] = [];
+    for (const one of outcomes) {
+      if (one === undefined) continue;
+      if ('answer' in one) kept.push({ json: one.answer.json, value: one.answer.value ?? null, answer: one.answer });
+      else if (onFailure === 'default') {
+        const value = call.settings.default ?? null;
+        kept.push({ json: JSON.stringify(value), value });
+      }
+    }
+    return {
+      result: { outcome: 'ok', value: kept.map(({ value }) => value) },
+      part: { list: kept.map(({ json }) => json) },
+      failures,
+      answers: kept.flatMap(({ answer }) => answer ?? []),
+    };
+  }
+
+  #fail(failure: Failure): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    this.#sender.stop();
+  }
+
+  /** Requests with effects that are in progress are awaited, so that the reply can say what has happened. */
+  #answerFailure(): void {
+    if (this.#over || this.#sender.unsafe > 0) return;
+    this.#end(new Replies(this.#prepared.reply, this.#exchange).failure(this.#failure!, this.#sender.ran));
+  }
+
+  #timeOut(): void {
+    if (this.#over) return;
+    const open = this.#prepared.calls.filter((_call, index) => this.#ended[index] === undefined);
+    const names = open.map(({ settings }) => settings.name);
+    this.#fail(timedOut(names[0] ?? '', `the time of the aggregate is over: ${names.join(', ')} had no reply`));
+    this.#end(new Replies(this.#prepared.reply, this.#exchange).failure(this.#failure!, this.#sender.ran));
+  }
+
+  #finish(): void {
+    const ended = this.#ended as readonly Ended[];
+    const replies = new Replies(this.#prepared.reply, this.#exchange);
+    try {
+      this.#end(
+        replies.success({
+          scope: this.#scope(),
+          parts: ended.map(({ part }) => part),
+          answers: ended.map(({ answers = [] }) => answers),
+          failures: ended.map(({ failures = [] }) => failures),
+          ran: this.#sender.ran,
+        }),
+      );
+    } catch (error) {
+      this.#break(error);
+    }
+  }
+
+  #end(reply: Reply): void {
+    this.#over = true;
+    this.#cancelTimer();
+    this.#sender.stop();
+    this.#resolve(reply);
+  }
+}
+
+/** As a condition: JSON has no other values that mean nothing. */
+const isTrue = (value: Json | undefined): boolean =>
+  value !== undefined && value !== null && value !== false && value !== 0 && value !== '' && !isEmpty(value);
+
+const isEmpty = (value: Json): boolean =>
+  typeof value === 'object' &&
+  value !== null &&
+  (Array.isArray(value) ? value.length : Object.keys(value).length) === 0;

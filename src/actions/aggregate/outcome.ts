@@ -1,0 +1,83 @@
+/** What calls end with, and what the failure of one means for the reply. */
+import type { CallFailure, CallReply, DeclaredProblem } from '../../policies/contract.js';
+import { PROBLEMS } from './problems.js';
+
+/** The reply of a call that can be used. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: CallReply['headers'];
+  /** The body as JSON text. */
+  readonly json: Uint8Array | string;
+  readonly requestedAt: number;
+  readonly receivedAt: number;
+}
+
+/** Why a call has no usable reply. */
+export interface Failure {
+  readonly call: string;
+  readonly problem: DeclaredProblem;
+  /** Of the reply to the client. */
+  readonly status: number;
+  /** Of the service's reply; absent: it sent none. */
+  readonly from?: number;
+  /** For the log. */
+  readonly cause: string;
+  /** Fields that the status requires or explains: WWW-Authenticate, Retry-After. */
+  readonly fields?: { readonly [name: string]: string };
+  /** The exchange has ended. */
+  readonly ended?: true;
+}
+
+/** Fields of a refusing reply that the client needs. */
+const PASSED = ['www-authenticate', 'retry-after', 'allow'] as const;
+
+/** A reply with a status that is not a success. */
+export function refusal(call: string, { headers, status }: CallReply): Failure {
+  const refused = status >= 400 && status < 500 && status !== 407;
+  const fields: Record<string, string> = {};
+  if (refused)
+    for (const name of PASSED) {
+      const value = headers.get(name);
+      if (value !== undefined) fields[name] = value;
+    }
+  const problem = refused ? PROBLEMS.refused : PROBLEMS.failed;
+  return {
+    call,
+    problem,
+    status: refused ? status : problem.status,
+    from: status,
+    cause: `answered with ${status}`,
+    fields,
+  };
+}
+
+/** A reply whose body cannot be used, or a request that cannot be sent. */
+export const unusable = (call: string, cause: string, from?: number): Failure => ({
+  call,
+  problem: PROBLEMS.failed,
+  status: PROBLEMS.failed.status,
+  ...(from === undefined ? {} : { from }),
+  cause,
+});
+
+export const timedOut = (call: string, cause: string): Failure => ({
+  call,
+  problem: PROBLEMS.timeout,
+  status: PROBLEMS.timeout.status,
+  cause,
+});
+
+export const noMemory = (call: string): Failure => ({
+  call,
+  problem: PROBLEMS.overloaded,
+  status: PROBLEMS.overloaded.status,
+  cause: 'no memory left for bodies',
+});
+
+/** No reply. */
+export function failed(call: string, { cause, error }: CallFailure): Failure {
+  if (error === 'upstream/timeout') return timedOut(call, cause);
+  if (error === 'gateway/overloaded') return noMemory(call);
+  const failure = unusable(call, cause);
+  return error === 'downstream/aborted' ? { ...failure, ended: true } : failure;
+}

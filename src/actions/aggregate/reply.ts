@@ -1,0 +1,180 @@
+/** The reply of an aggregate: the bodies of the calls by name, or a problem that names the call that failed. */
+import * as crypto from 'node:crypto';
+import type { Exchange, HeaderFields, Json, Reply } from '../../policies/contract.js';
+import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
+import { cacheFieldsOf } from './cache-fields.js';
+import { isSafe } from './methods.js';
+import type { Failure } from './outcome.js';
+import { PROBLEMS } from './problems.js';
+import type { PreparedCall } from './request.js';
+import type { RanCall, ReadAnswer } from './sender.js';
+import type { ValueEntry } from './value-path.js';
+import { type CallTemplate, readValue, type Scope } from './values.js';
+
+/** The body of a call as JSON text: one, or a list of them. */
+export type Part = { readonly json: Uint8Array | string } | { readonly list: readonly (Uint8Array | string)[] };
+
+export interface ReplyPlan {
+  readonly calls: readonly PreparedCall[];
+  readonly status: number | ValueEntry | undefined;
+  readonly headers: readonly (readonly [name: string, value: CallTemplate])[];
+  readonly etag: boolean;
+  /** The spec decides about the status, also if a required call fails. */
+  readonly decidesStatus: boolean;
+  /** A call depends on who calls, by its templates or its condition. */
+  readonly personal: boolean;
+}
+
+/** What the calls have ended with, by index. */
+export interface Outcome {
+  readonly scope: Scope;
+  readonly parts: readonly (Part | undefined)[];
+  readonly answers: readonly (readonly ReadAnswer[])[];
+  readonly failures: readonly (readonly Failure[])[];
+  readonly ran: readonly RanCall[];
+}
+
+export class Replies {
+  readonly #plan: ReplyPlan;
+  readonly #exchange: Exchange;
+
+  constructor(plan: ReplyPlan, exchange: Exchange) {
+    this.#plan = plan;
+    this.#exchange = exchange;
+  }
+
+  /** The problem of a call that decides about the reply. */
+  failure(failure: Failure, ran: readonly RanCall[]): Reply {
+    const { call, cause, fields, from, status } = failure;
+    const { code, title } = failure.problem;
+    const extensions: Record<string, Json> = { call };
+    if (from !== undefined) extensions['call_status'] = from;
+    if (ran.length > 0)
+      extensions['ran'] = ran.map((one) => ({ call: one.call, method: one.method, status: one.status }));
+    return problem(this.#exchange, {
+      code,
+      title,
+      status,
+      detail: detailOf(failure),
+      extensions,
+      cause: `${call}: ${cause}`,
+      ...(fields === undefined ? {} : { headers: fields }),
+    });
+  }
+
+  success(outcome: Outcome): Reply {
+    const failures = outcome.failures.flat();
+    const status = this.#status(outcome.scope);
+    if (status === undefined) return this.#unfit('the value of `status` is not a status from 200 to 599', outcome.ran);
+    const omitted = outcome.failures.flatMap((some, index) =>
+      this.#plan.calls[index]!.settings.onFailure === 'default' ? [] : some,
+    );
+    const body = status === 204 || status === 205 || status === 304 ? null : this.#merged(outcome.parts, omitted);
+    const headers = new HeaderMap();
+    if (body !== null) headers.set('content-type', 'application/json');
+    for (const [name, template] of this.#plan.headers) {
+      const value = template.render('field', outcome.scope);
+      if (value !== undefined) headers.set(name, value);
+    }
+    this.#cacheFields(headers, outcome, failures.length > 0);
+    if (failures.length > 0) {
+      headers.set('gw-incomplete', [...new Set(failures.map(({ call }) => call))].slice(0, MOST_NAMED).join(', '));
+      return new BytesReply(status, { headers, body, cause: failures.slice(0, 4).map(causeOf).join('; ') });
+    }
+    return this.#withTag(status, headers, body);
+  }
+
+  #unfit(cause: string, ran: readonly RanCall[]): Reply {
+    const { code, status, title } = PROBLEMS.merge;
+    const extensions = ran.length === 0 ? {} : { ran: ran.map((one) => ({ ...one })) };
+    return problem(this.#exchange, { code, status, title, cause, extensions });
+  }
+
+  #status(scope: Scope): number | undefined {
+    const { status } = this.#plan;
+    if (status === undefined || typeof status === 'number') return status ?? 200;
+    const value = Number(readValue(status, scope) ?? Number.NaN);
+    return Number.isInteger(value) && value >= 200 && value <= 599 ? value : undefined;
+  }
+
+  /** An object with the bodies as they were received, so that no digit is lost. */
+  #merged(parts: readonly (Part | undefined)[], omitted: readonly Failure[]): Buffer {
+    const texts: Uint8Array[] = [];
+    const add = (text: Uint8Array | string): void =>
+      void texts.push(typeof text === 'string' ? Buffer.from(text) : text);
+    let before = '{';
+    parts.forEach((part, index) => {
+      const { merged, name } = this.#plan.calls[index]!.settings;
+      if (part === undefined || !merged) return;
+      add(`${before}${JSON.stringify(name)}:`);
+      before = ',';
+      if ('json' in part) add(part.json);
+      else {
+        add('[');
+        part.list.forEach((json, at) => {
+          if (at > 0) add(',');
+          add(json);
+        });
+        add(']');
+      }
+    });
+    if (omitted.length > 0) add(`${before}"errors":${JSON.stringify(omitted.map(errorOf))}}`);
+    else add(before === '{' ? '{}' : '}');
+    return Buffer.concat(texts);
+  }
+
+  #cacheFields(headers: HeaderFields, { answers }: Outcome, incomplete: boolean): void {
+    const { calls, personal } = this.#plan;
+    if (incomplete || calls.some(({ settings }) => !isSafe(settings.method))) {
+      headers.set('cache-control', 'no-store');
+      return;
+    }
+    const parts = answers.flatMap((some, index) =>
+      some.map(({ headers: of, receivedAt, requestedAt }) => ({
+        read: (name: string) => of.get(name),
+        requestedAt,
+        receivedAt,
+        own: calls[index]!.own,
+      })),
+    );
+    const { cacheControl, vary } = cacheFieldsOf(parts, personal);
+    if (cacheControl !== undefined && headers.get('cache-control') === undefined)
+      headers.set('cache-control', cacheControl);
+    if (vary !== undefined) headers.append('vary', vary);
+  }
+
+  /** With a tag of the body; or 304 if the client has this body, RFC 9110 section 13.1.2. */
+  #withTag(status: number, headers: HeaderFields, body: Buffer | null): Reply {
+    const { method } = this.#exchange;
+    const tagged = this.#plan.etag && status === 200 && body !== null && (method === 'GET' || method === 'HEAD');
+    if (!tagged || headers.get('cache-control')?.includes('no-store')) return new BytesReply(status, { headers, body });
+    const tag = headers.get('etag') ?? `"${crypto.hash('sha256', body, 'base64url').slice(0, 27)}"`;
+    headers.set('etag', tag);
+    if (!matches(this.#exchange.headers.get('if-none-match'), tag)) return new BytesReply(status, { headers, body });
+    headers.remove('content-type');
+    return new BytesReply(304, { headers });
+  }
+}
+
+/** Calls that `gw-incomplete` names. */
+const MOST_NAMED = 32;
+
+const causeOf = ({ call, cause }: Failure): string => `${call}: ${cause}`;
+
+/** A failure that the reply is made without, as the client may know it. */
+const errorOf = ({ call, problem: { code }, status }: Failure): Json => ({ call, status, code });
+
+function detailOf({ call, from, problem: { code } }: Failure): string {
+  if (code === PROBLEMS.timeout.code) return `The call \`${call}\` had no reply in time.`;
+  return from === undefined
+    ? `The call \`${call}\` has no usable reply.`
+    : `The call \`${call}\` was answered with ${from}.`;
+}
+
+/** Weak comparison, RFC 9110 section 8.8.3.2. */
+function matches(field: string | undefined, tag: string): boolean {
+  if (field === undefined) return false;
+  if (field.trim() === '*') return true;
+  const opaque = tag.replace(/^W\//, '');
+  return field.match(/(?:W\/)?"[^"]*"/g)?.some((one) => one.replace(/^W\//, '') === opaque) ?? false;
+}

@@ -1,0 +1,86 @@
+/** The request of a call, rendered for an exchange and an item. */
+import type { ActionHost, CallRequest, Condition, Exchange } from '../../policies/contract.js';
+import { type TextForm, textFormOf } from '../../policies/run-kit.js';
+import type { CallSettings } from './schema.js';
+import { CallTemplate, type Scope } from './values.js';
+
+type Field = readonly [name: string, value: string];
+
+/** About content, representation and connection of the client's own request; and signatures of it. */
+const OF_REQUEST =
+  /^(accept|accept-encoding|content-.*|digest|expect|host|if-.*|max-forwards|range|repr-digest|signature|signature-input|want-.*)$/;
+/** Sent whatever `pass` says. */
+const ALWAYS = /^(baggage|forwarded|traceparent|tracestate|x-forwarded-.*)$/;
+
+/** The fields of an exchange that calls may pass on. */
+export const passableFields = (host: ActionHost, exchange: Exchange): readonly Field[] =>
+  [...host.passedFields(exchange)].filter(([name]) => !OF_REQUEST.test(name));
+
+/** What is prepared once of a call. */
+export class PreparedCall {
+  readonly path: CallTemplate;
+  readonly query: readonly (readonly [name: string, value: CallTemplate])[];
+  readonly headers: readonly (readonly [name: string, value: CallTemplate])[];
+  readonly body: CallTemplate | undefined;
+  readonly when: Condition | undefined;
+  /** Names of fields that it sets itself. */
+  readonly own: ReadonlySet<string>;
+  readonly #form: TextForm;
+
+  /** Throws TypeError for an unknown variable. */
+  constructor(
+    readonly settings: CallSettings,
+    host: ActionHost,
+  ) {
+    const { body, headers, path, query, when } = settings;
+    this.path = new CallTemplate(path);
+    this.query = query.map(([name, value]) => [encodeURIComponent(name), new CallTemplate(value)] as const);
+    this.headers = headers.map(([name, value]) => [name, new CallTemplate(value)] as const);
+    this.body = body === undefined ? undefined : new CallTemplate(body);
+    this.when = when === undefined ? undefined : host.condition(when);
+    this.own = new Set([...headers.map(([name]) => name), 'accept', 'accept-encoding', 'content-type']);
+    const type = this.headers.find(([name]) => name === 'content-type')?.[1].constant;
+    this.#form = type === undefined ? 'json' : textFormOf(type);
+  }
+
+  /** The request; a phrase if it cannot be sent. */
+  render(scope: Scope, passed: readonly Field[]): Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'> | string {
+    const path = this.#path(scope);
+    if (path === undefined) return 'a variable of the path has no value';
+    if (hasDots(path)) return 'a value makes `.` or `..` a segment of the path';
+    const { method, pass } = this.settings;
+    const fields: Field[] = [];
+    for (const field of passed) {
+      const [name] = field;
+      if (this.own.has(name)) continue;
+      if (pass === undefined || pass.includes(name) || ALWAYS.test(name)) fields.push(field);
+    }
+    const written = new Set<string>();
+    for (const [name, template] of this.headers) {
+      written.add(name);
+      const value = template.render('field', scope);
+      if (value !== undefined) fields.push([name, value]);
+    }
+    if (!written.has('accept') && this.settings.as === 'json') fields.push(['accept', 'application/json']);
+    if (!written.has('accept-encoding')) fields.push(['accept-encoding', 'identity']);
+    if (this.body === undefined) return { method, path, headers: fields };
+    if (!written.has('content-type')) fields.push(['content-type', 'application/json']);
+    return { method, path, headers: fields, body: this.body.renderBody(this.#form, scope) };
+  }
+
+  #path(scope: Scope): string | undefined {
+    let path = this.path.render('path', scope);
+    if (path === undefined) return undefined;
+    let mark = path.includes('?') ? '&' : '?';
+    for (const [name, template] of this.query) {
+      const value = template.render('query', scope);
+      if (value === undefined) continue;
+      path += `${mark}${name}=${value}`;
+      mark = '&';
+    }
+    return path;
+  }
+}
+
+/** Whether a segment of the path leads elsewhere, also percent-encoded. */
+const hasDots = (path: string): boolean => /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(path.split('?', 1)[0]!);

@@ -1,0 +1,195 @@
+/** Sends the requests of one aggregate: attempts, bounds of time and memory, and how replies are read. */
+import type { ActionHost, CallReply, CallRequest, Exchange, Json } from '../../policies/contract.js';
+import { readJson } from '../../policies/kits/json.js';
+import { callFailure } from '../../policies/run-kit.js';
+import { MOST_AT_ONCE } from './bounds.js';
+import { CodingFault, codingsOf, decode } from './codings.js';
+import { Gate } from './gate.js';
+import { isSafe } from './methods.js';
+import { type Answer, type Failure, failed, noMemory, refusal, timedOut, unusable } from './outcome.js';
+import type { CallSettings } from './schema.js';
+
+/** A parsed body takes several times the memory of its text. */
+const PARSED_FACTOR = 4;
+
+/** An answer with its body as a value, if that is wanted. */
+export interface ReadAnswer extends Answer {
+  readonly value?: Json;
+}
+
+export type Sent = { readonly answer: ReadAnswer } | { readonly failure: Failure };
+
+/** A request with effects that was sent. */
+export interface RanCall {
+  readonly call: string;
+  readonly method: string;
+  /** Null: it is not known whether the service has acted on it. */
+  status: number | null;
+}
+
+type Request = Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'>;
+
+export class Sender {
+  readonly #host: ActionHost;
+  readonly #exchange: Exchange;
+  readonly #deadline: number;
+  readonly #maxTotal: number;
+  readonly #gate = new Gate(MOST_AT_ONCE);
+  /** Bytes of all replies so far. */
+  #total = 0;
+  /** Taken of the memory for bodies. */
+  #taken = 0;
+  /** Unsafe requests in progress. */
+  unsafe = 0;
+  readonly ran: RanCall[] = [];
+  #over = false;
+
+  /** `deadline`: monotonic milliseconds. */
+  constructor(host: ActionHost, exchange: Exchange, deadline: number, maxTotal: number) {
+    this.#host = host;
+    this.#exchange = exchange;
+    this.#deadline = deadline;
+    this.#maxTotal = maxTotal;
+  }
+
+  /** Nothing more is sent, and no memory more is taken. */
+  stop(): void {
+    this.#over = true;
+  }
+
+  /** Gives back the memory of all replies. Idempotent. */
+  release(): void {
+    this.#over = true;
+    this.#host.memory.give(this.#taken);
+    this.#taken = 0;
+  }
+
+  /** Sends a request, again if it may be. `label` names it in records. Never rejects for a failure of the call. */
+  async send(call: CallSettings, request: Request, label: string): Promise<Sent> {
+    await this.#gate.enter();
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const sent = await this.#attempt(call, request, label);
+        const again =
+          attempt < call.attempts && !this.#over && 'failure' in sent && this.#mayRepeat(call, sent.failure);
+        if (!again) return sent;
+      }
+    } finally {
+      this.#gate.leave();
+    }
+  }
+
+  #mayRepeat({ retryStatuses }: CallSettings, { ended, from }: Failure): boolean {
+    return ended !== true && (from === undefined || retryStatuses.includes(from));
+  }
+
+  async #attempt(call: CallSettings, request: Request, label: string): Promise<Sent> {
+    const { clock } = this.#host;
+    const left = this.#deadline - clock.monotonic();
+    if (this.#over || left <= 0) return { failure: timedOut(label, 'the time of the aggregate is over') };
+    const requestedAt = clock.now();
+    const ran = isSafe(call.method) ? undefined : this.#begin(label, call.method);
+    let reply: CallReply;
+    try {
+      const timeout = Math.min(call.timeout, left);
+      reply = await this.#host.call(call.service, {
+        ...request,
+        timeout,
+        maxReply: call.maxReply,
+        exchange: this.#exchange,
+        label,
+      });
+    } catch (error) {
+      const failure = callFailure(error);
+      if (failure === undefined) throw error;
+      return { failure: failed(label, failure) };
+    } finally {
+      if (ran !== undefined) this.unsafe--;
+    }
+    if (ran !== undefined) ran.status = reply.status;
+    if (reply.status < 200 || reply.status > 299) return { failure: refusal(label, reply) };
+    return this.#read(call, reply, label, { requestedAt, receivedAt: clock.now() });
+  }
+
+  #begin(call: string, method: string): RanCall {
+    this.unsafe++;
+    const ran = { call, method, status: null };
+    this.ran.push(ran);
+    return ran;
+  }
+
+  async #read(
+    call: CallSettings,
+    reply: CallReply,
+    label: string,
+    times: Pick<Answer, 'requestedAt' | 'receivedAt'>,
+  ): Promise<Sent> {
+    const { headers, status } = reply;
+    const body = await this.#decoded(call, reply, label);
+    if ('failure' in body) return body;
+    const { bytes } = body;
+    this.#total += bytes.length;
+    if (this.#total > this.#maxTotal)
+      return { failure: unusable(label, `the replies have more than ${this.#maxTotal} bytes`, status) };
+    const needed = bytes.length * (call.read || call.forEach !== undefined ? 1 + PARSED_FACTOR : 1);
+    if (!this.#take(needed)) return { failure: noMemory(label) };
+    const read = call.as === 'json' ? readJsonBody(bytes) : readText(bytes);
+    if ('fault' in read) return { failure: unusable(label, read.fault, status) };
+    const answer = { status, headers, json: read.json, ...times };
+    return { answer: call.read ? { ...answer, value: read.value } : answer };
+  }
+
+  /** The body without content codings. While it is decoded, the memory of the largest result is taken. */
+  async #decoded(
+    { maxReply }: CallSettings,
+    { body, headers, status }: CallReply,
+    label: string,
+  ): Promise<{ readonly bytes: Uint8Array } | { readonly failure: Failure }> {
+    try {
+      const codings = codingsOf(headers.get('content-encoding'));
+      if (codings.length === 0 || body.length === 0) return { bytes: body };
+      if (!this.#take(maxReply)) return { failure: noMemory(label) };
+      try {
+        return { bytes: await decode(body, codings, maxReply) };
+      } finally {
+        this.#give(maxReply);
+      }
+    } catch (error) {
+      if (error instanceof CodingFault) return { failure: unusable(label, error.message, status) };
+      throw error;
+    }
+  }
+
+  #take(bytes: number): boolean {
+    if (this.#over || !this.#host.memory.take(bytes)) return false;
+    this.#taken += bytes;
+    return true;
+  }
+
+  #give(bytes: number): void {
+    // release() has given back everything.
+    if (this.#taken < bytes) return;
+    this.#taken -= bytes;
+    this.#host.memory.give(bytes);
+  }
+}
+
+type ReadBody = { readonly json: Uint8Array | string; readonly value: Json } | { readonly fault: string };
+
+function readJsonBody(bytes: Uint8Array): ReadBody {
+  if (bytes.length === 0) return { json: 'null', value: null };
+  const read = readJson(bytes);
+  return read.fault === undefined
+    ? { json: bytes, value: read.value }
+    : { fault: `the body is not JSON: ${read.fault.detail}` };
+}
+
+function readText(bytes: Uint8Array): ReadBody {
+  try {
+    const value = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return { json: JSON.stringify(value), value };
+  } catch (error) {
+    if (error instanceof TypeError) return { fault: 'the body is not UTF-8' };
+    throw error;
+  }
+}

@@ -1,0 +1,125 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import aggregate from '../../../src/actions/aggregate/index.js';
+import { renderExplanation } from '../../../src/cli/explanation.js';
+import { explain } from '../../../src/control/explain.js';
+import { checkSpec } from '../../../src/lint/index.js';
+import { bundleOf, runner } from '../kit.js';
+
+const HEAD = `spec = 1
+[listener.main]
+address = "127.0.0.1:8080"
+[service.shop]
+targets = ["http://127.0.0.1:4001"]
+[[route]]
+name = "page"
+match = "GET /page/{id}"
+`;
+const call = (name: string, more: string): string =>
+  `[route.aggregate.call.${name}]\nservice = "shop"\npath = "/${name}"\n${more}\n`;
+
+const found = (text: string): string[] =>
+  checkSpec({ path: 'gateway.toml', text: HEAD + text }).diagnostics.map(({ code, message }) => `${code}: ${message}`);
+
+test('a cycle of three is shown with each of its edges, of any kind', () => {
+  const { diagnostics } = checkSpec({
+    path: 'gateway.toml',
+    text:
+      HEAD +
+      call('a', 'body = "{calls.b.body}"') +
+      call('b', 'after = ["c"]') +
+      call('c', 'for_each = "calls.a.body.x"\nmax_items = 2'),
+  });
+  const cycle = diagnostics.find(({ code }) => code === 'aggregate/cycle')!;
+  assert.match(cycle.message, '`a` -> `b` -> `c` -> `a`');
+  assert.equal(
+    cycle.related?.map(({ message }) => message),
+    ['`b` waits for `c`', '`c` reads `calls.a.body.x`'],
+  );
+  assert.is(cycle.span.start.line, 12);
+});
+
+test('names are checked: calls, parts of calls, items, variables, services, merge', () => {
+  assert.match(found(call('a', 'query = { x = "{calls.b.body}" }'))[0]!, 'Unknown call `b`; the calls are `a`.');
+  assert.match(found(call('a', 'query = { x = "{item}" }'))[0]!, 'The path has no parameter `item`');
+  assert.match(found(call('a', 'query = { x = "{item.id}" }'))[0]!, '`item.id` is an item of `for_each`');
+  assert.match(found(call('a', 'if = "consumer.name"'))[0]!, '`consumer.name` is not a value of a call');
+  assert.match(found(call('a', 'headers = { x = "{consumer.nam}" }'))[0]!, 'Unknown variable `{consumer.nam}`');
+  assert.match(found(call('a', '').replace('"shop"', '"shpo"'))[0]!, 'name/unresolved');
+  assert.match(found(`[route.aggregate]\nmerge = ["b"]\n${call('a', '')}`)[0]!, 'Unknown call `b`');
+  assert.match(found(call('errors', ''))[0]!, 'schema/key');
+  assert.match(found('[route.aggregate.call]\n')[0]!, 'schema/empty');
+});
+
+test('a fan-out has no status of its own', () => {
+  const text =
+    call('a', '') +
+    call('b', 'for_each = "calls.a.body"\nmax_items = 3') +
+    call('c', 'headers = { x = "{calls.b.status}" }');
+  assert.match(found(text)[0]!, '`b` has a reply for each item');
+});
+
+test('a spec without faults gives no diagnostics', () => {
+  assert.equal(
+    found(
+      call('a', 'query = { id = "{id}", page = "{query.page}" }') +
+        call(
+          'b',
+          `for_each = "calls.a.body.list"\nmax_items = 3\nbody = '{"x": {item.id}, "y": {z}}'\nmethod = "POST"`,
+        ),
+    ),
+    [],
+  );
+});
+
+test('what templates read of the request is declared for caches; conditions and parameters are checked', () => {
+  const config = {
+    call: {
+      a: {
+        path: '/x/{id}/{claims.sub}',
+        query: { page: '{query.page}', item: '{item.id}' },
+        headers: { 'x-lang': '{request.header.Accept-Language}' },
+        body: '{"by": "{consumer.name}", "of": {calls.b.body}}',
+      },
+    },
+    headers: { 'x-id': '{request.id}' },
+  };
+  assert.equal(
+    aggregate.requestFacts?.(config)?.map(({ at: _, ...fact }) => fact),
+    [
+      { kind: 'param', name: 'id' },
+      { kind: 'claims', name: 'sub' },
+      { kind: 'query', name: 'page' },
+      { kind: 'field', name: 'accept-language' },
+      { kind: 'consumer' },
+      { kind: 'id' },
+    ],
+  );
+  assert.match(found(call('a', `when = 'request.params["no"] == "1"'`))[0]!, 'has no parameter `no`');
+});
+
+test('explain prints the plan, and what would be called first', async () => {
+  const bundle = bundleOf(HEAD + call('a', 'timeout = "1s"') + call('b', 'if = "calls.a.body.x"\ndefault = []'));
+  const explanation = await explain(bundle, { method: 'GET', url: '/page/1', headers: {} });
+  const text = renderExplanation(explanation, (_style, plain) => plain);
+  assert.match(
+    text,
+    `  action aggregate: 2 calls: a, b
+    all calls within 10s; the reply has a, b
+    stage 1:
+      a: GET /a of shop; within 1s
+    stage 2:
+      b: GET /b of shop; after a; if calls.a.body.x; a default if it fails
+`,
+  );
+  assert.match(text, 'action aggregate would call shop: GET /a');
+});
+
+test('runs offline with mocks', async () => {
+  const run = runner(HEAD + call('a', '') + call('b', 'query = { of = "{calls.a.body.id}" }'));
+  const mocks = { shop: ({ path }: { path: string }) => ({ body: JSON.stringify({ id: path }) }) };
+  const reply = await run('GET /page/1', {}, { mocks });
+  assert.equal(JSON.parse(reply.body), { a: { id: '/a' }, b: { id: '/b?of=%2Fa' } });
+});
+
+test.run();
