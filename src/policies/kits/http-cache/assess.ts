@@ -11,7 +11,13 @@ import {
   type Lifetime,
   type LifetimeSource,
 } from './freshness.js';
-import { type AssessedReply, type AssessedRequest, forbidsStoring, HEURISTIC_STATUSES } from './storable.js';
+import {
+  type AssessedReply,
+  type AssessedRequest,
+  forbidsStoring,
+  HEURISTIC_STATUSES,
+  onlyForRequest,
+} from './storable.js';
 import { replyDirectives } from './targeted.js';
 import { readValidators } from './validators.js';
 import { parseVary } from './vary.js';
@@ -55,6 +61,11 @@ export interface Assessment {
   readonly store: boolean;
   /** Why it is stored or not, as a phrase. */
   readonly why: string;
+  /**
+   * The reply is for this request only (it has credentials, or no-store): it is not stored, and must not replace, update or remove
+   * what is stored.
+   */
+  readonly requestOnly: boolean;
   /** When the head of the reply was received, in milliseconds since 1970. */
   readonly receivedAt: number;
   /** From the creation of the reply; `lifetimeMs - initialAgeMs` remain at `receivedAt`. */
@@ -110,9 +121,17 @@ export function assess(
     vary: vary === 'any' ? [] : vary,
     validators: readValidators(read, times.receivedAt) !== undefined,
   };
+  const own = onlyForRequest(request, directives, options);
   const against =
-    forbidsStoring(request, reply, directives, options) ?? uselessness(reply, directives, lifetime, assessed, options);
-  return { store: against === undefined, why: against ?? reason(assessed), ...assessed };
+    own ??
+    forbidsStoring(request, reply, directives, options.shared) ??
+    uselessness(reply, directives, lifetime, assessed, options);
+  return {
+    store: against === undefined,
+    why: against ?? reason(assessed),
+    requestOnly: own !== undefined,
+    ...assessed,
+  };
 }
 
 function lifetimeOf(

@@ -11,6 +11,7 @@ export interface CacheStatus {
   /** What the origin answered, if that is not the status of the reply. */
   readonly fwdStatus?: number;
   readonly stored?: boolean;
+  /** Whether it shared a request to the origin with others; false if that was tried and a request of its own was needed. */
   readonly collapsed?: boolean;
   /** Seconds that remain; negative for a stale reply. */
   readonly ttl?: number;
@@ -32,7 +33,7 @@ export function cacheStatusMember(name: string, status: CacheStatus): string {
   if (status.fwdStatus !== undefined) member += `; fwd-status=${integer(status.fwdStatus)}`;
   if (status.ttl !== undefined) member += `; ttl=${integer(status.ttl)}`;
   if (status.stored === true) member += '; stored';
-  if (status.collapsed === true) member += '; collapsed';
+  if (status.collapsed !== undefined) member += status.collapsed ? '; collapsed' : '; collapsed=?0';
   if (status.key !== undefined) member += `; key=${quoted(status.key)}`;
   if (status.detail !== undefined) member += `; detail=${quoted(status.detail)}`;
   return member;

@@ -30,25 +30,33 @@ const UNDERSTOOD = new Set([
 const NEVER_STORED = new Set([206, 304, 412, 416, 428, 429, 431, 511]);
 
 /**
- * Why a reply must not be stored, as a phrase; undefined if it may. Whether it has explicit freshness is decided by assess().
+ * Why a reply is for its request only, as a phrase; undefined if it is not. Such a reply is not stored, and changes nothing that is.
  * `clientDirectives`: whether no-store of the request counts.
  */
+export function onlyForRequest(
+  request: AssessedRequest,
+  directives: Directives,
+  { shared, clientDirectives }: { readonly shared: boolean; readonly clientDirectives: boolean },
+): string | undefined {
+  if (clientDirectives && forbidsRequest(request.fields)) return 'the request forbids it (no-store)';
+  return shared && isAuthorized(request) && !allowsAuthorized(directives) ? 'the request has credentials' : undefined;
+}
+
+/** Why a reply must not be stored, as a phrase; undefined if it may. Whether it has explicit freshness is decided by assess(). */
 export function forbidsStoring(
   request: AssessedRequest,
   reply: AssessedReply,
   directives: Directives,
-  { shared, clientDirectives }: { readonly shared: boolean; readonly clientDirectives: boolean },
+  shared: boolean,
 ): string | undefined {
   const { status, fields } = reply;
   if (request.method !== 'GET') return `replies to ${request.method} are not stored`;
   if (status < 200 || NEVER_STORED.has(status)) return `status ${status} is not stored`;
   if (directives.malformed) return 'its cache directives are malformed';
-  if (clientDirectives && forbidsRequest(request.fields)) return 'the request forbids it (no-store)';
   if (hasFlag(directives, 'must-understand')) {
     if (!UNDERSTOOD.has(status)) return `status ${status} is not understood (must-understand)`;
   } else if (hasDirective(directives, 'no-store')) return 'the reply forbids it (no-store)';
   if (shared && namedFields(directives, 'private') === 'all') return 'the reply is for one user (private)';
-  if (shared && isAuthorized(request) && !allowsAuthorized(directives)) return 'the request has credentials';
   return forbidsVariant(fields);
 }
 

@@ -36,7 +36,7 @@ export function fieldsToStore(fields: FieldList, withheld: readonly string[], re
 }
 
 /** What describes the stored bytes, which a 304 does not change, RFC 9111 section 3.2. */
-const NOT_UPDATED = new Set(['content-encoding', 'content-length', 'content-range']);
+const NOT_UPDATED = new Set(['content-digest', 'content-encoding', 'content-length', 'content-md5', 'content-range']);
 
 /**
  * The stored fields after a 304 or a reply to HEAD. A field that the new reply has replaces all stored ones of that name; others

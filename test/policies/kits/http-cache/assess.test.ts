@@ -65,6 +65,13 @@ test('RFC 9111, 3.5: a reply to a request with credentials needs public, s-maxag
   }
 });
 
+test('a reply to a request with credentials or no-store is for that request only', () => {
+  assert.ok(assessed(cc('no-store'), { authorized: true }).requestOnly);
+  assert.ok(assessed(lasting, { request: cc('no-store') }).requestOnly);
+  assert.not.ok(assessed(cc('no-store')).requestOnly);
+  assert.not.ok(assessed(cc('public, no-store'), { authorized: true }).requestOnly);
+});
+
 test('RFC 9111, 4.1: a reply with Vary: * fits no other request and is not stored', () => {
   for (const vary of ['*', '*, *', ', *', '*, Foo', 'Foo, *', 'a b'])
     assert.not.ok(stored(cc('max-age=60', { vary })), vary);

@@ -37,12 +37,3 @@ export function assessed(reply: ReadField, one: Case = {}, options: AssessOption
   const answer: AssessedReply = { status, fields: reply };
   return assess({ method, fields: request, authorized }, answer, times, options);
 }
-
-/** A generator of numbers below `n`, the same for the same seed. */
-export function seeded(seed: number): (n: number) => number {
-  let state = seed >>> 0;
-  return (n) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 0x1_0000_0000) * n);
-  };
-}

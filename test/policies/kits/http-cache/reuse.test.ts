@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { requestDirectives } from '../../../../src/policies/kits/http-cache/directives.js';
 import { decide, type Use, usableOnError } from '../../../../src/policies/kits/http-cache/reuse.js';
-import { assessed, cc, fields, NOW, seeded } from './kit.js';
+import { seededBelow } from '../../../support/random.js';
+import { assessed, cc, fields, NOW } from './kit.js';
 
 const PLAIN = { clientDirectives: true, soft: false };
 
@@ -120,7 +121,7 @@ const RANK: { readonly [use in Use]: number } = {
 };
 
 test('law: time and a greater Age never make a reply more usable', () => {
-  const next = seeded(3);
+  const next = seededBelow(3);
   const pick = (from: readonly string[]) => from.filter(() => next(3) === 0).map((one) => `${one}=${next(40)}`);
   for (let run = 0; run < 4000; run++) {
     const reply = [

@@ -68,6 +68,7 @@ test('RFC 9111, 3.2: a 304 replaces the fields that it has, but not what describ
     ['content-length', '0'],
     ['content-encoding', 'br'],
     ['content-range', 'x'],
+    ['content-md5', 'b'],
     ['set-cookie', 'b'],
     ['set-cookie', 'c'],
     ['etag', '"b"'],
