@@ -284,6 +284,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/jsonata/budget.ts': [],
   'src/policies/kits/jsonata/builtins.ts': [],
   'src/policies/kits/jsonata/convert.ts': [],
+  'src/policies/kits/jsonata/copies.ts': [],
   'src/policies/kits/jsonata/fault.ts': [],
   'src/policies/kits/jsonata/index.ts': [],
   'src/policies/kits/jsonata/list-functions.ts': [],

@@ -17,7 +17,7 @@ export interface AstNode {
   arguments?: AstNode[];
   procedure?: AstNode;
   body?: AstNode;
-  signature?: { readonly definition: string };
+  signature?: { readonly definition: string; readonly validate?: unknown };
   condition?: AstNode;
   then?: AstNode;
   else?: AstNode;

@@ -12,12 +12,16 @@ import { isProgramFunction, MAX_NESTING } from './budget.js';
 import { JsonataFault } from './fault.js';
 import { inside, outside } from './reserved.js';
 
+/** Values that are copied in the time of a step. */
+const VALUES_PER_STEP = 32;
+
 type Table = { readonly [key: string]: JsonValue };
 
 export class Converter {
   readonly #budget: Budget;
   /** Absent if no value has long numbers. */
   readonly #long: LongNumbers | undefined;
+  #entered = 0;
 
   constructor(budget: Budget, long: boolean) {
     this.#budget = budget;
@@ -25,7 +29,16 @@ export class Converter {
     if (long) budget.madeTexts = this.#long!.made;
   }
 
-  enter(value: JsonValue): unknown {
+  /** The copy that the program gets. */
+  take(value: JsonValue): unknown {
+    this.#entered = 0;
+    const copy = this.#enter(value);
+    this.#budget.spend(Math.ceil(this.#entered / VALUES_PER_STEP));
+    return copy;
+  }
+
+  #enter(value: JsonValue): unknown {
+    this.#entered++;
     if (typeof value !== 'object' || value === null) return this.#long === undefined ? value : this.#long.seen(value);
     if (isLongNumber(value)) return this.#long === undefined ? value.toNumber() : this.#long.enter(value);
     const copy: unknown = Array.isArray(value)
@@ -37,13 +50,13 @@ export class Converter {
 
   #enterArray(items: readonly JsonValue[]): unknown[] {
     const copy: unknown[] = new Array(items.length);
-    for (let at = 0; at < items.length; at++) copy[at] = this.enter(items[at]!);
+    for (let at = 0; at < items.length; at++) copy[at] = this.#enter(items[at]!);
     return copy;
   }
 
   #enterTable(table: Table): object {
     const copy = Object.create(null) as Record<string, unknown>;
-    for (const key of Object.keys(table)) copy[inside(key)] = this.enter(table[key]!);
+    for (const key of Object.keys(table)) copy[inside(key)] = this.#enter(table[key]!);
     return copy;
   }
 

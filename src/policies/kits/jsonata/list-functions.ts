@@ -53,7 +53,8 @@ export const LIST_FUNCTIONS: Readonly<Record<string, Bounded>> = {
 
   distinct(budget, _call, [list]) {
     if (!Array.isArray(list) || list.length <= 1) return list;
-    budget.spendValue(list);
+    // Its items are written as text to be compared.
+    budget.spendCharacters(3 * budget.measure(list).size);
     const seen = new Set<unknown>();
     const found = isSequence(list) ? sequence() : [];
     for (const item of list) {

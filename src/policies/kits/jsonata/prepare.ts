@@ -21,16 +21,44 @@ export interface Prepared {
 export function prepare(ast: AstNode): Prepared | JsonataError {
   const regexes = new Map<RegExp, LinearRegex>();
   const nodes = new Set([ast]);
+  const lost = new Lost();
   let mutates = false;
   // A set goes on with what is added to it; a node that occurs twice is visited once.
   for (const node of nodes) {
+    lost.see(node);
     const error = errorOf(node, regexes);
     if (error !== undefined) return error;
     if (node.type === 'transform') mutates = true;
     mark(node);
     for (const child of childrenOf(node)) nodes.add(child);
   }
+  lost.restore();
   return { regexes, mutates };
+}
+
+/** The parser copies the left side of `??` and `?:` as JSON, which loses regular expressions and signatures. */
+class Lost {
+  readonly #originals = new Map<number | undefined, AstNode>();
+  readonly #copies: AstNode[] = [];
+
+  see(node: AstNode): void {
+    const copied =
+      node.type === 'regex'
+        ? !(node.value instanceof RegExp)
+        : node.signature !== undefined && node.signature.validate === undefined;
+    if (copied) this.#copies.push(node);
+    else if (node.type === 'regex' || node.signature !== undefined) this.#originals.set(node.position, node);
+  }
+
+  /** A copy has the position of its original. */
+  restore(): void {
+    for (const copy of this.#copies) {
+      const original = this.#originals.get(copy.position);
+      if (original === undefined) continue;
+      copy.value = original.value;
+      if (original.signature !== undefined) copy.signature = original.signature;
+    }
+  }
 }
 
 function errorOf(node: AstNode, regexes: Map<RegExp, LinearRegex>): JsonataError | undefined {

@@ -7,6 +7,7 @@ import { type AstNode, type BaseFrame, ENTRY, EXIT, type Expression, type Frame,
 import { Budget } from './budget.js';
 import { bindFunctions, setBudget } from './builtins.js';
 import { Converter } from './convert.js';
+import { sizeWithCopies } from './copies.js';
 import { DEFAULT_JSONATA_LIMITS, JsonataFault, type JsonataLimits } from './fault.js';
 import { type JsonataError, type Prepared, prepare } from './prepare.js';
 import { type JsonataReads, readsOf } from './reads.js';
@@ -25,6 +26,7 @@ export interface JsonataOptions {
 }
 
 const MAX_SOURCE = 64 << 10;
+const MAX_COPIED = 4 * MAX_SOURCE;
 
 /**
  * The program, or what is wrong with it and where: `'error' in result` tells. Never throws, reads nothing but the source.
@@ -35,6 +37,8 @@ export function compileJsonata(source: string, options: JsonataOptions = {}): Js
   if (source.length > MAX_SOURCE)
     return { error: `The program has more than ${MAX_SOURCE} characters.`, ...everything };
   if (source.trim() === '') return { error: 'The program is empty.', ...everything };
+  if (sizeWithCopies(source) > MAX_COPIED)
+    return { error: 'Too many `??` and `?:` are nested on the left side of others; use variables.', ...everything };
   const library = createRequire(import.meta.url)('jsonata') as typeof jsonata as unknown as JsonataLibrary;
   try {
     const expression = library(source);
@@ -132,8 +136,8 @@ export class JsonataProgram {
       const long = (input !== undefined && hasLongNumber(input)) || used.some((name) => hasLongNumber(bindings[name]!));
       const converter = new Converter(budget, long);
       const variables: Record<string, unknown> = Object.create(null);
-      for (const name of used) variables[name] = converter.enter(bindings[name]!);
-      const entered = input === undefined ? undefined : converter.enter(input);
+      for (const name of used) variables[name] = converter.take(bindings[name]!);
+      const entered = input === undefined ? undefined : converter.take(input);
       this.#starting = budget;
       const result = await this.#expression.evaluate(entered, variables);
       if (budget.fault !== undefined) throw budget.fault;

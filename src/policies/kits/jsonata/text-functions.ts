@@ -43,7 +43,7 @@ export const TEXT_FUNCTIONS: Readonly<Record<string, Bounded>> = {
 
   replace(budget, call, args) {
     const [text, pattern, replacement, limit] = args;
-    if (typeof text !== 'string' || typeof replacement !== 'string') return call(...args);
+    if (typeof text !== 'string' || typeof replacement !== 'string' || pattern === '') return call(...args);
     if (typeof pattern === 'string') {
       const times = Math.min(countParts(text, pattern, Number.POSITIVE_INFINITY) - 1, limitOf(limit));
       budget.allowString(text.length + times * replacement.length);
