@@ -308,6 +308,8 @@ export interface Program {
   /** The code that the bundle carries, sorted by sha256; absent: none. */
   readonly code?: readonly CodeEntry[];
   readonly overload: OverloadEntry;
+  /** Absent: all defaults. */
+  readonly state?: StateEntry;
   /** Absent: the spec has no `[vault]`. */
   readonly vault?: VaultEntry;
   /** Milliseconds that a drain waits for exchanges in flight. */
@@ -322,6 +324,14 @@ export interface Program {
     /** `service.orders.retries` -> origin of its effective value. */
     readonly origins: { readonly [path: string]: SourceRef };
   };
+}
+
+/** Bytes for contents without `content_memory`. */
+export const DEFAULT_CONTENT_BYTES: number = 64 * 1024 * 1024;
+
+export interface StateEntry {
+  /** Bytes for contents with bodies, of all workers together. */
+  readonly contentMemory: number;
 }
 
 /** A bundle in memory: the trie's words in one (shareable) buffer, and the program. */

@@ -39,6 +39,11 @@ export const CONTROL_CODES = [
   { code: 'gateway/load', severity: 'error', summary: 'The data plane refused the generation' },
   { code: 'gateway/workers', severity: 'warning', summary: 'One worker serves, the spec asks for several' },
   {
+    code: 'gateway/content-memory',
+    severity: 'warning',
+    summary: 'The memory of contents needs a restart to change its size',
+  },
+  {
     code: 'reload/unauthenticated',
     severity: 'warning',
     summary: 'A reload removes authentication from a route',

@@ -186,6 +186,7 @@ export class Gateway {
       ending: () => this.#ending !== undefined,
       code: this.#code,
       stepsOf: (program) => this.#plane.steps.numbersOf(program),
+      contents: this.#plane,
     });
   }
 

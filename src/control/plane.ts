@@ -1,8 +1,11 @@
 /** Runs the data plane of a gateway, in worker threads or in this thread, and collects what it reports. */
+import { DEFAULT_CONTENT_BYTES, type Program } from '../bundle/types.js';
 import type { Clock, Json } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
+import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
+import { type ContentHealth, MemoryContents } from '../state/content/memory/index.js';
 import { HoldTable } from '../state/hold-table.js';
 import { allocateState, forgetWorker } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
@@ -41,7 +44,9 @@ export class Plane {
   /** Undefined when the data plane runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
+  readonly #workers: number;
   readonly #records: RecordMerger;
+  #contents: { readonly bytes: number; readonly memory: SharedArrayBuffer } | undefined;
   readonly #lines: StdoutAccessLog;
 
   constructor(options: PlaneOptions) {
@@ -58,6 +63,7 @@ export class Plane {
     };
     const several = !options.inline && whyNoSharing() === undefined;
     const workers = several ? MAX_WORKERS : 1;
+    this.#workers = workers;
     const connections = ConnectionTable.allocate({ workers });
     const state = allocateState({ workers });
     this.holds = new HoldTable(state.holds, 0);
@@ -89,9 +95,32 @@ export class Plane {
       died: (worker) => {
         connections.forget(worker);
         if (options.state !== undefined) forgetWorker(options.state, worker);
+        this.#forgetContents(worker);
         return stats.forgetWorker(worker);
       },
     });
+  }
+
+  /** The memory of contents. The first program that is loaded decides its size. */
+  contentsFor({ state }: Program): SharedArrayBuffer {
+    const bytes = state?.contentMemory ?? DEFAULT_CONTENT_BYTES;
+    this.#contents ??= { bytes, memory: MemoryContents.allocate({ bytes, workers: this.#workers }) };
+    return this.#contents.memory;
+  }
+
+  /** Bytes for contents, which stay as they are until the gateway ends; undefined before the first load. */
+  get contentBytes(): number | undefined {
+    return this.#contents?.bytes;
+  }
+
+  /** What the contents of all policies take, and what happened to them; undefined before the first load. */
+  contentHealth(): ContentHealth | undefined {
+    const { clock } = this.#options;
+    return this.#contents && new MemoryContents(this.#contents.memory, () => (clock ?? systemClock).now()).health();
+  }
+
+  #forgetContents(worker: number): void {
+    if (this.#contents !== undefined) new MemoryContents(this.#contents.memory, systemClock.now).forget(worker);
   }
 
   workers(): readonly WorkerStatus[] {

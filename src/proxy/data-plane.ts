@@ -5,7 +5,7 @@ import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import type { ConsumerMemory } from '../state/consumers/layers.js';
 import { LimitTable } from '../state/limits/table.js';
-import { claimState } from '../state/memory.js';
+import { claimState, type State } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
 import { systemAfter } from '../state/timers.js';
 import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
@@ -97,6 +97,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #prepared: Prepared | undefined;
   #shrunkAt = 0;
   #countedAt = 0;
+  readonly #state: State;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
@@ -118,16 +119,13 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#tell = (reports) => events.reports?.(reports);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
+    this.#state = claimState(options.state, options.worker, { clock, after: systemAfter });
     this.#instances = new PolicyInstances({
       clock,
       random: options.random ?? Math.random,
       logger: this.#logger,
       limits: new LimitTable(options.limits),
-      ...claimState(options.state, options.worker, {
-        now: () => clock.now(),
-        monotonic: () => clock.monotonic(),
-        after: systemAfter,
-      }),
+      ...this.#state,
       after: systemAfter,
       calls: this.#engine.calls,
       bodies: this.#engine.bodies,
@@ -182,6 +180,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       listenerSettings(entry, input.stats.listeners[index] ?? input.stats.unmatched),
     );
     this.#engine.stats.adopt(input.stats.chunks);
+    this.#state.content.use(input.contents);
     const sharers = input.sharePorts === true ? input.program.workers : 1;
     const services = this.#targets.prepare(input.program.services, input.stats, sharers);
     const generation = new Generation(input, this.#instances, this.#logger);

@@ -74,8 +74,7 @@ export class OfflinePlane {
     this.#time = time;
     const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input, published) };
     const state = openState(allocateState({ workers: 1, small: true }), 0, {
-      now: () => time.now(),
-      monotonic: () => time.monotonic(),
+      clock: time,
       after: time.after,
     });
     const standIn = (policy: PolicyEntry): PolicyInstance | undefined =>

@@ -13,6 +13,7 @@ const SETTINGS: ReadonlySet<string> = new Set([
   'access_log',
   'authentication',
   'overload',
+  'state',
   'vault',
   'lint',
   'defaults',

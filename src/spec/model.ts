@@ -16,6 +16,7 @@ import type {
   PlanConfig,
   ServiceConfig,
 } from './entities.js';
+import type { StateConfig } from './state-section.js';
 import type { VaultConfig } from './vault.js';
 
 export interface SourceFile {
@@ -220,6 +221,7 @@ export interface Model {
   readonly accessLog: AccessLogConfig;
   readonly authentication: AuthenticationConfig;
   readonly overload: OverloadConfig;
+  readonly state: StateConfig;
   /** Undefined: the spec has no `[vault]`. */
   readonly vault: VaultConfig | undefined;
   readonly drainTimeout: number;

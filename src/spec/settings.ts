@@ -19,6 +19,7 @@ type Settings = Pick<
   | 'drainDelay'
   | 'workers'
   | 'overload'
+  | 'state'
   | 'vault'
   | 'lint'
   | 'consumerFiles'
@@ -41,6 +42,7 @@ export function readSettings(tree: TableNode, report: Report): Settings {
     accessLog: values.access_log ?? fallback.access_log!,
     authentication: values.authentication ?? fallback.authentication!,
     overload: values.overload ?? fallback.overload!,
+    state: values.state ?? fallback.state!,
     drainTimeout: values.drain_timeout ?? fallback.drain_timeout!,
     drainDelay: values.drain_delay ?? fallback.drain_delay!,
     workers: values.workers ?? fallback.workers!,

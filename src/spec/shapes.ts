@@ -7,6 +7,7 @@ import { actionFields } from './actions.js';
 import { listenerDefaults, serviceDefaults } from './defaults-section.js';
 import { accessLog, admin, authentication, lintSettings, normalize, overload, topLevel } from './entities.js';
 import { groupFields, routeFields } from './route-entities.js';
+import { state } from './state-section.js';
 import { vault } from './vault.js';
 
 /** A part that is read separately, so that one wrong item does not hide the others: decodes to its node. */
@@ -137,9 +138,18 @@ export const rootShape = s.object({
   access_log: accessLog.describe('One line per request.').optional(),
   authentication: authentication.describe('How attempts to guess credentials are slowed.').optional(),
   overload: overload.describe('What gw does when memory is low.').optional(),
+  state: state.describe('Where gw keeps what policies note, and how much.').optional(),
   vault: vault.describe('Where the values of `${vault:PATH#KEY}` come from.').optional(),
   lint: lintSettings.describe('Warnings that `gw validate` accepts.').optional(),
 });
 
 /** Tables of settings; a missing one has all its defaults. */
-export const SETTINGS_TABLES = ['normalize', 'admin', 'access_log', 'authentication', 'overload', 'lint'] as const;
+export const SETTINGS_TABLES = [
+  'normalize',
+  'admin',
+  'access_log',
+  'authentication',
+  'overload',
+  'state',
+  'lint',
+] as const;

@@ -1,6 +1,8 @@
 /** The shared memory of what policies keep, allocated once for all workers of a gateway. */
 import { CacheTable } from './cache-table.js';
+import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
+import { GatewayContents } from './content/memory/gateway.js';
 import { MemoryContents } from './content/memory/index.js';
 import { HoldTable } from './hold-table.js';
 import { LeaseTable } from './lease-table.js';
@@ -16,7 +18,8 @@ export interface StateMemory {
   readonly holds: SharedArrayBuffer;
   readonly leases: SharedArrayBuffer;
   readonly replays: SharedArrayBuffer;
-  readonly content: SharedArrayBuffer;
+  /** Of contents with bodies. Absent: it comes with the first generation, whose program says its size. */
+  readonly content?: SharedArrayBuffer;
   readonly outcomes: SharedArrayBuffer;
 }
 
@@ -28,8 +31,10 @@ export interface State {
   readonly replays: ReplayTable;
   readonly outcomes: OutcomeTable;
   readonly flights: SingleFlight;
-  readonly content: MemoryContents;
+  readonly content: GatewayContents;
 }
+
+const SMALL_CONTENT_BYTES = 4 * 1024 * 1024;
 
 /** `workers`: the number of rows of the tables. `small`: for one run offline or a test, instead of a gateway. */
 export function allocateState({ workers, small = false }: { workers: number; small?: boolean }): StateMemory {
@@ -39,20 +44,20 @@ export function allocateState({ workers, small = false }: { workers: number; sma
     holds: HoldTable.allocate({ workers, ...(small ? { slots: 256 } : {}) }),
     leases: LeaseTable.allocate(),
     replays: ReplayTable.allocate(small ? { slots: 4096 } : {}),
-    content: MemoryContents.allocate({ workers, ...(small ? { bytes: 4 * 1024 * 1024 } : {}) }),
+    ...(small ? { content: MemoryContents.allocate({ workers, bytes: SMALL_CONTENT_BYTES }) } : {}),
     outcomes: OutcomeTable.allocate(small ? { slots: 1024 } : {}),
   };
 }
 
-/** What the stores of one thread need of it. `now`: milliseconds since 1970. */
+/** What the stores of one thread need of it. */
 export interface StateParts {
-  readonly now: () => number;
-  readonly monotonic: () => number;
+  readonly clock: Clock;
   readonly after: After;
 }
 
 /** Opens the memory in one thread. `worker`: its number, from 0. @throws TypeError for memory of another kind */
-export function openState(memory: StateMemory, worker: number, { now, monotonic, after }: StateParts): State {
+export function openState(memory: StateMemory, worker: number, { clock, after }: StateParts): State {
+  const monotonic = (): number => clock.monotonic();
   const cache = new CacheTable(memory.cache, monotonic);
   const marks = new CacheTable(memory.marks, monotonic);
   const holds = new HoldTable(memory.holds, worker);
@@ -60,7 +65,8 @@ export function openState(memory: StateMemory, worker: number, { now, monotonic,
   const replays = new ReplayTable(memory.replays, monotonic);
   const outcomes = new OutcomeTable(memory.outcomes, worker, monotonic);
   const flights = new SingleFlight({ leases, cache, after, monotonic });
-  const content = new MemoryContents(memory.content, now, worker);
+  const content = new GatewayContents(worker, () => clock.now());
+  content.use(memory.content);
   return { cache, marks, holds, replays, outcomes, flights, content };
 }
 
@@ -79,6 +85,6 @@ export function claimState(memory: StateMemory | undefined, worker: number | und
 export function forgetWorker(memory: StateMemory, worker: number): void {
   new HoldTable(memory.holds, worker).forget(worker);
   new LeaseTable(memory.leases, worker).forget(worker);
-  new MemoryContents(memory.content, Date.now).forget(worker);
+  if (memory.content !== undefined) new MemoryContents(memory.content, Date.now).forget(worker);
   new OutcomeTable(memory.outcomes, worker, systemClock.monotonic).forget(worker);
 }

@@ -36,8 +36,7 @@ export class TestWorld {
     const { time } = this;
     const after = time.after;
     const state = openState(allocateState({ workers: 1, small: true }), 0, {
-      now: () => time.now(),
-      monotonic: () => time.monotonic(),
+      clock: time,
       after,
     });
     const refuse = (): never => {

@@ -100,7 +100,7 @@ test('agrees with a Map over many values, times and identities', () => {
 });
 
 test('a flood of the cache between use and replay changes nothing', () => {
-  const parts = { now: () => now, monotonic: () => now, after: () => () => {} };
+  const parts = { clock: virtualClock(() => now), after: () => () => {} };
   const { cache, replays } = openState(allocateState({ workers: 1, small: true }), 0, parts);
   assert.is(replays.store('a').note('v', 1000), 'first');
   for (let at = 0; at < 20_000; at++) cache.store('a').set(`token ${at}`, 'x'.repeat(500), 60_000);
@@ -166,11 +166,7 @@ test('threads: of several that note the same values, exactly one is the first fo
   const uses = results.map(([each]) => each as Use[]);
   for (let at = 0; at < count; at++)
     assert.equal(uses.map((each) => each[at]).sort(), ['first', 'used', 'used'], `value ${at}`);
-  const { replays } = openState(memory, 0, {
-    now: () => 0,
-    monotonic: virtualClock(() => 0).monotonic,
-    after: () => () => {},
-  });
+  const { replays } = openState(memory, 0, { clock: virtualClock(() => 0), after: () => () => {} });
   assert.is(replays.store('shared').note('value 0', 1000), 'used');
 });
 

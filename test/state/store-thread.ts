@@ -16,7 +16,7 @@ export interface StoreTask {
 }
 
 const task = workerData as StoreTask;
-const parts = { now: systemClock.now, monotonic: systemClock.monotonic, after: systemAfter };
+const parts = { clock: systemClock, after: systemAfter };
 const { cache, holds, outcomes, flights } = openState(task.memory, task.worker, parts);
 
 /** Writes values of any length that repeat one letter, and reports every other value that it reads. */

@@ -232,7 +232,7 @@ test('leases: one caller has it, until it is released, its time is over, or its 
 function pair(): { time: VirtualTime; workers: [SingleFlight, SingleFlight] } {
   const time = new VirtualTime(virtualClock(() => 0));
   const memory = allocateState({ workers: 2, small: true });
-  const parts = { now: () => time.now(), monotonic: () => time.monotonic(), after: time.after };
+  const parts = { clock: time, after: time.after };
   const open = (worker: number): SingleFlight => openState(memory, worker, parts).flights;
   return { time, workers: [open(0), open(1)] };
 }

@@ -1,5 +1,14 @@
 /** Model -> IR: names become indices, units become numbers. */
-import type { ConsumerEntry, ListenerEntry, PlanEntry, Program, ServiceEntry, VaultEntry } from '../../bundle/types.js';
+import {
+  type ConsumerEntry,
+  DEFAULT_CONTENT_BYTES,
+  type ListenerEntry,
+  type PlanEntry,
+  type Program,
+  type ServiceEntry,
+  type StateEntry,
+  type VaultEntry,
+} from '../../bundle/types.js';
 import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
 import { routesOfPlan } from '../../spec/plans.js';
 import { consumerEntry } from '../../spec/stored/entry.js';
@@ -51,9 +60,15 @@ function lowerProgram(model: Model, signers: Signers, include: boolean): Omit<Pr
       origins: modelOrigins(model),
     },
     services: model.services.map((service) => lowerService(service, signers.get(service))),
+    ...given('state', lowerState(model)),
     ...given('vault', lowerVault(model.vault)),
     workers: model.workers,
   };
+}
+
+function lowerState({ state }: Model): StateEntry | undefined {
+  const contentMemory = state.content_memory;
+  return contentMemory === DEFAULT_CONTENT_BYTES ? undefined : { contentMemory };
 }
 
 function lowerListener({ name, config }: ListenerModel): ListenerEntry {

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, resolve } from 'node:path';
 import { decodeBundle } from '../../bundle/encode.js';
-import type { Bundle, CodeTexts, Program } from '../../bundle/types.js';
+import { type Bundle, type CodeTexts, DEFAULT_CONTENT_BYTES, type Program } from '../../bundle/types.js';
 import { compile } from '../../compiler/index.js';
 import type { CodeThread } from '../../custom/code-thread.js';
 import { INPUT_LIMITS, readInputFile } from '../../input-file.js';
@@ -10,6 +10,7 @@ import { checkSpec } from '../../lint/index.js';
 import { render } from '../../lint/render/index.js';
 import { reasonOf } from '../../reason.js';
 import { type Diagnostic, hasErrors, sortDiagnostics } from '../../schema/diagnostic.js';
+import { formatSize } from '../../schema/units.js';
 import type { TreeCache } from '../../spec/index.js';
 import type { MatchModel, Model, SourceFile, StoredConsumers } from '../../spec/model.js';
 import { ConsumerStore } from '../../spec/stored/store.js';
@@ -85,6 +86,8 @@ export interface Machine {
   readonly env: { readonly [name: string]: string | undefined };
   /** Why only one worker can serve here; undefined if several can. */
   readonly alone: string | undefined;
+  /** Bytes for contents that the gateway has since its start; absent: none yet. */
+  readonly contentBytes?: number | undefined;
   readonly secrets: VaultSecrets;
 }
 
@@ -111,7 +114,7 @@ type Found = Pick<Attempt, 'reads' | 'storedReads'>;
 async function resolveCompiled(
   compiled: Compiled,
   source: Source,
-  { env, alone, secrets: vault }: Machine,
+  { env, alone, contentBytes, secrets: vault }: Machine,
   found: Found,
   store: ConsumerStore,
 ): Promise<Attempt> {
@@ -132,8 +135,11 @@ async function resolveCompiled(
   const resolved = resolveProgram(bundle.program, { ...around, secrets }, { files: compiled.files, fallback });
   const asked = resolved.program;
   const program = alone === undefined ? asked : { ...asked, workers: 1 };
-  const noted =
-    asked.workers > program.workers ? [oneWorker(asked, new Places(asked, compiled.files, fallback), alone ?? '')] : [];
+  const places = new Places(asked, compiled.files, fallback);
+  const noted = [
+    ...(asked.workers > program.workers ? [oneWorker(asked, places, alone ?? '')] : []),
+    ...otherContentMemory(asked, places, contentBytes),
+  ];
   const near = { program, root: compiled.root, env, reads: found.storedReads, secrets };
   notePatterns(near);
   const { stored, ...storing } = compiled.stored
@@ -201,6 +207,15 @@ function oneWorker(program: Program, places: Places, why: string): Diagnostic {
   const message = `The spec asks for ${program.workers} workers, but one serves: ${why}.`;
   const help = 'Nothing else changes: limits and counters are the same with one worker.';
   return controlWarning('gateway/workers', places.of('workers'), message, help);
+}
+
+/** A warning if the memory of contents would have another size after a restart. */
+function otherContentMemory({ state }: Program, places: Places, has: number | undefined): Diagnostic[] {
+  const asked = state?.contentMemory ?? DEFAULT_CONTENT_BYTES;
+  if (has === undefined || has === asked) return [];
+  const message = `The spec asks for ${formatSize(asked)} for contents, but the gateway has ${formatSize(has)} since it started.`;
+  const help = 'Restart the gateway to change the size. Everything else in the spec is in force.';
+  return [controlWarning('gateway/content-memory', places.of('state.content_memory'), message, help)];
 }
 
 function rejectionOf(diagnostics: readonly Diagnostic[], files: readonly SourceFile[]): Rejection {

@@ -80,6 +80,11 @@ export interface LoaderParts {
   readonly code: CodeThread;
   /** Numbers the custom steps of a program. */
   readonly stepsOf: (program: Program) => ReadonlyMap<string, number>;
+  /** The memory of contents. */
+  readonly contents: {
+    contentsFor(program: Program): SharedArrayBuffer;
+    readonly contentBytes: number | undefined;
+  };
 }
 
 export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
@@ -131,8 +136,8 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   }
 
   #machine(): Machine {
-    const { alone, background, env } = this.#parts;
-    return { env, alone: alone(), secrets: background.secrets };
+    const { alone, background, contents, env } = this.#parts;
+    return { env, alone: alone(), contentBytes: contents.contentBytes, secrets: background.secrets };
   }
 
   /** The live program with other values of its secrets; undefined if they have not changed. */
@@ -212,6 +217,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       trie,
       ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
       stats: stats.slotsFor(program),
+      contents: this.#parts.contents.contentsFor(program),
       published: duties.published,
     };
     const stored = namesOf(candidate.stored.change, this.#parts.consumers);

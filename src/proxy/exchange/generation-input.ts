@@ -22,6 +22,11 @@ export interface GenerationInput {
    * the last values.
    */
   readonly published?: ReadonlyMap<string, Json>;
+  /**
+   * Shared memory of contents with bodies (state/content/memory/), the same in each load. Absent: the data plane allocates its
+   * own.
+   */
+  readonly contents?: SharedArrayBuffer;
   /** Bind new listeners with SO_REUSEPORT, since other workers bind the same addresses. */
   readonly sharePorts?: boolean;
 }

@@ -140,4 +140,5 @@ const SECTIONS: ReadonlySet<string> = new Set([
   'plan',
   'policy',
   'service',
+  'state',
 ]);

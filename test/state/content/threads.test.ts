@@ -27,10 +27,11 @@ test('four threads read, replace, refresh and purge the same keys: every body is
 });
 
 test('a worker that has ended: its pins are released, and what it was writing is given up', async () => {
-  const state = allocateState({ workers: 2, small: true });
-  const thread = start({ memory: state.content, worker: 1, does: 'hold', count: 20 });
+  const content = MemoryContents.allocate({ bytes: 4 * MIB, workers: 2 });
+  const state = { ...allocateState({ workers: 2, small: true }), content };
+  const thread = start({ memory: content, worker: 1, does: 'hold', count: 20 });
   assert.is(await resultOf(thread), 20);
-  const contents = new MemoryContents(state.content, Date.now, 0);
+  const contents = new MemoryContents(content, Date.now, 0);
   const store = contents.store('shared', { maxEntry: MIB, disk: false });
   const mine = store.get('held 3')!;
   store.purge({ by: 'all' }, false);

@@ -251,11 +251,7 @@ test('threads: of several that claim the same keys, exactly one does the work of
   const states = results.map(([each]) => each as string[]);
   for (let at = 0; at < count; at++)
     assert.equal(states.map((each) => each[at]).sort(), ['mine', 'running', 'running'], `key ${at}`);
-  const { outcomes } = openState(memory, 0, {
-    now: () => 0,
-    monotonic: virtualClock(() => 0).monotonic,
-    after: () => () => {},
-  });
+  const { outcomes } = openState(memory, 0, { clock: virtualClock(() => 0), after: () => () => {} });
   assert.is(claim(outcomes.store('shared'), of('key 0')).state, 'running');
 });
 

@@ -1,0 +1,14 @@
+/** `[state]`: where gw keeps what policies note, and how much. */
+import { DEFAULT_CONTENT_BYTES } from '../bundle/types.js';
+import { type Infer, s } from '../schema/declare.js';
+
+export const state = s.object({
+  content_memory: s
+    .size({ min: 1024 ** 2, max: 2 * 1024 ** 3 })
+    .describe(
+      'Memory for contents with bodies, such as cached replies, once for all workers and policies. It is taken as contents arrive. A change needs a restart.',
+    )
+    .default(DEFAULT_CONTENT_BYTES),
+});
+
+export type StateConfig = Infer<typeof state>;

@@ -1,0 +1,35 @@
+/** The contents of a gateway as one worker uses them. Their memory comes with the first generation, which says its size. */
+
+import type { ContentOptions, ContentSpace, ContentStore } from '../types.js';
+import { MemoryContents } from './index.js';
+
+export class GatewayContents implements ContentSpace {
+  readonly #worker: number;
+  readonly #now: () => number;
+  #memory: MemoryContents | undefined;
+
+  /** `worker`: its number, from 0. `now`: milliseconds since 1970. */
+  constructor(worker: number, now: () => number) {
+    this.#worker = worker;
+    this.#now = now;
+  }
+
+  /**
+   * The memory, for the rest of the process: what a dead worker with this number held there is released. Without effect if
+   * there is one already, or none is given. @throws TypeError for memory that is not of contents
+   */
+  use(memory: SharedArrayBuffer | undefined): void {
+    if (memory !== undefined) this.#memory ??= this.#open(memory);
+  }
+
+  store(identity: string, options: ContentOptions): ContentStore {
+    this.#memory ??= this.#open(MemoryContents.allocate({ workers: this.#worker + 1 }));
+    return this.#memory.store(identity, options);
+  }
+
+  #open(memory: SharedArrayBuffer): MemoryContents {
+    const contents = new MemoryContents(memory, this.#now, this.#worker);
+    contents.forget(this.#worker);
+    return contents;
+  }
+}
