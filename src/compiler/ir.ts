@@ -18,6 +18,8 @@ export interface PolicyIR {
   readonly use: string;
   readonly name: string;
   readonly phase: Phase;
+  /** It comes before the other policies of its phase. */
+  readonly first: boolean;
   readonly replyPhase: ReplyPhase | undefined;
   /** Names of the services that it calls. */
   readonly calls: readonly string[];

@@ -184,6 +184,11 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
    * of REPLY_PHASES. Within one of them, the order of the chain decides.
    */
   readonly replyPhase?: ReplyPhase;
+  /**
+   * Whether it comes before the other policies of its phase, so that its reply hooks come after theirs. Default: the order of the
+   * spec decides.
+   */
+  readonly first?: boolean;
   /** Whether lists of policies may name it by its kind, without a `[policy.NAME]`; no other policy may have that name. */
   readonly reserved?: boolean;
   /** True when two routes with the same in-place config must not share state (limits). */

@@ -17,4 +17,4 @@ export type { CreateDuty, DutyFetchOptions, DutyHost, DutyInstance, DutyReply } 
 export type { AuthProblem, Claims, Decision, Exchange, ExchangeEnd, Reply } from './exchange.js';
 export type { HeaderFields } from './fields.js';
 export type { Condition, CreatePolicy, Logger, PolicyHost } from './host.js';
-export type { Awaitable, PolicyInstance } from './policy.js';
+export type { Awaitable, PolicyInstance, RecordTexts } from './policy.js';

@@ -8,6 +8,18 @@ import type { Exchange, ExchangeEnd, Reply } from './exchange.js';
 /** A value now, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>;
 
+/** What a record of an exchange says that may be private, for the access log and the dashboard. */
+export interface RecordTexts {
+  /** Null: none takes the request. */
+  readonly route: string | null;
+  /** Path and query, without credentials. */
+  url: string;
+  /** Why gw answered. */
+  cause: string | null;
+  /** What the decisions of its steps say, if they are recorded. */
+  whys: readonly string[];
+}
+
 /**
  * A policy at run time. Every hook is optional. A throw or rejection of a hook refuses the exchange with 500: policies fail
  * closed. If the exchange ends while a hook is pending (its client left, time is up), the late result is dropped.
@@ -108,6 +120,11 @@ export interface PolicyInstance {
   finished?(exchange: Exchange, end: ExchangeEnd): void;
   /** A value that its duty has published. The first call precedes the first exchange. */
   published?(value: Json): void;
+  /**
+   * Edits what a record says: of all exchanges of its routes, also of those that were refused before they came to the policy and of those
+   * for which its `when` does not hold, and of requests that no route takes. If it throws, the record has no texts.
+   */
+  maskRecord?(record: RecordTexts): void;
   /** For the admin snapshot. */
   stats?(): Json;
   /** The last generation that uses it has ended. */

@@ -21,7 +21,13 @@ const HOOKS = [
   'answer',
   'finished',
 ] as const satisfies readonly (keyof PolicyInstance)[];
-const OTHER_HOOKS = ['ownsCookie', 'published', 'stats', 'close'] as const satisfies readonly (keyof PolicyInstance)[];
+const OTHER_HOOKS = [
+  'ownsCookie',
+  'published',
+  'maskRecord',
+  'stats',
+  'close',
+] as const satisfies readonly (keyof PolicyInstance)[];
 const NAMES = [
   'requestFields',
   'clientFields',

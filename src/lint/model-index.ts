@@ -88,12 +88,13 @@ export function authenticatingPolicies(model: Model): readonly PolicyModel[] {
   return policies.filter((policy) => policy.phase === 'authenticate' && routesByPolicy.get(policy)!.length > 0);
 }
 
-/** Policies in chain order: by phase, and within a phase in spec order. */
+/** Policies in chain order: by phase, and within a phase in spec order, but for those that come first. */
 export function inPhaseOrder(policies: readonly PolicyUse[]): readonly PolicyUse[] {
-  return [...policies].sort((a, b) => phaseOf(a) - phaseOf(b));
+  return [...policies].sort((a, b) => placeOf(a) - placeOf(b));
 }
 
-const phaseOf = ({ policy }: PolicyUse): number => PHASES.indexOf(policy.phase);
+const placeOf = ({ policy }: PolicyUse): number =>
+  PHASES.indexOf(policy.phase) - (policy.declaration.first === true ? 0.5 : 0);
 
 /** Names of a route's path parameters, in path order. */
 export function paramsOf(route: RouteModel): string[] {

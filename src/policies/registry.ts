@@ -16,6 +16,7 @@ import headers from './headers/index.js';
 import httpSignature from './http-signature/index.js';
 import introspect from './introspect/index.js';
 import jwt from './jwt/index.js';
+import mask from './mask/index.js';
 import mtls from './mtls/index.js';
 import oidc from './oidc/index.js';
 import plan from './plan/index.js';
@@ -43,6 +44,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   httpSignature,
   introspect,
   jwt,
+  mask,
   mtls,
   oidc,
   plan,

@@ -16,6 +16,7 @@ import { create as headers } from './headers/run.js';
 import { create as httpSignature } from './http-signature/run.js';
 import { create as introspect } from './introspect/run.js';
 import { create as jwt } from './jwt/run.js';
+import { create as mask } from './mask/run.js';
 import { create as mtls } from './mtls/run.js';
 import { create as oidc } from './oidc/run.js';
 import { create as plan } from './plan/run.js';
@@ -43,6 +44,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'http-signature': httpSignature,
   introspect,
   jwt,
+  mask,
   mtls,
   oidc,
   plan,

@@ -23,6 +23,12 @@ const REPLY_REASONS: { readonly [phase in ReplyPhase]: string } = {
   coding: 'Outermost: compression sees the body as it is sent.',
 };
 
+const firsts = (): string =>
+  declarations
+    .filter(({ first }) => first === true)
+    .map(({ use }) => `\`${use}\``)
+    .join(', ');
+
 /** Two tables in Markdown: the phases of requests in their order, and the phases of replies. */
 export function phases(): string[] {
   const kinds = (held: (use: (typeof declarations)[number]) => boolean): string =>
@@ -32,7 +38,8 @@ export function phases(): string[] {
       .join(', ') || '-';
   return [
     'A request passes the policies of its route in the order of their phases, and within a phase in the order of the spec. Its',
-    'reply passes them in reverse order.',
+    `reply passes them in reverse order. First in its phase, wherever the spec names it, is ${firsts()}: so its reply hooks are the last`,
+    'ones of the phase.',
     '',
     '| phase | why there | policies |',
     '|---|---|---|',

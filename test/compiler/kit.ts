@@ -29,6 +29,7 @@ export function policyIR(use: string, name: string, overrides: Partial<PolicyIR>
     use,
     name,
     phase: 'transform',
+    first: false,
     replyPhase: undefined,
     settings: { edits: 1 },
     stateKey: undefined,

@@ -204,7 +204,12 @@ function sourceOfRoute(route: RouteModel): SourceRef {
 /** Normalises a prefix, because it is removed from normalised paths. */
 const normalizePrefix = (prefix: string): string => prefix.split('/').map(normalizeLiteral).join('/');
 
-/** Policies in chain order: by phase, within a phase as written, outermost group first. Each policy runs once. */
+const placeOf = ({ first, phase }: PolicyIR): number => PHASES.indexOf(phase) - (first ? 0.5 : 0);
+
+/**
+ * Policies in chain order: by phase, within a phase as written, outermost group first, but for those that come first in it. Each policy
+ * runs once.
+ */
 function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>): readonly PolicyIR[] {
   if (route.policies.length === 0) return [];
   const chain = new Set<PolicyIR>();
@@ -212,7 +217,7 @@ function chainOf(route: RouteModel, policies: ReadonlyMap<PolicyModel, PolicyIR>
     const policy = policies.get(use.policy);
     if (policy !== undefined) chain.add(policy);
   }
-  return [...chain].sort((a, b) => PHASES.indexOf(a.phase) - PHASES.indexOf(b.phase));
+  return [...chain].sort((a, b) => placeOf(a) - placeOf(b));
 }
 
 type RouteContext = PolicyContext['routes'][number];
@@ -294,6 +299,7 @@ function lowerPolicy(
       ...(when === undefined ? {} : { when: sourceText(when) }),
     }),
     duty: declaration.duty?.(policy.config),
+    first: declaration.first === true,
     members: (members.get(policy) ?? []).map((member) => compiled.get(member)!),
     // A policy that answers paths is named by their routes.
     mergeable: policy.inPlace && !declaration.stateful && (declaration.paths?.(policy.config) ?? []).length === 0,

@@ -4,6 +4,7 @@ import { takeQueryParam } from '../../policies/run-kit.js';
 import type { AccessLog } from '../../telemetry/log/access-log.js';
 import type { RequestRecord } from '../../telemetry/snapshot.js';
 import { bounded } from '../errors/cause.js';
+import { maskedRecord, type RecordMask } from './chain/record-masks.js';
 import type { GwExchange } from './exchange.js';
 
 const MAX_WAITING = 512;
@@ -72,6 +73,10 @@ export class RecordSink {
 
 type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
 
+/** Requests without a route have the masks of all policies: they may be misspelt ones of any route. */
+export const recordMasksOf = ({ compiled, generation }: GwExchange): readonly RecordMask[] =>
+  compiled === undefined ? generation.recordMasks : compiled.chain.recordMasks;
+
 /** The record of a finished exchange. `status` 0: aborted before a reply. Durations in milliseconds. */
 export function recordOf(
   exchange: GwExchange,
@@ -101,11 +106,9 @@ export function recordOf(
     cause: exchange.cause === null ? null : bounded(exchange.cause),
   };
   if (exchange.rule !== undefined) record.rule = exchange.rule;
-  if (exchange.decisions === undefined) return record;
-  return {
-    ...record,
-    decisions: exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why })),
-  };
+  if (exchange.decisions !== undefined)
+    record.decisions = exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why }));
+  return maskedRecord(record, recordMasksOf(exchange));
 }
 
 /** The URL without credentials: an exchange that did not reach the policy that removes them still contains them. */

@@ -29,6 +29,7 @@ import { CallSigners } from './call-signers.js';
 import { Callers } from './chain/callers.js';
 import { Chain, type Guards } from './chain/chain.js';
 import { FailedAttempts } from './chain/failed-attempts.js';
+import { type RecordMask, recordMasks } from './chain/record-masks.js';
 import { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
 import { CustomCode } from './custom-code.js';
@@ -243,10 +244,9 @@ export class Generation {
   readonly written: ReadonlySet<string>;
   /** Query parameters that carry credentials; records omit them. */
   readonly secretParams: readonly string[];
-  /**
-   * Normalization rules for rewritten paths: a dot segment from a variable would lead to a path that the route does not
-   * name.
-   */
+  /** What edits the records of requests that no route takes. */
+  readonly recordMasks: readonly RecordMask[];
+  /** For rewritten paths: a dot segment from a variable would lead to a path that the route does not name. */
   readonly rewriteRules: NormalizeEntry;
   /** Slot of requests that matched no route. */
   readonly unmatched: number;
@@ -291,6 +291,7 @@ export class Generation {
       this.program,
     );
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
+    this.recordMasks = recordMasks(steps);
     this.#held = held;
     this.#actions = actions;
     this.signers = new CallSigners(this.program.services, steps);

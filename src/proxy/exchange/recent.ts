@@ -4,7 +4,8 @@
  */
 import type { RequestRecord } from '../../telemetry/snapshot.js';
 import { bounded } from '../errors/cause.js';
-import { urlText } from './access-record.js';
+import { recordMasksOf, urlText } from './access-record.js';
+import { maskedRecord, type RecordMask } from './chain/record-masks.js';
 import type { GwExchange } from './exchange.js';
 
 /** Exchanges that each worker keeps. */
@@ -20,6 +21,7 @@ const WORDS = 6;
 /** Value of UpstreamMs without a reply head from a target. */
 const NONE = -1;
 const NO_PARAMS: readonly string[] = [];
+const NO_MASKS: readonly RecordMask[] = [];
 
 class Slot {
   id = '';
@@ -31,6 +33,7 @@ class Slot {
   bareQuery = false;
   /** Query parameters with credentials, which records omit. */
   secretParams = NO_PARAMS;
+  masks = NO_MASKS;
   route: string | null = null;
   service: string | null = null;
   target: string | null = null;
@@ -58,6 +61,7 @@ export class RecentExchanges {
     slot.query = exchange.query;
     slot.bareQuery = exchange.bareQuery;
     slot.secretParams = exchange.generation.secretParams;
+    slot.masks = recordMasksOf(exchange);
     slot.route = compiled === undefined ? null : compiled.entry.name;
     slot.service = compiled?.service === undefined ? null : compiled.service.entry.name;
     slot.target = exchange.target;
@@ -79,6 +83,7 @@ export class RecentExchanges {
     slot.query = '';
     slot.bareQuery = false;
     slot.secretParams = NO_PARAMS;
+    slot.masks = NO_MASKS;
     slot.route = null;
     slot.service = null;
     slot.target = null;
@@ -123,14 +128,13 @@ export class RecentExchanges {
     const slot = this.#slots[at]!;
     const number = (word: number): number => this.#numbers[at * WORDS + word]!;
     const upstreamMs = number(Word.UpstreamMs);
-    const url = urlText(slot.path, slot.query, slot.bareQuery, slot.secretParams);
-    return {
+    const record: RequestRecord = {
       at: Math.round(offset + number(Word.StartMs)),
       id: slot.id,
       remote: slot.remote,
       method: slot.method,
       host: slot.host,
-      url: url.length > MAX_URL ? `${url.slice(0, MAX_URL)}...` : url,
+      url: urlText(slot.path, slot.query, slot.bareQuery, slot.secretParams),
       status: number(Word.Status),
       route: slot.route,
       service: slot.service,
@@ -144,6 +148,9 @@ export class RecentExchanges {
       cause: slot.cause === null ? null : bounded(slot.cause),
       ...(slot.rule === undefined ? {} : { rule: slot.rule }),
     };
+    const shown = maskedRecord(record, slot.masks);
+    const { url } = shown;
+    return url.length > MAX_URL ? { ...shown, url: `${url.slice(0, MAX_URL)}...` } : shown;
   }
 }
 

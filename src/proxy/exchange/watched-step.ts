@@ -184,6 +184,7 @@ export function watchedPolicy(instance: PolicyInstance, watch: Watch): PolicyIns
     answer: watch.hook3(instance, instance.answer),
     finished: finished && ((exchange, end) => watch.unawaited(finished(exchange, end))),
     published: published && ((value) => watch.unawaited(published(value))),
+    maskRecord: instance.maskRecord?.bind(instance),
     stats: instance.stats?.bind(instance),
     close: instance.close?.bind(instance),
   });

@@ -19,6 +19,7 @@ import { ERRORS } from '../../errors/errors.js';
 import type { Callers } from './callers.js';
 import type { FailedAttempts } from './failed-attempts.js';
 import { ChainHooks } from './hooks.js';
+import { type RecordMask, recordMasks } from './record-masks.js';
 import type { Refusals } from './refusals.js';
 import { discard, faultOf, UNSENDABLE } from './replies.js';
 import { ChainSigners } from './signers.js';
@@ -47,6 +48,9 @@ export class Chain {
   /** Whether a policy answers CORS preflights. */
   readonly answersPreflight: boolean;
 
+  /** What edits the records of its exchanges. */
+  readonly recordMasks: readonly RecordMask[];
+
   /** Throws if too many policies have a `when`. */
   constructor(policies: readonly ChainPolicy[], logger: Logger, callers: Callers, guards: Guards = {}) {
     let conditions = 0;
@@ -63,6 +67,7 @@ export class Chain {
     this.#hooks = new ChainHooks(steps, callers, guards.attempts);
     this.#refusals = guards.refusals;
     this.#logger = logger;
+    this.recordMasks = recordMasks(policies);
     this.answersPreflight = steps.some((step) => step.instance.answersPreflight === true);
   }
 

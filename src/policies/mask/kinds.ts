@@ -1,0 +1,138 @@
+/** What is recognised in texts without a pattern: addresses of email, numbers of payment cards, bank accounts. */
+
+export const KINDS = ['email', 'card', 'iban'] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** Parts of a text: start and end of each, in UTF-16 code units. */
+export type Spans = (readonly [start: number, end: number])[];
+
+/** Finds parts of a text, with work linear in its length. */
+export type Find = (text: string, found: Spans) => void;
+
+export const findKind: { readonly [kind in Kind]: Find } = { email: findEmails, card: findCards, iban: findIbans };
+
+// ---------------------------------------------------------------- email
+
+/** RFC 5321 section 4.5.3.1. */
+const MAX_LOCAL = 64;
+const MAX_DOMAIN = 255;
+
+/** Without `/ = ? & { | }`, which addresses may have, but which stand around them in URLs and other texts. */
+const LOCAL = /[A-Za-z0-9.!#$%'*+^_`~\-\u0080-\uffff]/;
+const DOMAIN = /[A-Za-z0-9.\-\u0080-\uffff]/;
+
+/** With a dot in the domain, as addresses of the internet have it. */
+function findEmails(text: string, found: Spans): void {
+  for (let at = text.indexOf('@'); at >= 0; at = text.indexOf('@', at + 1)) {
+    let start = at;
+    while (start > 0 && at - start < MAX_LOCAL && LOCAL.test(text[start - 1]!)) start--;
+    let end = at + 1;
+    while (end < text.length && end - at <= MAX_DOMAIN && DOMAIN.test(text[end]!)) end++;
+    // The full stop of a sentence.
+    while (end > at + 1 && /[.-]/.test(text[end - 1]!)) end--;
+    if (start < at && /[^.]\.[^.]/.test(text.slice(at + 1, end))) found.push([start, end]);
+  }
+}
+
+// ---------------------------------------------------------------- cards
+
+const SHORTEST_CARD = 12;
+const LONGEST_CARD = 19;
+
+/**
+ * Numbers of 12 to 19 digits whose check digit is right (ISO/IEC 7812, Luhn) and that begin with 2 to 6, as those of payment cards do;
+ * with at most one space or hyphen between two digits. They begin and end where a group of digits does. The fraction of a number is
+ * none.
+ */
+function findCards(text: string, found: Spans): void {
+  for (let at = 0; at < text.length; ) {
+    if (!isDigit(text, at)) {
+      at++;
+      continue;
+    }
+    const end = isFraction(text, at) ? NONE : endOfCard(text, at);
+    if (end !== NONE) found.push([at, end]);
+    at = end === NONE ? endOfDigits(text, at) : end;
+  }
+}
+
+const NONE = -1;
+
+const isDigit = (text: string, at: number): boolean => {
+  const code = text.charCodeAt(at);
+  return code >= 0x30 && code <= 0x39;
+};
+
+const isFraction = (text: string, at: number): boolean => text[at - 1] === '.' && isDigit(text, at - 2);
+
+function endOfDigits(text: string, start: number): number {
+  let at = start;
+  while (isDigit(text, at)) at++;
+  return at;
+}
+
+/** The end of the longest card that begins there; NONE if there is none. */
+function endOfCard(text: string, start: number): number {
+  if (!/[2-6]/.test(text[start]!)) return NONE;
+  let digits = '';
+  let longest = NONE;
+  for (let at = start; isDigit(text, at); ) {
+    const end = endOfDigits(text, at);
+    if (digits.length + end - at > LONGEST_CARD) break;
+    digits += text.slice(at, end);
+    if (digits.length >= SHORTEST_CARD && isLuhn(digits)) longest = end;
+    at = /[ -]/.test(text[end] ?? '') ? end + 1 : end;
+  }
+  return longest;
+}
+
+function isLuhn(digits: string): boolean {
+  let sum = 0;
+  for (let at = 0; at < digits.length; at++) {
+    const digit = digits.charCodeAt(digits.length - 1 - at) - 0x30;
+    sum += at % 2 === 0 ? digit : digit > 4 ? 2 * digit - 9 : 2 * digit;
+  }
+  return sum % 10 === 0;
+}
+
+// ---------------------------------------------------------------- bank accounts
+
+/** At most 30 characters after the check digits. */
+const IBAN = /[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}/y;
+const SHORTEST_IBAN = 15;
+
+const isWord = (character: string | undefined): boolean => character !== undefined && /[A-Za-z0-9]/.test(character);
+
+/** ISO 13616: a country, two check digits, and up to 30 letters and digits, perhaps with spaces. The longest that is valid. */
+function findIbans(text: string, found: Spans): void {
+  for (let at = 0; at < text.length; ) {
+    if (!isDigit(text, at + 2) || isWord(text[at - 1])) {
+      at++;
+      continue;
+    }
+    const end = endOfIban(text, at);
+    if (end !== NONE) found.push([at, end]);
+    at = end === NONE ? at + 1 : end;
+  }
+}
+
+function endOfIban(text: string, start: number): number {
+  IBAN.lastIndex = start;
+  const run = IBAN.exec(text)?.[0] ?? '';
+  for (let length = run.length; length >= SHORTEST_IBAN; length--) {
+    if (run[length - 1] === ' ' || isWord(text[start + length])) continue;
+    if (isIban(run.slice(0, length).replaceAll(' ', '').toUpperCase())) return start + length;
+  }
+  return NONE;
+}
+
+/** The remainder of 97 is 1, with the first four characters at the end and letters as 10 to 35. */
+function isIban(text: string): boolean {
+  if (text.length < SHORTEST_IBAN || text.length > 34) return false;
+  let remainder = 0;
+  for (const character of text.slice(4) + text.slice(0, 4)) {
+    const value = Number.parseInt(character, 36);
+    remainder = (remainder * (value > 9 ? 100 : 10) + value) % 97;
+  }
+  return remainder === 1;
+}

@@ -1,0 +1,110 @@
+/** Masks what records of exchanges say. */
+import type { RecordTexts } from '../contract.js';
+import { decodeQuery } from '../run-kit.js';
+import { type Form, formOf } from './forms.js';
+import type { LogRuleSettings, SegmentPlace } from './schema.js';
+import { TextMask, type TextRule, textRule } from './texts.js';
+
+/** How a value is masked: as a whole, or what is found in it. */
+interface ValueMask {
+  readonly form: Form | undefined;
+  readonly texts: TextMask;
+}
+
+interface LogRule {
+  readonly settings: LogRuleSettings;
+  readonly form: Form;
+  readonly text: TextRule | undefined;
+}
+
+export class RecordMask {
+  readonly #query: ReadonlyMap<string, ValueMask>;
+  readonly #rules: readonly LogRule[];
+  readonly #everywhere: TextMask;
+
+  constructor(rules: readonly LogRuleSettings[]) {
+    this.#rules = rules.map((settings) => ({
+      settings,
+      form: formOf(settings.form),
+      text: settings.find === null ? undefined : textRule(settings.find, settings.form),
+    }));
+    const everywhere = this.#rules.flatMap(({ settings, text }) => (settings.everywhere ? (text ?? []) : []));
+    this.#everywhere = new TextMask(everywhere);
+    const names = new Set(rules.flatMap(({ query }) => query));
+    this.#query = new Map(Array.from(names, (name) => [name, this.#valueMask(({ query }) => query.includes(name))]));
+  }
+
+  /** Edits the record in place. */
+  mask(record: RecordTexts): void {
+    const { cause, route, url, whys } = record;
+    const query = url.indexOf('?');
+    const path = this.#path(query < 0 ? url : url.slice(0, query), route);
+    record.url = query < 0 ? path : `${path}?${this.#parameters(url.slice(query + 1))}`;
+    if (cause !== null) record.cause = this.#everywhere.mask(cause) ?? cause;
+    record.whys = whys.map((why) => this.#everywhere.mask(why) ?? why);
+  }
+
+  #valueMask(isIts: (settings: LogRuleSettings) => boolean): ValueMask {
+    const own = this.#rules.filter(({ settings }) => isIts(settings));
+    const texts = this.#rules.filter(({ settings }) => isIts(settings) || settings.everywhere);
+    return {
+      form: own.find(({ text }) => text === undefined)?.form,
+      texts: new TextMask(texts.flatMap(({ text }) => text ?? [])),
+    };
+  }
+
+  #path(path: string, route: string | null): string {
+    if (!path.startsWith('/')) return this.#everywhere.mask(path) ?? path;
+    const segments = path.split('/');
+    return segments
+      .map((segment, index) => {
+        if (segment === '') return segment;
+        // The first one is empty: what stands before the first slash.
+        const rules = this.#rules.filter(({ settings }) => isPlace(settings.segments[route ?? ''], index - 1));
+        const form = rules.find(({ text }) => text === undefined)?.form;
+        return masked(segment, decodeSegment(segment), form, () => this.#textsOf(rules));
+      })
+      .join('/');
+  }
+
+  #textsOf(rules: readonly LogRule[]): TextMask {
+    if (rules.length === 0) return this.#everywhere;
+    const used = this.#rules.filter((rule) => rules.includes(rule) || rule.settings.everywhere);
+    return new TextMask(used.flatMap(({ text }) => text ?? []));
+  }
+
+  #parameters(query: string): string {
+    return query
+      .split('&')
+      .map((pair) => {
+        const equals = pair.indexOf('=');
+        const rawName = equals < 0 ? pair : pair.slice(0, equals);
+        const name = decodeQuery(rawName);
+        const shownName = masked(rawName, name, undefined, () => this.#everywhere);
+        if (equals < 0) return shownName;
+        const raw = pair.slice(equals + 1);
+        const mask = this.#query.get(name);
+        return `${shownName}=${masked(raw, decodeQuery(raw), mask?.form, () => mask?.texts ?? this.#everywhere)}`;
+      })
+      .join('&');
+  }
+}
+
+const isPlace = (places: readonly SegmentPlace[] | undefined, at: number): boolean =>
+  places?.some(({ index, tail }) => at === index || (tail && at > index)) === true;
+
+/** `raw` if nothing is masked, else the masked text, encoded. */
+function masked(raw: string, text: string, form: Form | undefined, texts: () => TextMask): string {
+  const result = form === undefined ? texts().mask(text) : form.mask(text);
+  return result === undefined ? raw : encodeURIComponent(result.replace(/\p{Cs}/gu, '\ufffd'));
+}
+
+/** A text with an invalid encoding stays as it is. */
+function decodeSegment(segment: string): string {
+  if (!segment.includes('%')) return segment;
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
+}

@@ -1,0 +1,43 @@
+/** Policies that edit what records of exchanges say. */
+import type { PolicyInstance, RecordTexts } from '../../../policies/contract.js';
+import type { RequestRecord } from '../../../telemetry/snapshot.js';
+
+/** Edits what a record says: maskRecord() of a policy. */
+export type RecordMask = (record: RecordTexts) => void;
+
+/** Stands for the URL of a record that could not be masked. */
+const HIDDEN = '-';
+
+/** The record as these masks leave it. Never throws: what cannot be masked is left out. */
+export function maskedRecord(record: RequestRecord, masks: readonly RecordMask[]): RequestRecord {
+  if (masks.length === 0) return record;
+  const { cause, decisions, route, url } = record;
+  let texts: RecordTexts = { route, url, cause, whys: (decisions ?? []).map(({ why }) => why) };
+  try {
+    for (const mask of masks) mask(texts);
+    if (!isValid(texts)) texts = hidden(route);
+  } catch {
+    texts = hidden(route);
+  }
+  return {
+    ...record,
+    url: texts.url,
+    cause: texts.cause,
+    ...(decisions && { decisions: decisions.map((one, index) => ({ ...one, why: texts.whys[index] ?? HIDDEN })) }),
+  };
+}
+
+const hidden = (route: string | null): RecordTexts => ({ route, url: HIDDEN, cause: null, whys: [] });
+
+/** A custom policy may leave anything. */
+const isValid = ({ cause, url, whys }: RecordTexts): boolean =>
+  typeof url === 'string' &&
+  (cause === null || typeof cause === 'string') &&
+  Array.isArray(whys) &&
+  whys.every((why) => typeof why === 'string');
+
+/** The masks of these policies. */
+export const recordMasks = (policies: readonly { readonly instance: PolicyInstance }[]): readonly RecordMask[] =>
+  policies.flatMap(({ instance }) =>
+    instance.maskRecord === undefined ? [] : [(record: RecordTexts) => instance.maskRecord!(record)],
+  );
