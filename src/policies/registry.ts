@@ -14,6 +14,7 @@ import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
 import headers from './headers/index.js';
 import httpSignature from './http-signature/index.js';
+import idempotency from './idempotency/index.js';
 import introspect from './introspect/index.js';
 import jwt from './jwt/index.js';
 import mask from './mask/index.js';
@@ -42,6 +43,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   forwardAuth,
   headers,
   httpSignature,
+  idempotency,
   introspect,
   jwt,
   mask,

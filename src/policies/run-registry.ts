@@ -14,6 +14,7 @@ import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
 import { create as headers } from './headers/run.js';
 import { create as httpSignature } from './http-signature/run.js';
+import { create as idempotency } from './idempotency/run.js';
 import { create as introspect } from './introspect/run.js';
 import { create as jwt } from './jwt/run.js';
 import { create as mask } from './mask/run.js';
@@ -42,6 +43,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   'forward-auth': forwardAuth,
   headers,
   'http-signature': httpSignature,
+  idempotency,
   introspect,
   jwt,
   mask,

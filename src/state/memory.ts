@@ -20,6 +20,8 @@ export interface StateMemory {
   readonly replays: SharedArrayBuffer;
   /** Of contents with bodies. Absent: it comes with the first generation, whose program says its size. */
   readonly content?: SharedArrayBuffer;
+  /** Of contents that stay until they expire. */
+  readonly kept: SharedArrayBuffer;
   readonly outcomes: SharedArrayBuffer;
 }
 
@@ -32,6 +34,7 @@ export interface State {
   readonly outcomes: OutcomeTable;
   readonly flights: SingleFlight;
   readonly content: GatewayContents;
+  readonly kept: MemoryContents;
 }
 
 const SMALL_CONTENT_BYTES = 4 * 1024 * 1024;
@@ -45,6 +48,7 @@ export function allocateState({ workers, small = false }: { workers: number; sma
     leases: LeaseTable.allocate(),
     replays: ReplayTable.allocate(small ? { slots: 4096 } : {}),
     ...(small ? { content: MemoryContents.allocate({ workers, bytes: SMALL_CONTENT_BYTES }) } : {}),
+    kept: MemoryContents.allocate({ workers, ...(small ? { bytes: SMALL_CONTENT_BYTES / 4 } : {}) }),
     outcomes: OutcomeTable.allocate(small ? { slots: 1024 } : {}),
   };
 }
@@ -67,7 +71,8 @@ export function openState(memory: StateMemory, worker: number, { clock, after }:
   const flights = new SingleFlight({ leases, cache, after, monotonic });
   const content = new GatewayContents(worker, () => clock.now());
   content.use(memory.content);
-  return { cache, marks, holds, replays, outcomes, flights, content };
+  const kept = new MemoryContents(memory.kept, () => clock.now(), worker, { keeps: true });
+  return { cache, marks, holds, replays, outcomes, flights, content, kept };
 }
 
 /**
@@ -86,5 +91,6 @@ export function forgetWorker(memory: StateMemory, worker: number): void {
   new HoldTable(memory.holds, worker).forget(worker);
   new LeaseTable(memory.leases, worker).forget(worker);
   if (memory.content !== undefined) new MemoryContents(memory.content, Date.now).forget(worker);
+  new MemoryContents(memory.kept, Date.now).forget(worker);
   new OutcomeTable(memory.outcomes, worker, systemClock.monotonic).forget(worker);
 }

@@ -17,6 +17,9 @@ import expressionBeforeAuthentication from './expression-before-authentication.j
 import expressionConstant from './expression-constant.js';
 import expressionTooMany from './expression-too-many.js';
 import expressionUnknownParameter from './expression-unknown-parameter.js';
+import idempotencyBehindCache from './idempotency-behind-cache.js';
+import idempotencyNoCaller from './idempotency-no-caller.js';
+import idempotencyTtlTimeout from './idempotency-ttl-timeout.js';
 import limitBeforeAuthentication from './limit-before-authentication.js';
 import limitSpoofableKey from './limit-spoofable-key.js';
 import listenerConflict from './listener-conflict.js';
@@ -78,6 +81,9 @@ export const rules: readonly Rule[] = [
   expressionConstant,
   expressionTooMany,
   expressionUnknownParameter,
+  idempotencyBehindCache,
+  idempotencyNoCaller,
+  idempotencyTtlTimeout,
   limitBeforeAuthentication,
   limitSpoofableKey,
   listenerConflict,

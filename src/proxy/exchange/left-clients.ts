@@ -132,12 +132,12 @@ class LeftClient implements Downstream {
     this.#host.driver.fail(this.exchange, 'gateway/failed', BUG_CAUSE);
   }
 
-  /** Nothing was sent that cannot be taken back, and nobody reads what takes its place. */
+  /** A reply that has left the chain goes on: what would take its place is not read either. */
   takeBack(): boolean {
     return false;
   }
 
-  // The request is here as a whole, and nobody waits for the rest.
+  // The request is here as a whole, and there is no client for the rest.
   pull(): void {}
   dropBody(): void {}
   trailers(): void {}

@@ -34,6 +34,7 @@ export interface PolicyWorld {
   readonly holds: HoldSpace;
   readonly replays: ReplaySpace;
   readonly content: ContentSpace;
+  readonly kept: ContentSpace;
   readonly outcomes: OutcomeSpace;
   readonly flights: SingleFlight;
   readonly after: After;
@@ -99,6 +100,7 @@ export function policyHost(
     holds: world.holds.store(stateIdentity),
     replays: world.replays.store(name),
     content: (options) => world.content.store(stateIdentity, options),
+    kept: (maxEntry) => world.kept.store(stateIdentity, { maxEntry, disk: false }),
     outcomes: world.outcomes.store(name),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),

@@ -40,13 +40,13 @@ export class MemoryContents implements ContentSpace {
 
   /**
    * `worker`: number of this worker, from 0; absent: a thread that reads no contents, such as control. `now`: milliseconds since
-   * 1970. @throws TypeError for memory that allocate() did not create.
+   * 1970. `keeps`: no content is evicted before its time; when there is no room, further ones are refused. @throws TypeError for memory that allocate() did not create.
    */
-  constructor(memory: SharedArrayBuffer, now: () => number, worker?: number) {
+  constructor(memory: SharedArrayBuffer, now: () => number, worker?: number, { keeps = false } = {}) {
     const layout = new ContentLayout(memory);
     this.#now = now;
     this.#table = new ContentTable(layout, worker ?? layout.workers - 1, repair);
-    this.#room = new Room(this.#table, now);
+    this.#room = new Room(this.#table, now, keeps);
     if (worker !== undefined) raise(layout.words, Header.Rows, worker + 1);
   }
 

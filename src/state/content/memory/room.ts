@@ -18,11 +18,13 @@ export class Room {
   readonly #table: ContentTable;
   readonly #now: () => number;
   readonly #random: () => number;
+  readonly #keeps: boolean;
 
-  /** `now`: milliseconds since 1970. */
-  constructor(table: ContentTable, now: () => number, random: () => number = Math.random) {
+  /** `now`: milliseconds since 1970. `keeps`: only contents whose time is over make room. */
+  constructor(table: ContentTable, now: () => number, keeps = false, random: () => number = Math.random) {
     this.#table = table;
     this.#now = now;
+    this.#keeps = keeps;
     this.#random = random;
   }
 
@@ -44,7 +46,7 @@ export class Room {
       if (!this.#evict()) break;
       start = units.take(count, entry);
     }
-    if (start < 0 && units.free >= count) start = this.#clear(count, entry);
+    if (start < 0 && units.free >= count && !this.#keeps) start = this.#clear(count, entry);
     for (let more = 0; start < 0 && more < LAST_EVICTIONS && this.#evict(); more++) start = units.take(count, entry);
     return start;
   }
@@ -63,6 +65,7 @@ export class Room {
         table.remove(entry);
         return true;
       }
+      if (this.#keeps) continue;
       if (words[at + Entry.Visited] !== 0 && step < MAX_STEPS / 2) {
         words[at + Entry.Visited] = 0;
         continue;

@@ -1,0 +1,45 @@
+/** What a request with a key is known by: the key, who sent it, and what it asks for. */
+import * as crypto from 'node:crypto';
+import type { Exchange } from '../contract.js';
+import { readItem } from '../kits/structured-fields.js';
+import { consumerKey, networkOf, trimmedField } from '../run-kit.js';
+
+/** Characters of a key. */
+const MAX_KEY = 255;
+/** A key without quotes. No comma: several fields, or a list, are no key. */
+const BARE = /^[A-Za-z0-9._~+/=:-]+$/;
+
+/**
+ * The key of a field: a String of RFC 9651, or the same characters without quotes, as many clients send it. Undefined if it is
+ * malformed.
+ */
+export function readKey(field: string): string | undefined {
+  const text = trimmedField(field);
+  if (!text.startsWith('"')) return text.length <= MAX_KEY && BARE.test(text) ? text : undefined;
+  // A character may be escaped, and parameters, which mean nothing, may follow.
+  if (text.length > MAX_KEY * 4) return undefined;
+  const value = readItem(text)?.[0];
+  return typeof value === 'string' && value !== '' && value.length <= MAX_KEY ? value : undefined;
+}
+
+export interface Caller {
+  readonly name: string;
+  /** Known by a credential; others only by the address. */
+  readonly known: boolean;
+}
+
+/** The consumer, or else the subject of a token, or else the address of the client. */
+export function callerOf({ consumer, claims, remoteAddress }: Exchange): Caller {
+  if (consumer !== undefined) return { name: consumerKey(consumer), known: true };
+  const subject = claims?.['sub'];
+  if (typeof subject === 'string')
+    return { name: `sub:${JSON.stringify([claims?.['iss'] ?? '', subject])}`, known: true };
+  return { name: `ip:${networkOf(remoteAddress)}`, known: false };
+}
+
+/** SHA-256 of what a request asks for, in hexadecimal digits. */
+export function fingerprintOf(exchange: Exchange, body: Uint8Array): string {
+  const { method, host, path, query, headers } = exchange;
+  const head = [method, host, path, query, headers.get('content-type') ?? '', headers.get('content-encoding') ?? ''];
+  return crypto.createHash('sha256').update(JSON.stringify(head)).update('\n').update(body).digest('hex');
+}
