@@ -196,11 +196,11 @@ const reason = ({ lifetimeFrom, noCache }: Pick<Assessment, 'lifetimeFrom' | 'no
 };
 
 /**
- * Until when a stored reply can be of use, in milliseconds since 1970: while it is fresh or may be used stale, and `validationMs`
- * longer if it can be validated.
+ * Until when a stored reply can be of use, in milliseconds since 1970: while it is fresh, and for some time after: as long as it may
+ * be used stale, and at least `keepMs`, since it may be validated, a reply to HEAD may make it fresh, and a client may accept it.
  */
-export function usefulUntil(assessment: Assessment, validationMs: number): number {
-  const { receivedAt, lifetimeMs, initialAgeMs, staleWhileRevalidateMs, staleIfErrorMs, validators } = assessment;
-  const after = Math.max(staleWhileRevalidateMs, staleIfErrorMs, validators ? validationMs : 0);
+export function usefulUntil(assessment: Assessment, keepMs: number): number {
+  const { receivedAt, lifetimeMs, initialAgeMs, staleWhileRevalidateMs, staleIfErrorMs } = assessment;
+  const after = Math.max(staleWhileRevalidateMs, staleIfErrorMs, keepMs);
   return receivedAt + Math.max(0, lifetimeMs - initialAgeMs + after);
 }
