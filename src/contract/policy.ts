@@ -16,7 +16,7 @@ export interface RecordTexts {
   url: string;
   /** Why gw answered. */
   cause: string | null;
-  /** What the decisions of its steps say, if they are recorded. */
+  /** What the decisions of its steps say, if they are recorded; then the paths of its calls. */
   whys: readonly string[];
 }
 

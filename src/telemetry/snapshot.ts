@@ -282,8 +282,30 @@ export interface RequestRecord {
   readonly cause: string | null;
   /** The rule that decided about access, `POLICY/RULE`; absent: none did. */
   readonly rule?: string;
+  /** Requests of its policies and its action to services, as they ended, at most 100; absent: none. */
+  readonly calls?: readonly CallRecord[];
   /** Only for event clients that asked for decisions. */
   readonly decisions?: readonly DecisionRecord[];
+}
+
+/** A call of an exchange. */
+export interface CallRecord {
+  /** What it is for: the name of the call of an aggregate, or of the policy. */
+  readonly name: string;
+  readonly service: string;
+  readonly target: string | null;
+  readonly method: string;
+  /** Without the query, which may hold credentials. */
+  readonly path: string;
+  /** 0: no reply. */
+  readonly status: number;
+  /** As in a RequestRecord; `call/abandoned`: the exchange has ended without it. */
+  readonly error: string | null;
+  /** Milliseconds from the start of the exchange. */
+  readonly startMs: number;
+  readonly durationMs: number;
+  /** Of the reply's body. */
+  readonly bytes: number;
 }
 
 export interface DecisionRecord {

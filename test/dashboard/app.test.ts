@@ -333,6 +333,28 @@ test('Requests distinguishes unrecorded decisions from none', () => {
   assert.match(shows({ ...bare, ...{ decisions: [] } }), /no step had anything to decide/);
 });
 
+test('Requests shows the calls of a request as a waterfall, as wide as the screen allows', () => {
+  const call = { service: 'shop', target: 'http://127.0.0.1:4001', method: 'GET', error: null, bytes: 1200 };
+  const one = record(1, {
+    durationMs: 40,
+    calls: [
+      { ...call, name: 'reviews', path: '/reviews', status: 0, error: 'upstream/timeout', startMs: 20, durationMs: 20 },
+      { ...call, name: 'product', path: '/products/7', status: 200, startMs: 0, durationMs: 20 },
+    ],
+  });
+  const shown = (size: typeof LARGE): string => {
+    let state = scene({ requests: 0, size }, '4');
+    const batch = { snapshot: undefined, receivedAt: 0, recent: [], requests: [one], dropped: 0, reloads: [] };
+    state = reduce(state, { type: 'batch', batch, now: NOW });
+    const { change } = press(state, 'return');
+    return check(reduce(state, { type: 'change', change: change ?? {} }), 'calls');
+  };
+  assert.match(shown(SMALL), /product {2}200 +\+0\.00ms +20ms {2}█{10,}·{10,}\s/);
+  assert.match(shown(SMALL), /reviews {2}✗ +\+20ms +20ms {2}·{10,}█{10,}\s/);
+  assert.match(shown(LARGE), /product {2}200 .*█+·+ {2}shop: 1\.17KiB, GET/);
+  assert.match(shown(LARGE), /·+█+ {2}shop: upstream\/timeout/);
+});
+
 test('Reloads shows generations and why a spec was rejected', () => {
   const text = check(scene({}, '5'), 'reloads');
   assert.match(text, /✗ rejected/);
@@ -542,6 +564,20 @@ test('control characters from a request never reach the terminal', () => {
         remote: evil,
         error: evil,
         decisions,
+        calls: [
+          {
+            name: evil,
+            service: evil,
+            target: evil,
+            method: evil,
+            path: evil,
+            status: 0,
+            error: evil,
+            startMs: 0,
+            durationMs: 1,
+            bytes: 0,
+          },
+        ],
       });
       state = reduce(state, {
         type: 'batch',

@@ -373,6 +373,44 @@ test('a client cannot send identity fields that policies of another route set fo
   assert.equal([headers['x-user'], headers['x-other']], [undefined, '1']);
 });
 
+test('each call is in the record of the request, with its place in time', async () => {
+  const of = await start(
+    { a: json([1, 2]), b: status(503) },
+    `${call('list')}[route.aggregate.call.each]
+service = "b"
+path = "/p/{item}?key=secret"
+for_each = "calls.list.body"
+max_items = 5
+on_failure = "omit"
+`,
+  );
+  assert.is((await of.get()).status, 200);
+  const record = await of.plane.record(() => true);
+  const seen = record.calls!.map(({ bytes, durationMs: _, startMs: __, ...rest }) => ({ ...rest, bytes }));
+  const [a, b] = [of.services['a']!.url, of.services['b']!.url];
+  const common = { method: 'GET', error: null };
+  assert.equal(seen, [
+    { name: 'list', service: 'a', target: a, path: '/list/7', status: 200, bytes: 5, ...common },
+    { name: 'each[0]', service: 'b', target: b, path: '/p/1', status: 503, bytes: 16, ...common },
+    { name: 'each[1]', service: 'b', target: b, path: '/p/2', status: 503, bytes: 16, ...common },
+  ]);
+  const [list, first] = record.calls!;
+  assert.ok(list!.startMs >= 0 && first!.startMs >= list!.startMs + list!.durationMs - 0.001);
+});
+
+test('a call that the reply does not wait for is in the record as abandoned', async () => {
+  const of = await start({ a: () => {}, b: status(500) }, call('slow') + call('bad', '', 'b'));
+  assert.is((await of.get()).status, 502);
+  const { calls } = await of.plane.record(() => true);
+  assert.equal(
+    calls!.map(({ error, name, status: code }) => [name, code, error]),
+    [
+      ['bad', 500, null],
+      ['slow', 0, 'call/abandoned'],
+    ],
+  );
+});
+
 test('a limit counts one aggregate as one request', async () => {
   const of = await start({ a: json(1) }, call('one') + call('two'), {
     more: `[policy.few]\nuse = "rate-limit"\nlimit = "2/h"\nby = "ip"\n`,

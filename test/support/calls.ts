@@ -57,6 +57,8 @@ export class CallBed {
       remoteAddress: '192.0.2.7',
       over: false,
       decisions: [],
+      startMs: 0,
+      calls: undefined,
       attached,
       signersOf: this.#signersOf,
       serviceNamed: (name) => this.services.get(name),

@@ -79,7 +79,7 @@ export class Replies {
     this.#cacheFields(headers, outcome, failures.length > 0);
     if (failures.length > 0) {
       headers.set('gw-incomplete', [...new Set(failures.map(({ call }) => call))].slice(0, MOST_NAMED).join(', '));
-      return new BytesReply(status, { headers, body, cause: failures.slice(0, 4).map(causeOf).join('; ') });
+      return new BytesReply(status, { headers, body });
     }
     return this.#withTag(status, headers, body);
   }
@@ -158,8 +158,6 @@ export class Replies {
 
 /** Calls that `gw-incomplete` names. */
 const MOST_NAMED = 32;
-
-const causeOf = ({ call, cause }: Failure): string => `${call}: ${cause}`;
 
 /** A failure that the reply is made without, as the client may know it. */
 const errorOf = ({ call, problem: { code }, status }: Failure): Json => ({ call, status, code });

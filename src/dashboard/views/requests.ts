@@ -11,6 +11,7 @@ import { indexOf, page } from '../window.js';
 import { listFooter } from './chrome.js';
 import { centred, curlExample } from './empty.js';
 import { endSecond, type PaneRow, paneLines } from './pane.js';
+import { waterfallLines } from './waterfall.js';
 
 function statusTone(status: number): Tone {
   if (status >= 500) return 'bad';
@@ -135,6 +136,10 @@ export function requestDetail(state: State, columns: number): Line[] {
     state.theme,
     endSecond(state.snapshot?.gateway.now ?? 0),
   );
+  if (record.calls !== undefined) {
+    out.push([], [span('calls', 'title')]);
+    out.push(...waterfallLines(record, columns, state.theme));
+  }
   out.push([], [span('decisions', 'title')]);
   out.push(...decisionLines(record.decisions, state, columns));
   return out;

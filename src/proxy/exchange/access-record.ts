@@ -106,6 +106,7 @@ export function recordOf(
     cause: exchange.cause === null ? null : bounded(exchange.cause),
   };
   if (exchange.rule !== undefined) record.rule = exchange.rule;
+  if (exchange.calls !== undefined) record.calls = exchange.calls;
   if (exchange.decisions !== undefined)
     record.decisions = exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why }));
   return maskedRecord(record, recordMasksOf(exchange));

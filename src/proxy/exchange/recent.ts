@@ -2,7 +2,7 @@
  * The last exchanges that ended, for a client that starts to watch. Keeping one costs a few stores into preallocated
  * memory; records are built only when they are asked for.
  */
-import type { RequestRecord } from '../../telemetry/snapshot.js';
+import type { CallRecord, RequestRecord } from '../../telemetry/snapshot.js';
 import { bounded } from '../errors/cause.js';
 import { recordMasksOf, urlText } from './access-record.js';
 import { maskedRecord, type RecordMask } from './chain/record-masks.js';
@@ -41,6 +41,7 @@ class Slot {
   error: string | null = null;
   cause: string | null = null;
   rule: string | undefined = undefined;
+  calls: readonly CallRecord[] | undefined = undefined;
 }
 
 export class RecentExchanges {
@@ -69,6 +70,7 @@ export class RecentExchanges {
     slot.error = exchange.error;
     slot.cause = exchange.cause;
     slot.rule = exchange.rule;
+    slot.calls = exchange.calls;
     if (exchange.headers.text.length > MAX_TEXT) copyOut(slot);
   }
 
@@ -91,6 +93,7 @@ export class RecentExchanges {
     slot.error = error;
     slot.cause = cause;
     slot.rule = undefined;
+    slot.calls = undefined;
   }
 
   /** The kept records, oldest first. `now` and `monotonic`: the current time of both clocks, in milliseconds. */
@@ -147,6 +150,7 @@ export class RecentExchanges {
       error: slot.error,
       cause: slot.cause === null ? null : bounded(slot.cause),
       ...(slot.rule === undefined ? {} : { rule: slot.rule }),
+      ...(slot.calls === undefined ? {} : { calls: slot.calls }),
     };
     const shown = maskedRecord(record, slot.masks);
     const { url } = shown;

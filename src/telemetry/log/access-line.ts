@@ -1,6 +1,6 @@
 /** The text of an access log line. */
 
-import type { RequestRecord } from '../snapshot.js';
+import type { CallRecord, RequestRecord } from '../snapshot.js';
 import { jsonLineWriter, type LineWriter, roundedMs } from './json-line.js';
 
 export type LineFormat = 'json' | 'pretty';
@@ -46,10 +46,22 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
     if (record.consumer !== null) words.push(paint(DIM, `as ${printable(record.consumer)}`));
     if (record.rule !== undefined) words.push(paint(DIM, `by ${printable(record.rule)}`));
     words.push(`${roundedMs(record.durationMs)}ms`);
+    if (record.calls !== undefined) words.push(paint(DIM, `[${callWords(record.calls)}]`));
     if (record.error !== null) words.push(paint(STATUS_COLORS[5], printable(record.error)));
     if (record.cause !== null) words.push(paint(DIM, `(${printable(record.cause)})`));
     return `${words.join(' ')}\n`;
   };
+}
+
+/** Calls that a line names. */
+const MOST_CALLS = 8;
+
+/** `product 200 12ms, stock upstream/timeout 300ms`. */
+function callWords(calls: readonly CallRecord[]): string {
+  const words = calls
+    .slice(0, MOST_CALLS)
+    .map(({ durationMs, error, name, status }) => `${printable(name)} ${error ?? status} ${roundedMs(durationMs)}ms`);
+  return calls.length > MOST_CALLS ? `${words.join(', ')}, ${calls.length - MOST_CALLS} more` : words.join(', ');
 }
 
 const CONTROL = /[\x00-\x1f\x7f-\x9f]/g;

@@ -2,7 +2,7 @@
  * Writes a record as a line of JSON directly as bytes. Allocates only for values that differ from the previous line: a line
  * built as a string would need two dozen strings, joined, flattened and encoded.
  */
-import type { RequestRecord } from '../snapshot.js';
+import type { CallRecord, RequestRecord } from '../snapshot.js';
 
 /** Returns the offset after the line, or -1 if it may not fit into the buffer. */
 export type LineWriter = (record: RequestRecord, bytes: Buffer, at: number) => number;
@@ -23,7 +23,9 @@ export function jsonLineWriter(): LineWriter {
     const { id, url, error, cause, rule, upstreamMs } = record;
     const ends = (error === null ? 0 : error.length) + (cause === null ? 0 : cause.length);
     const texts = id.length + url.length + ends + (rule === undefined ? 0 : rule.length);
-    if (bytes.length - start < FRAME + texts * WORST + client.length + parties.length) return -1;
+    // Few lines have calls, so they are built as text.
+    const calls = record.calls === undefined ? '' : callsText(record.calls);
+    if (bytes.length - start < FRAME + texts * WORST + calls.length * 3 + client.length + parties.length) return -1;
     if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset)
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = putText(bytes, putTime(bytes, start, record.at), id);
@@ -35,11 +37,22 @@ export function jsonLineWriter(): LineWriter {
     at = putMs(bytes, DURATION.put(view, at), record.durationMs);
     at = upstreamMs === null ? NO_UPSTREAM.put(view, at) : putMs(bytes, UPSTREAM.put(view, at), upstreamMs);
     if (rule !== undefined) at = QUOTE.put(view, putText(bytes, RULE.put(view, at), rule));
+    if (calls !== '') at += bytes.write(calls, at, 'utf8');
     if (error === null) return NO_ERROR.put(view, at);
     at = putText(bytes, ERROR.put(view, at), error);
     if (cause === null) return NO_CAUSE.put(view, at);
     return END.put(view, putText(bytes, CAUSE.put(view, at), cause));
   };
+}
+
+/** A member of the line with the calls of the exchange. */
+function callsText(calls: readonly CallRecord[]): string {
+  const rounded = calls.map((call) => ({
+    ...call,
+    startMs: roundedMs(call.startMs),
+    durationMs: roundedMs(call.durationMs),
+  }));
+  return `,"calls":${JSON.stringify(rounded)}`;
 }
 
 /** Constant text, written four bytes at a time. The next write overwrites the bytes beyond its end. */

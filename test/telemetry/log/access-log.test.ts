@@ -89,6 +89,33 @@ test('the cause follows the error in both formats', () => {
   assert.match(lineFormatter('pretty', false)(failed), /upstream\/invalid \(invalid reply: a "quoted" ü\)\n$/);
 });
 
+test('the calls of an exchange are in both formats', () => {
+  const call = {
+    name: 'product "é"\n',
+    service: 'products',
+    target: 'http://127.0.0.1:4001',
+    method: 'GET',
+    path: '/products/7',
+    status: 200,
+    error: null,
+    startMs: 0.12345,
+    durationMs: 12.5,
+    bytes: 80,
+  };
+  const calls = [call, { ...call, name: 'stock', status: 0, error: 'upstream/timeout' }];
+  const parsed = JSON.parse(lineFormatter('json', false)(record({ calls })));
+  assert.equal(parsed.calls, [
+    { ...call, startMs: 0.123 },
+    { ...call, name: 'stock', status: 0, error: 'upstream/timeout', startMs: 0.123 },
+  ]);
+  assert.match(
+    lineFormatter('pretty', false)(record({ calls })),
+    String.raw`1.235ms [product "é"\x0a 200 12.5ms, stock upstream/timeout 12.5ms]`,
+  );
+  const many = Array.from({ length: 10 }, () => call);
+  assert.match(lineFormatter('pretty', false)(record({ calls: many })), ', 2 more]');
+});
+
 test('a JSON line is valid JSON on one line for any text', () => {
   const format = lineFormatter('json', false);
   const odd = ['"', '\\', '\n', '\r', '\0', '\u2028', '\ud800', '\x7f', 'é', '𝄞', '\x1b[31m', '</script>', ''];

@@ -11,8 +11,10 @@ const HIDDEN = '-';
 /** The record as these masks leave it. Never throws: what cannot be masked is left out. */
 export function maskedRecord(record: RequestRecord, masks: readonly RecordMask[]): RequestRecord {
   if (masks.length === 0) return record;
-  const { cause, decisions, route, url } = record;
-  let texts: RecordTexts = { route, url, cause, whys: (decisions ?? []).map(({ why }) => why) };
+  const { calls, cause, decisions = [], route, url } = record;
+  // The paths of calls may hold the same values.
+  const whys = [...decisions.map(({ why }) => why), ...(calls ?? []).map(({ path }) => path)];
+  let texts: RecordTexts = { route, url, cause, whys };
   try {
     for (const mask of masks) mask(texts);
     if (!isValid(texts)) texts = hidden(route);
@@ -23,7 +25,12 @@ export function maskedRecord(record: RequestRecord, masks: readonly RecordMask[]
     ...record,
     url: texts.url,
     cause: texts.cause,
-    ...(decisions && { decisions: decisions.map((one, index) => ({ ...one, why: texts.whys[index] ?? HIDDEN })) }),
+    ...(record.decisions && {
+      decisions: decisions.map((one, index) => ({ ...one, why: texts.whys[index] ?? HIDDEN })),
+    }),
+    ...(calls && {
+      calls: calls.map((one, index) => ({ ...one, path: texts.whys[decisions.length + index] ?? HIDDEN })),
+    }),
   };
 }
 

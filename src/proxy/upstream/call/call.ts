@@ -112,6 +112,11 @@ export class Call extends RetryingUser implements AttemptUser {
     this.cancel('policy/failed', failedBy(error));
   }
 
+  /** The target that was asked last; undefined for none. */
+  get targetUrl(): string | undefined {
+    return this.target?.url;
+  }
+
   /** Names of the fields that policies have set, which may be credentials. */
   get added(): readonly string[] {
     return [...(this.#attempt?.added ?? [])];

@@ -9,6 +9,7 @@ import type { CallSigning, ShowAttempt } from './attempt.js';
 import { Call, type ReplyTaker } from './call.js';
 import { CallError } from './failure.js';
 import { failedReceiver, RECEIVER_FAILED } from './guarded-out.js';
+import { lengthOf, PendingRecord, type RecordedParent } from './record.js';
 import { ReplyStream, type Settle, WholeReply } from './reply.js';
 import { OutgoingCall } from './request.js';
 
@@ -43,7 +44,7 @@ export interface CalledServices {
 }
 
 /** The exchange that a call belongs to; with the services of its generation. */
-export interface CallParent extends CalledServices {
+export interface CallParent extends CalledServices, RecordedParent {
   readonly id: string;
   readonly remoteAddress: string;
   /** It has ended. */
@@ -142,7 +143,7 @@ export class Calls implements CallWorld {
     );
   }
 
-  async #run<Reply extends { readonly status: number }>(
+  async #run<Reply extends CallReply | StreamedReply>(
     caller: Caller,
     service: string,
     request: CallRequest,
@@ -150,29 +151,41 @@ export class Calls implements CallWorld {
   ): Promise<Reply> {
     const parent = parentOf(request.exchange);
     const started = this.#host.monotonic();
+    const record = parent && new PendingRecord(parent, { caller: caller.name, service, request }, started);
     let result = 'failed';
-    const opened: { call?: Call } = {};
+    let opened: Call | undefined;
     try {
       const reply = await new Promise<Reply>((resolve, reject) => {
         const taker = taking({ resolve, reject });
-        const call = this.#open(caller, service, request, parent, taker);
+        const call = this.#open(caller, service, request, parent, taker, record);
         taker.call = call;
-        opened.call = call;
+        opened = call;
         call.start();
       });
-      result = `${reply.status} in ${timeSpan(this.#host.monotonic() - started)}`;
+      const now = this.#host.monotonic();
+      result = `${reply.status} in ${timeSpan(now - started)}`;
+      record?.end(now, { status: reply.status, bytes: lengthOf(reply) });
       return reply;
     } catch (error) {
       if (error instanceof CallError) result = error.cause;
+      const slug = error instanceof CallError ? error.error : 'gateway/failed';
+      record?.end(this.#host.monotonic(), { error: slug });
       throw error;
     } finally {
-      const what = describeCall(service, request, opened.call?.added);
+      const what = describeCall(service, request, opened?.added);
       parent?.decisions?.push(callDecision(caller, `${what}: ${result}`));
     }
   }
 
   /** Creates a call. Throws CallError if a bound is reached or the service is not there, TypeError for an invalid request. */
-  #open(caller: Caller, name: string, request: CallRequest, parent: CallParent | undefined, taker: ReplyTaker): Call {
+  #open(
+    caller: Caller,
+    name: string,
+    request: CallRequest,
+    parent: CallParent | undefined,
+    taker: ReplyTaker,
+    record: PendingRecord | undefined,
+  ): Call {
     if (this.#closed) throw new CallError(name, 'gateway/drained', 'the gateway has stopped');
     if (parent?.over === true) throw new CallError(name, 'downstream/aborted', ENDED);
     const owner = parent?.serviceNamed(name) === undefined ? this.#live : parent;
@@ -183,12 +196,19 @@ export class Calls implements CallWorld {
     const id = parent?.id ?? this.#host.newId();
     const outgoing = new OutgoingCall(request, id);
     const clientKey = parent === undefined ? `policy:${caller.name}` : addressKey(parent.remoteAddress);
-    const attached: Attached = { exchangeEnded: () => call.cancel('downstream/aborted', ENDED) };
+    const attached: Attached = {
+      exchangeEnded: () => {
+        // At once: the record of the exchange is made when all of these have returned.
+        record?.end(this.#host.monotonic(), { error: ABANDONED });
+        call.cancel('downstream/aborted', ENDED);
+      },
+    };
     const call = new Call(this.#host, service, outgoing, clientKey, taker, () => {
       this.#active.delete(call);
       if (parent === undefined) this.#detached--;
       else parent.attached.delete(attached);
     });
+    if (record !== undefined) record.call = call;
     call.signing = signingOf(owner, caller, { service: name, id, shared: request.shared === true });
     call.deadline = this.#host.monotonic() + (request.timeout ?? service.entry.responseTimeout);
     this.#active.add(call);
@@ -222,3 +242,5 @@ export class Calls implements CallWorld {
 }
 
 const ENDED = 'the exchange has ended';
+/** In records: the exchange did not wait for the call. */
+const ABANDONED = 'call/abandoned';

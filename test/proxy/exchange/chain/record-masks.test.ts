@@ -51,4 +51,20 @@ test('a mask that leaves too few decisions hides the others', () => {
   assert.is(decision?.why, '-');
 });
 
+test('the paths of calls are masked too, and hidden if a mask fails', () => {
+  const call = { name: 'a', service: 's', target: null, method: 'GET', path: '/of/secret', status: 200, error: null };
+  const calls = [{ ...call, startMs: 0, durationMs: 1, bytes: 0 }];
+  const decisions = [{ step: 'x', use: 'x', outcome: 'pass', why: 'secret' }];
+  const record = { ...RECORD, calls, decisions };
+  const mask = (texts: RecordTexts): void => {
+    texts.whys = texts.whys.map((why) => why.replace('secret', '***'));
+  };
+  const masked = maskedRecord(record, [mask]);
+  assert.equal([masked.calls![0]!.path, masked.decisions![0]!.why], ['/of/***', '***']);
+  const failing = (): void => {
+    throw new Error('no');
+  };
+  assert.equal(maskedRecord(record, [failing]).calls![0]!.path, '-');
+});
+
 test.run();
