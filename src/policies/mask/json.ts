@@ -87,24 +87,33 @@ function jsonFault(text: string): string | undefined {
   }
 }
 
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const BACKSLASH = 0x5c;
+/** `[` and `]` with this bit are `{` and `}`. */
+const BRACE_BIT = 0x20;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+
 /** Right for valid JSON, and bounded for other texts. */
 function isTooDeep(text: string): boolean {
   let depth = 0;
   for (let at = 0; at < text.length; at++) {
-    const char = text[at];
-    if (char === '"') at = endOfString(text, at) - 1;
-    else if (char === '{' || char === '[') {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at) - 1;
+    else if ((code | BRACE_BIT) === OPEN) {
       if (++depth > MAX_JSON_DEPTH) return true;
-    } else if (char === '}' || char === ']') depth--;
+    } else if ((code | BRACE_BIT) === CLOSE) depth--;
   }
   return false;
 }
 
 /** The place after the closing quote, or the end of the text. */
 function endOfString(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
-    if (text[at] === '\\') at++;
-    else if (text[at] === '"') return at + 1;
+  for (let quote = text.indexOf('"', start + 1); quote >= 0; quote = text.indexOf('"', quote + 1)) {
+    let escapes = quote;
+    while (escapes > start + 1 && text.charCodeAt(escapes - 1) === BACKSLASH) escapes--;
+    if ((quote - escapes) % 2 === 0) return quote + 1;
   }
   return text.length;
 }
@@ -143,7 +152,7 @@ class Run {
     this.#space();
     const { mask, places } = around;
     const char = this.#text[this.#at];
-    if (places.length === 0 && mask === undefined) this.#skip();
+    if (places.at.length === 0 && mask === undefined) this.#skip();
     else if (char === '{') this.#object(around);
     else if (char === '[') this.#array(around);
     else this.#scalar(mask);
@@ -253,26 +262,20 @@ class Run {
     this.#space();
     const text = this.#text;
     let depth = 0;
-    for (let at = this.#at; at < text.length; ) {
-      const char = text[at]!;
-      if (char === '"') at = endOfString(text, at);
-      else if (char === '{' || char === '[') {
+    let at = this.#at;
+    do {
+      const code = text.charCodeAt(at);
+      if (code === QUOTE) at = endOfString(text, at);
+      else if ((code | BRACE_BIT) === OPEN) {
         depth++;
         at++;
-      } else if (char === '}' || char === ']') {
+      } else if ((code | BRACE_BIT) === CLOSE) {
         depth--;
         at++;
-      } else if (depth === 0) {
-        while (at < text.length && /[^\s,\]}]/.test(text[at]!)) at++;
-        this.#at = at;
-        return;
-      } else at++;
-      if (depth === 0) {
-        this.#at = at;
-        return;
-      }
-    }
-    this.#at = text.length;
+      } else if (depth === 0) at = endOfWord(text, at);
+      else at++;
+    } while (depth > 0 && at < text.length);
+    this.#at = at;
   }
 
   #space(): void {
@@ -304,6 +307,16 @@ class Items {
   comma = -1;
   /** The next comma separates nothing any more. */
   dropsComma = false;
+}
+
+/** The end of a number, `true`, `false` or `null`. */
+function endOfWord(text: string, start: number): number {
+  let at = start + 1;
+  for (; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code <= 0x20 || code === COMMA || (code | BRACE_BIT) === CLOSE) break;
+  }
+  return at;
 }
 
 const isNumber = (raw: string): boolean => /^[-\d]/.test(raw);

@@ -45,6 +45,7 @@ const LONGEST_CARD = 19;
  * none.
  */
 function findCards(text: string, found: Spans): void {
+  if (text.length < SHORTEST_CARD) return;
   for (let at = 0; at < text.length; ) {
     if (!isDigit(text, at)) {
       at++;
@@ -105,6 +106,7 @@ const isWord = (character: string | undefined): boolean => character !== undefin
 
 /** ISO 13616: a country, two check digits, and up to 30 letters and digits, perhaps with spaces. The longest that is valid. */
 function findIbans(text: string, found: Spans): void {
+  if (text.length < SHORTEST_IBAN) return;
   for (let at = 0; at < text.length; ) {
     if (!isDigit(text, at + 2) || isWord(text[at - 1])) {
       at++;

@@ -3,9 +3,10 @@ import { isUtf8 } from 'node:buffer';
 import type { Reply } from '../contract.js';
 import { matchesMediaRange, mediaType } from '../kits/negotiate.js';
 
-/** `guess`: a body without a media type, which is JSON if it can be read as that. */
+/** `guess`: a body without a media type, or with several, which is JSON if it can be read as that. */
 export type BodyKind = 'json' | 'lines' | 'events' | 'text' | 'guess';
 
+const MEDIA_TYPE = /^[^\s/,;]+\/[^\s/,;]+$/;
 const JSON_TYPE = /^(application\/json|text\/json|[^/]+\/[^/]+\+json)$/;
 /** JSON in lines, and JSON text sequences (RFC 7464). */
 const LINES_TYPE = /^application\/(x-ndjson|ndjson|jsonl|x-jsonl|jsonlines|x-jsonlines|json-seq)$/;
@@ -13,7 +14,8 @@ const LINES_TYPE = /^application\/(x-ndjson|ndjson|jsonl|x-jsonl|jsonlines|x-jso
 /** `textTypes`: media ranges of texts that are read. Undefined: the body is not read. */
 export function bodyKind({ headers }: Reply, textTypes: readonly string[]): BodyKind | undefined {
   const type = mediaType(headers.get('content-type'));
-  if (type === '') return 'guess';
+  // Clients may take a malformed type for any other one.
+  if (!MEDIA_TYPE.test(type)) return 'guess';
   if (JSON_TYPE.test(type)) return 'json';
   if (LINES_TYPE.test(type)) return 'lines';
   if (type === 'text/event-stream') return 'events';

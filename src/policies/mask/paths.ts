@@ -70,7 +70,11 @@ function includes(step: PathStep, wanted: PathStep): boolean {
 }
 
 /** Where several paths are in a document: each number is a path and a step of it. */
-export type Places = readonly number[];
+export interface Places {
+  readonly at: readonly number[];
+  /** What follows for the names and indices that were met. */
+  readonly known: Map<string | number, Advanced>;
+}
 
 export interface Advanced {
   /** Indices of the paths that end at the child, in order. */
@@ -78,21 +82,48 @@ export interface Advanced {
   readonly places: Places;
 }
 
+/** Names and indices that are remembered with what follows, and sets of places: names come from documents. */
+const MAX_KNOWN = 2000;
+const MAX_SETS = 500;
+
 /** Follows several paths at once. The work for a child depends on the number of places, which the paths bound. */
 export class PathSet {
   readonly #paths: readonly Path[];
   /** At the root of a document. */
   readonly start: Places;
+  readonly #sets = new Map<string, Places>();
+  #known = 0;
 
   constructor(paths: readonly Path[]) {
     this.#paths = paths;
     const start: number[] = [];
     for (const index of paths.keys()) this.#add(index, 0, start, []);
-    this.start = start;
+    this.start = this.#setOf(start);
   }
 
   /** The places below a child: a member by its name, or an item by its index. */
   advance(places: Places, child: string | number): Advanced {
+    const known = places.known.get(child);
+    if (known !== undefined) return known;
+    const advanced = this.#advance(places.at, child);
+    if (this.#known < MAX_KNOWN) {
+      this.#known++;
+      places.known.set(child, advanced);
+    }
+    return advanced;
+  }
+
+  #setOf(at: readonly number[]): Places {
+    const key = at.join();
+    let set = this.#sets.get(key);
+    if (set === undefined) {
+      set = { at, known: new Map() };
+      if (this.#sets.size < MAX_SETS) this.#sets.set(key, set);
+    }
+    return set;
+  }
+
+  #advance(places: readonly number[], child: string | number): Advanced {
     const hits: number[] = [];
     const next: number[] = [];
     for (const place of places) {
@@ -102,7 +133,7 @@ export class PathSet {
       if (isDeep(step)) this.#add(index, at, next, hits);
       else if (includes(step, child)) this.#add(index, at + 1, next, hits);
     }
-    return { hits, places: next };
+    return { hits: hits.sort((a, b) => a - b), places: this.#setOf(next) };
   }
 
   #add(index: number, at: number, places: number[], hits: number[]): void {

@@ -11,6 +11,7 @@ export type PatternEntry = {
 };
 
 const NONE = -1;
+const ASCII = 0x80;
 /** First byte of a sequence with so many trailing bytes. */
 const LEAD = [0, 0xc0, 0xe0, 0xf0];
 
@@ -24,6 +25,8 @@ export class PatternFinder {
   readonly #next: Uint16Array;
   readonly #accepts: Uint8Array;
   readonly #dead: number;
+  /** By ASCII character, and last for all others: 1 where a match may begin. */
+  readonly #begins: Uint8Array;
   /** By state: where the match began that is in it; NONE: not followed. */
   #starts: Int32Array;
   #others: Int32Array;
@@ -38,6 +41,9 @@ export class PatternFinder {
     this.#accepts = Uint8Array.from(accepts);
     this.#dead = dead;
     const states = accepts.length;
+    const begins = this.#classes.map((column) => (this.#next[column] === dead ? 0 : 1));
+    this.#begins = begins.slice(0, ASCII + 1);
+    this.#begins[ASCII] = begins.includes(1, ASCII) ? 1 : 0;
     this.#starts = new Int32Array(states).fill(NONE);
     this.#others = new Int32Array(states).fill(NONE);
     this.#states = new Uint16Array(states);
@@ -47,6 +53,10 @@ export class PatternFinder {
   readonly find: Find = (text, found) => {
     let count = 0;
     for (let at = 0; at < text.length; ) {
+      if (count === 0) {
+        while (at < text.length && this.#begins[Math.min(text.charCodeAt(at), ASCII)] === 0) at++;
+        if (at === text.length) break;
+      }
       // A match may begin here; an earlier one in the same state is longer.
       if (this.#starts[0] === NONE) {
         this.#starts[0] = at;

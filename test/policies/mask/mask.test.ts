@@ -39,6 +39,7 @@ const BODIES: readonly (readonly [
   ['JSON', PATH, 'application/json', '{"p":1}', '{"p":"***"}'],
   ['+json', PATH, 'application/problem+json; charset=UTF-8', '{"p":1}', '{"p":"***"}'],
   ['no media type', PATH, undefined, '{"p":1}', '{"p":"***"}'],
+  ['two media types', PATH, 'text/plain, application/json', '{"p":1}', '{"p":"***"}'],
   ['no media type and no JSON', PATH, undefined, 'p = 1', 'p = 1'],
   ['a text without a rule for it', PATH, 'text/plain', '{"p":1}', undefined],
   ['a text', EMAIL, 'text/html; charset=utf-8', '<a>a@b.co</a>', '<a>***</a>'],
