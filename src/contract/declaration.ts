@@ -273,8 +273,8 @@ export interface CacheKey {
   readonly cookies: readonly string[];
   /** Query parameters: all, only some, or all but some. */
   readonly query: 'all' | { readonly allow: readonly string[] } | { readonly deny: readonly string[] };
-  /** Names of claims. Absent: none. */
-  readonly claims?: readonly string[];
+  /** Names of claims: some, or all but some. Absent: none. */
+  readonly claims?: readonly string[] | { readonly except: readonly string[] };
   /** The address of the client. Absent: no. */
   readonly client?: boolean;
   /** Whether routes that match by fields or parameters keep their replies apart. */

@@ -5,6 +5,7 @@ import apiKey from './api-key/index.js';
 import authzen from './authzen/index.js';
 import basic from './basic/index.js';
 import block from './block/index.js';
+import cache from './cache/index.js';
 import compress from './compress/index.js';
 import concurrency from './concurrency/index.js';
 import type { PolicyDeclaration } from './contract.js';
@@ -35,6 +36,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   authzen,
   basic,
   block,
+  cache,
   compress,
   concurrency,
   cors,

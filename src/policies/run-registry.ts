@@ -5,6 +5,7 @@ import { create as apiKey } from './api-key/run.js';
 import { create as authzen } from './authzen/run.js';
 import { create as basic } from './basic/run.js';
 import { create as block } from './block/run.js';
+import { create as cache } from './cache/run.js';
 import { create as compress } from './compress/run.js';
 import { create as concurrency } from './concurrency/run.js';
 import type { CreatePolicy } from './contract.js';
@@ -35,6 +36,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   authzen,
   basic,
   block,
+  cache,
   compress,
   concurrency,
   cors,

@@ -70,16 +70,17 @@ export const s = {
   boolean: () => new BooleanSchema(),
   integer: ({ min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {}) =>
     new IntegerSchema(min, max),
-  /** In milliseconds. `min`: the shortest one. Default: `"0s"`. */
-  duration: ({ min = 0 }: { min?: number } = {}) =>
+  /** In milliseconds. `min`: the shortest one. Default: `"0s"`. `forever`: it may be `"forever"`, which is Infinity. */
+  duration: ({ min = 0, forever = false }: { min?: number; forever?: boolean } = {}) =>
     new UnitSchema<number>({
       unit: 'duration',
-      expected: 'a duration such as `"5s"` or `"250ms"`',
+      expected: `a duration such as \`"5s"\` or \`"250ms"\`${forever ? ', or `"forever"`' : ''}`,
       howTo: 'Write a duration as a number and a unit: `ms`, `s`, `min` (or `m`), `h` or `d`.',
-      pattern: '^\\d+(\\.\\d+)?(ms|s|min|m|h|d)$',
-      parse: parseDuration,
-      format: formatDuration,
-      problem: (ms) => outside(ms, min, LONGEST_DURATION, formatDuration),
+      pattern: forever ? '^(forever|\\d+(\\.\\d+)?(ms|s|min|m|h|d))$' : '^\\d+(\\.\\d+)?(ms|s|min|m|h|d)$',
+      parse: (text) => (forever && text === 'forever' ? Number.POSITIVE_INFINITY : parseDuration(text)),
+      format: (ms) => (ms === Number.POSITIVE_INFINITY ? 'forever' : formatDuration(ms)),
+      problem: (ms) =>
+        ms === Number.POSITIVE_INFINITY ? undefined : outside(ms, min, LONGEST_DURATION, formatDuration),
     }),
   /** A date with a time and an offset, in milliseconds since 1970. */
   instant: () => new InstantSchema(),

@@ -165,6 +165,8 @@ class Suite {
         const exchange = testExchange(each.request, 'test-1', world.time.now());
         await policy.authenticate?.(exchange, async () => bytesOf(each.request.body ?? ''));
         await policy.before?.(exchange);
+        // It ends here: another exchange may wait for it.
+        policy.finished?.(exchange, 'aborted');
       });
       assert.deepEqual(uses, [], `use what \`host\` offers instead of ${uses.join(', ')}`);
     }

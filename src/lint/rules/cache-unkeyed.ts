@@ -93,13 +93,19 @@ function isCovered({ kind, name }: FactName, key: CacheKey): boolean {
     case 'cookie':
       return key.fields.includes('cookie') || (name !== undefined && key.cookies.includes(name));
     case 'claims':
-      // A claim and its members: `address`, `address.country`.
-      return name !== undefined && key.claims?.some((one) => name === one || name.startsWith(`${one}.`)) === true;
+      return coversClaim(key.claims, name);
     case 'query':
       return coversQuery(key.query, name);
     default:
       return false;
   }
+}
+
+function coversClaim(claims: CacheKey['claims'], name: string | undefined): boolean {
+  if (claims === undefined || name === undefined) return false;
+  // A claim and its members: `address`, `address.country`.
+  const isOf = (one: string): boolean => name === one || name.startsWith(`${one}.`);
+  return 'except' in claims ? !claims.except.some(isOf) : claims.some(isOf);
 }
 
 function coversQuery(query: CacheKey['query'], name: string | undefined): boolean {

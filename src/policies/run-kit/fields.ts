@@ -50,6 +50,14 @@ export class HeaderMap implements HeaderFields {
     }
   }
 
+  /** The same fields, to be edited apart. */
+  copy(): HeaderMap {
+    const copy = new HeaderMap();
+    copy.#names.push(...this.#names);
+    copy.#values.push(...this.#values);
+    return copy;
+  }
+
   *entries(): IterableIterator<readonly [string, string]> {
     for (let at = 0; at < this.#names.length; at++) yield [this.#names[at]!, this.#values[at]!];
   }

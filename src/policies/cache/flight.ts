@@ -1,0 +1,312 @@
+/**
+ * One request to the origin for all requests that want the same reply at the same time:
+ *
+ *     leader   goes through the chain to the origin; its reply passes a stage of the cache
+ *     waiters  wait in before() until the head of that reply is known, then read its body as it comes
+ *
+ * A piece of the body is kept until every reader has it, and as long as further readers may join. If more than `most` bytes would
+ * be kept, no reader joins any more, and the source goes at the pace of the slowest reader. A reader that takes nothing for a while is
+ * cut then, so that one client cannot stop the others.
+ */
+import type { BodyOut, BodySource } from '../contract.js';
+import type { ReadField } from '../kits/http-cache/fields.js';
+import type { StoredReply } from './stored.js';
+
+/** What a waiter does next. */
+export type Landing =
+  /** Read the body with join(). */
+  | 'join'
+  /** Look into the store again. */
+  | 'again'
+  /** Ask the origin itself. */
+  | 'alone';
+
+/** The head of a reply that all waiters may have. */
+export interface SharedHead {
+  readonly reply: StoredReply;
+  /** Bytes of the body; -1 if unknown. */
+  readonly length: number;
+  /** Whether it is the reply for these fields of a request. */
+  fits(request: ReadField): boolean;
+}
+
+/** Bytes that all flights of a policy in this worker keep. */
+export interface FlightBudget {
+  used: number;
+  readonly limit: number;
+}
+
+export interface FlightParts {
+  /** Bytes that one flight keeps. */
+  readonly most: number;
+  readonly budget: FlightBudget;
+  /** Milliseconds. */
+  now(): number;
+  after(ms: number, work: () => void): () => void;
+}
+
+/** Milliseconds in which a reader must take something while others wait for it. */
+const STALLED_MS = 5000;
+
+export class Flight {
+  readonly #parts: FlightParts;
+  #landing: Landing | undefined = undefined;
+  #waiters: ((landing: Landing) => void)[] = [];
+  readonly #readers = new Set<FlightReader>();
+  #chunks: Buffer[] = [];
+  /** Chunks that no reader needs any more were dropped from the front: their number. */
+  #dropped = 0;
+  #kept = 0;
+  #head: SharedHead | undefined = undefined;
+  #ended = false;
+  #failure: string | undefined = undefined;
+  /** Of the leader: a reader joins. */
+  #joined: () => void = () => {};
+  #resume: () => void = () => {};
+  #watching = false;
+  /** Set by the leader: a request waits. */
+  onWaiter: () => void = () => {};
+  /** The outcome for other workers: whether the reply is in the store. */
+  readonly stored: Promise<boolean>;
+  #settle: (stored: boolean) => void = () => {};
+
+  constructor(parts: FlightParts) {
+    this.#parts = parts;
+    this.stored = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  get waiting(): number {
+    return this.#waiters.length;
+  }
+
+  /** Whether the body has readers besides the leader. */
+  get read(): boolean {
+    return this.#readers.size > 0;
+  }
+
+  get head(): SharedHead | undefined {
+    return this.#head;
+  }
+
+  /** Resolves when it is known what a waiter does next. */
+  wait(): Promise<Landing> {
+    if (this.#landing !== undefined) return Promise.resolve(this.#landing);
+    this.onWaiter();
+    return new Promise((resolve) => this.#waiters.push(resolve));
+  }
+
+  /** The head of the reply is known, and waiters may have it. */
+  share(head: SharedHead): void {
+    this.#head = head;
+    this.#land('join');
+  }
+
+  /** What the leader's stage does when a reader joins, and when the source may go on. */
+  lead(joined: () => void, resume: () => void): void {
+    this.#joined = joined;
+    this.#resume = resume;
+  }
+
+  /** Waiters do without the body. Idempotent. `stored`: other workers find the reply in the store. */
+  land(landing: 'again' | 'alone', stored = landing === 'again'): void {
+    this.#land(landing);
+    this.#settle(stored);
+  }
+
+  #land(landing: Landing): void {
+    if (this.#landing === 'join' && landing !== 'join') this.#landing = landing;
+    this.#landing ??= landing;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter(this.#landing);
+  }
+
+  /** The body from its start; undefined if part of it is gone. */
+  join(): FlightReader | undefined {
+    if (this.#dropped > 0 || this.#failure !== undefined || this.#head === undefined) return undefined;
+    const reader = this.#reader(0);
+    this.#joined();
+    return reader;
+  }
+
+  /** The rest of the body, for a leader that takes it more slowly than others. */
+  follow(): FlightReader {
+    return this.#reader(this.#dropped + this.#chunks.length);
+  }
+
+  #reader(at: number): FlightReader {
+    const reader = new FlightReader(this, at, this.#head?.length ?? -1, this.now);
+    this.#readers.add(reader);
+    return reader;
+  }
+
+  /** A part of the body, which is copied. Returns false if the source must pause. */
+  write(bytes: Uint8Array): boolean {
+    if (this.#landing !== 'join' && !this.read) return true;
+    this.#chunks.push(Buffer.from(bytes));
+    this.#keep(bytes.length);
+    const { most, budget } = this.#parts;
+    if (this.#kept > most || budget.used > budget.limit) this.#land('alone');
+    for (const reader of this.#readers) reader.pump();
+    return this.#trim() || this.#pause();
+  }
+
+  #keep(bytes: number): void {
+    this.#kept += bytes;
+    this.#parts.budget.used += bytes;
+  }
+
+  /** The source waits for the slowest reader, which is cut if it takes nothing. */
+  #pause(): false {
+    if (this.#watching) return false;
+    this.#watching = true;
+    this.#parts.after(STALLED_MS, () => {
+      this.#watching = false;
+      if (!this.#full) return;
+      for (const reader of this.#readers) if (reader.takenAt + STALLED_MS <= this.now) reader.cut('too slow');
+      if (this.#full) this.#pause();
+    });
+    return false;
+  }
+
+  get #full(): boolean {
+    return this.#landing !== 'join' && this.#kept > this.#parts.most && this.read;
+  }
+
+  /** Drops what no reader needs, once none can join. Returns false if too much is kept. */
+  #trim(): boolean {
+    if (this.#landing === 'join') return true;
+    let least = this.#dropped + this.#chunks.length;
+    for (const reader of this.#readers) least = Math.min(least, reader.at);
+    const count = least - this.#dropped;
+    for (const chunk of this.#chunks.splice(0, count)) this.#keep(-chunk.length);
+    this.#dropped = least;
+    return !this.#full;
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#close();
+  }
+
+  /** No reader joins any more. */
+  #close(): void {
+    if (this.#landing === 'join') this.#landing = 'again';
+    for (const reader of this.#readers) reader.pump();
+    this.#trim();
+  }
+
+  /** The body cannot be completed. */
+  fail(cause: string): void {
+    this.#failure ??= cause;
+    this.#close();
+    this.land('again', false);
+  }
+
+  // ---------------------------------------------------------------- for its readers
+
+  chunk(at: number): Buffer | undefined {
+    return this.#chunks[at - this.#dropped];
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  get failure(): string | undefined {
+    return this.#failure;
+  }
+
+  get now(): number {
+    return this.#parts.now();
+  }
+
+  /** A reader has taken something, or has left. */
+  advanced(): void {
+    if (this.#landing === 'join') return;
+    const full = this.#full;
+    this.#trim();
+    if (full && !this.#full) this.#resume();
+  }
+
+  leave(reader: FlightReader): void {
+    this.#readers.delete(reader);
+    this.advanced();
+  }
+}
+
+/** The body of a flight, for one waiter. */
+export class FlightReader implements BodySource {
+  readonly length: number;
+  /** The chunk that comes next. */
+  at: number;
+  /** When it took something. */
+  takenAt: number;
+  readonly #flight: Flight;
+  #out: BodyOut | undefined = undefined;
+  #full = false;
+  #over = false;
+
+  constructor(flight: Flight, at: number, length: number, now: number) {
+    this.#flight = flight;
+    this.at = at;
+    this.length = length;
+    this.takenAt = now;
+  }
+
+  start(out: BodyOut): void {
+    this.#out = out;
+    this.pump();
+  }
+
+  /** Writes what there is, as long as there is room. */
+  pump(): void {
+    const out = this.#out;
+    const flight = this.#flight;
+    while (out !== undefined && !this.#over && !this.#full) {
+      const chunk = flight.chunk(this.at);
+      if (chunk === undefined) {
+        this.#finish(out);
+        return;
+      }
+      this.at++;
+      this.takenAt = flight.now;
+      if (!out.write(chunk)) this.#pause(out);
+      flight.advanced();
+    }
+  }
+
+  #pause(out: BodyOut): void {
+    this.#full = true;
+    out.onWritable(() => {
+      this.#full = false;
+      this.pump();
+    });
+  }
+
+  #finish(out: BodyOut): void {
+    const { failure, ended } = this.#flight;
+    if (failure === undefined && !ended) return;
+    this.#leave();
+    if (failure === undefined) out.end();
+    else out.fail(failure);
+  }
+
+  cut(cause: string): void {
+    const out = this.#out;
+    this.#leave();
+    out?.fail(cause);
+  }
+
+  discard(): void {
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#flight.leave(this);
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * The key of a stored reply, and the URL under which it is purged:
+ *
+ *     key   route \n host \n url \n facts of the caller \n fields \n cookies
+ *     url   scheme://host/path?the query parameters of the key, sorted by name
+ *
+ * A target must not see what is not part of the key: what it reflects of that would reach other clients. So query parameters
+ * outside of the key and fields that override the target's view of the request are removed.
+ */
+import type { Claims, Exchange } from '../contract.js';
+import { decodeQuery } from '../run-kit.js';
+import type { KeySettings } from './schema.js';
+import { TOKEN_CLAIMS } from './token-claims.js';
+
+/** What identifies the reply to a request. */
+export interface Key {
+  readonly text: string;
+  readonly url: string;
+}
+
+const VOLATILE: ReadonlySet<string> = new Set(TOKEN_CLAIMS);
+
+/** Fields by which targets let a client override the URL or the method: a classic way to poison a cache. */
+const OVERRIDES = [
+  'x-original-url',
+  'x-rewrite-url',
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+  'x-host',
+  'x-forwarded-server',
+  'x-original-host',
+];
+
+export class KeyMaker {
+  readonly #settings: KeySettings;
+  readonly #query: ReadonlySet<string> | undefined;
+  readonly #except: ReadonlySet<string> | undefined;
+  readonly #overrides: readonly string[];
+  readonly #claims = new WeakMap<Claims, string>();
+  /** Only method, scheme, host, path, query and route count. */
+  readonly #plain: boolean;
+
+  constructor(settings: KeySettings) {
+    const { query, queryExcept, fields, cookies, client } = settings;
+    this.#settings = settings;
+    this.#query = query === 'all' ? undefined : new Set(query);
+    this.#except = queryExcept.length === 0 ? undefined : new Set(queryExcept);
+    this.#overrides = OVERRIDES.filter((name) => !fields.includes(name));
+    this.#plain = fields.length === 0 && cookies.length === 0 && !client;
+  }
+
+  /** The key of a request, which may have a query without the parameters outside of the key. */
+  of(exchange: Exchange): Key {
+    const url = this.urlOf(exchange.scheme, authorityOf(exchange), exchange.path, exchange.query);
+    let text = `${exchange.route.name}\n${exchange.host}\n${url}`;
+    if (this.#settings.consumer && (exchange.consumer !== undefined || exchange.claims !== undefined))
+      text += `\n${this.#caller(exchange)}`;
+    return { text: this.#plain ? text : text + this.#more(exchange), url };
+  }
+
+  /** An absolute URL as keys and purges have it. `query` without `?`. */
+  urlOf(scheme: string, authority: string, path: string, query: string): string {
+    const own = query === '' ? '' : this.#queryOf(query);
+    return own === '' ? `${scheme}://${authority}${path}` : `${scheme}://${authority}${path}?${own}`;
+  }
+
+  /** An absolute URL in the same form, for an invalidation or a purge; the given text if it is not one. */
+  canonical(url: string): string {
+    const match = /^(https?):\/\/([^/?#]+)([^?#]*)\??([^#]*)/i.exec(url);
+    if (match === null) return url;
+    const [, scheme = '', authority = '', path = '', query = ''] = match;
+    return this.urlOf(scheme.toLowerCase(), authority.toLowerCase(), path === '' ? '/' : path, query);
+  }
+
+  /** Removes from the request to the target what is not part of the key. */
+  hideUnkeyed(exchange: Exchange): void {
+    if (exchange.query !== '' && (this.#query !== undefined || this.#except !== undefined)) {
+      const kept = exchange.query.split('&').filter((pair) => this.#keeps(pair));
+      exchange.query = kept.join('&');
+    }
+    for (const name of this.#overrides) if (exchange.header(name) !== undefined) exchange.headers.remove(name);
+  }
+
+  /** Sorted by name; parameters of one name keep their order, which has a meaning. */
+  #queryOf(query: string): string {
+    if (!query.includes('&')) return this.#keeps(query) ? query : '';
+    const pairs = query.split('&').filter((pair) => pair !== '' && this.#keeps(pair));
+    return pairs.sort(byName).join('&');
+  }
+
+  #keeps(pair: string): boolean {
+    if (this.#query === undefined && this.#except === undefined) return true;
+    const name = decodeQuery(nameOf(pair));
+    return this.#query?.has(name) !== false && this.#except?.has(name) !== true;
+  }
+
+  #caller({ consumer, claims }: Exchange): string {
+    // Lengths keep a name from being read as part of the claims.
+    const name = consumer === undefined ? '' : consumer.name;
+    return `${name.length}:${name}${claims === undefined ? '' : this.#claimsText(claims)}`;
+  }
+
+  /** The object is the same for all requests with a token that is remembered. */
+  #claimsText(claims: Claims): string {
+    let text = this.#claims.get(claims);
+    if (text === undefined) {
+      const wanted = this.#settings.claims;
+      const names = Object.keys(claims).filter((name) =>
+        wanted === 'all' ? !VOLATILE.has(name) : wanted.includes(name),
+      );
+      text = JSON.stringify(names.sort().map((name) => [name, claims[name]]));
+      this.#claims.set(claims, text);
+    }
+    return text;
+  }
+
+  #more(exchange: Exchange): string {
+    const { fields, cookies, client } = this.#settings;
+    let text = client ? `\n${exchange.remoteAddress}` : '\n';
+    // No field value contains a line break. An absent field differs from an empty one.
+    for (const name of fields) {
+      const value = exchange.header(name);
+      text += value === undefined ? '\n' : `\n:${value}`;
+    }
+    if (cookies.length > 0) text += cookieText(exchange.header('cookie'), cookies);
+    return text;
+  }
+}
+
+/** Host and port that the client asked for. A trusted proxy says which one it received. */
+function authorityOf(exchange: Exchange): string {
+  const host = exchange.received('x-forwarded-host') ?? exchange.received('host');
+  return host === undefined ? exchange.host : host.toLowerCase();
+}
+
+const nameOf = (pair: string): string => {
+  const equals = pair.indexOf('=');
+  return equals < 0 ? pair : pair.slice(0, equals);
+};
+
+const byName = (a: string, b: string): number => {
+  const [left, right] = [nameOf(a), nameOf(b)];
+  return left < right ? -1 : left > right ? 1 : 0;
+};
+
+/** All values of the named cookies, in the order of the names. */
+function cookieText(field: string | undefined, names: readonly string[]): string {
+  const pairs = (field ?? '').split(';').map((pair) => pair.trim());
+  let text = '';
+  for (const name of names) {
+    text += '\n';
+    for (const pair of pairs) if (pair.startsWith(`${name}=`)) text += `:${pair.slice(name.length + 1)}`;
+  }
+  return text;
+}

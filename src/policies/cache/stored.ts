@@ -1,0 +1,133 @@
+/** What the cache keeps of a reply, and how it finds the variant that fits a request. */
+import type { Content, ContentFacts, ContentStore, Json } from '../contract.js';
+import type { Assessment } from '../kits/http-cache/assess.js';
+import { type FieldList, type ReadField, readFrom } from '../kits/http-cache/fields.js';
+import { variantKey } from '../kits/http-cache/vary.js';
+import { HeaderMap } from '../run-kit.js';
+
+/** `data` of a content that is a reply. */
+export interface ReplyData {
+  readonly status: number;
+  readonly fields: FieldList;
+  readonly assessment: Assessment;
+}
+
+/** `data` of a content that stands for the variants of a reply; its body is empty. */
+export interface Variants {
+  /** The lists of field names that replies had in Vary, the newest first. */
+  readonly names: readonly (readonly string[])[];
+  /** The keys of the variants, the newest first. */
+  readonly keys: readonly string[];
+  /** Until when one of them is of use, in milliseconds since 1970; null for ever. */
+  readonly until: number | null;
+}
+
+/** Lists of names that are tried. */
+const MOST_LISTS = 4;
+/** Variants of one reply; a further one takes the place of the oldest. */
+const MOST_VARIANTS = 32;
+
+/** A stored reply as a worker uses it: prepared once for all hits. */
+export class StoredReply implements ReplyData {
+  readonly status: number;
+  readonly fields: FieldList;
+  readonly assessment: Assessment;
+  readonly read: ReadField;
+  readonly headers: HeaderMap;
+
+  constructor({ status, fields, assessment }: ReplyData) {
+    this.status = status;
+    this.fields = fields;
+    this.assessment = assessment;
+    this.read = readFrom(fields);
+    this.headers = new HeaderMap(fields);
+  }
+}
+
+export interface Found {
+  /** Pinned: to be released. */
+  readonly content: Content;
+  readonly reply: StoredReply;
+}
+
+/** What the store has for a request. */
+export interface Lookup {
+  readonly found: Found | undefined;
+  /** The URL has variants, and none of them fits. */
+  readonly variants: Variants | undefined;
+}
+
+const NOTHING: Lookup = { found: undefined, variants: undefined };
+
+export class StoredReplies {
+  readonly #store: ContentStore;
+  readonly #prepared = new WeakMap<ContentFacts, StoredReply>();
+
+  constructor(store: ContentStore) {
+    this.#store = store;
+  }
+
+  /** The reply for a key and the fields of a request. Never throws or rejects. */
+  find(key: string, request: ReadField): Lookup | Promise<Lookup> {
+    const content = this.#store.get(key);
+    return content instanceof Promise
+      ? content.then((late) => this.#select(late, key, request))
+      : this.#select(content, key, request);
+  }
+
+  #select(content: Content | undefined, key: string, request: ReadField): Lookup | Promise<Lookup> {
+    if (content === undefined) return NOTHING;
+    if (isReply(content.facts.data)) return this.#found(content, undefined);
+    const variants = content.facts.data as unknown as Variants;
+    content.release();
+    return this.#variant(variants, 0, key, request);
+  }
+
+  #variant(variants: Variants, at: number, key: string, request: ReadField): Lookup | Promise<Lookup> {
+    const names = variants.names[at];
+    if (names === undefined) return { found: undefined, variants };
+    const content = this.#store.get(keyOfVariant(key, names, request));
+    const next = (got: Content | undefined): Lookup | Promise<Lookup> =>
+      got === undefined ? this.#variant(variants, at + 1, key, request) : this.#found(got, variants);
+    return content instanceof Promise ? content.then(next) : next(content);
+  }
+
+  #found(content: Content, variants: Variants | undefined): Lookup {
+    return { found: { content, reply: this.#prepare(content.facts) }, variants };
+  }
+
+  #prepare(facts: ContentFacts): StoredReply {
+    let reply = this.#prepared.get(facts);
+    if (reply === undefined) {
+      reply = new StoredReply(facts.data as unknown as ReplyData);
+      this.#prepared.set(facts, reply);
+    }
+    return reply;
+  }
+
+  /**
+   * The key under which a reply to a request is stored. For one with Vary, the variants under `key` are noted first; the oldest
+   * one goes if there are too many.
+   */
+  keyFor(key: string, facts: ContentFacts, request: ReadField, known: Variants | undefined): string {
+    const { vary } = (facts.data as unknown as ReplyData).assessment;
+    if (vary.length === 0) return key;
+    const own = keyOfVariant(key, vary, request);
+    const list = vary.join();
+    const names = [vary, ...(known?.names.filter((other) => other.join() !== list) ?? [])].slice(0, MOST_LISTS);
+    const keys = [own, ...(known?.keys.filter((other) => other !== own) ?? [])];
+    for (const oldest of keys.splice(MOST_VARIANTS)) void this.#store.delete(oldest);
+    // Infinity is not JSON.
+    const before = known === undefined ? 0 : (known.until ?? Number.POSITIVE_INFINITY);
+    const expiresAt = Math.max(facts.expiresAt, before);
+    const until = Number.isFinite(expiresAt) ? expiresAt : null;
+    const data: Variants = { names, keys, until };
+    this.#store.put(key, { ...facts, expiresAt, data: data as unknown as Json }, 0)?.commit();
+    return own;
+  }
+}
+
+const isReply = (data: Json): boolean => typeof data === 'object' && data !== null && 'status' in data;
+
+const keyOfVariant = (key: string, names: readonly string[], request: ReadField): string =>
+  `${key}\n\n${variantKey(names, request)}`;
