@@ -1,0 +1,114 @@
+/** `omit`, `rename` and `set` along one path. Each returns the value itself if nothing changes. */
+import type { JsonValue } from '../json-text/index.js';
+import { type Draft, HOLE, indexOf, isList, isTable, put, type Table } from './draft.js';
+import { ALL_ITEMS, ALL_MEMBERS, type PathStep } from './path.js';
+
+type Change = (child: JsonValue) => JsonValue;
+
+/** Changes the children that the step leads to. */
+function changeChildren(draft: Draft, value: JsonValue, step: PathStep, change: Change): JsonValue {
+  if (isList(value)) {
+    if (step === ALL_ITEMS) return changeItems(draft, value, change);
+    const at = typeof step === 'number' ? indexOf(value, step) : -1;
+    if (at < 0 || value[at] === HOLE) return value;
+    const item = change(value[at]!);
+    if (item === value[at]) return value;
+    const own = draft.own(value);
+    own[at] = item;
+    return own;
+  }
+  if (!isTable(value)) return value;
+  if (step === ALL_MEMBERS) return changeMembers(draft, value, change);
+  return typeof step === 'string' && Object.hasOwn(value, step) ? changeMember(draft, value, step, change) : value;
+}
+
+function changeItems(draft: Draft, list: JsonValue[], change: Change): JsonValue {
+  let own = list;
+  for (const [at, item] of list.entries()) {
+    if (item === HOLE) continue;
+    const changed = change(item);
+    if (changed === item) continue;
+    own = draft.own(own);
+    own[at] = changed;
+  }
+  return own;
+}
+
+function changeMembers(draft: Draft, table: Table, change: Change): JsonValue {
+  let own = table;
+  for (const key of Object.keys(table)) own = changeMember(draft, own, key, change);
+  return own;
+}
+
+function changeMember(draft: Draft, table: Table, key: string, change: Change): Table {
+  const changed = change(table[key]!);
+  if (changed === table[key]) return table;
+  const own = draft.own(table);
+  put(own, key, changed);
+  return own;
+}
+
+export function omit(draft: Draft, value: JsonValue, steps: readonly PathStep[], at: number): JsonValue {
+  const step = steps[at]!;
+  if (at < steps.length - 1) return changeChildren(draft, value, step, (child) => omit(draft, child, steps, at + 1));
+  if (isList(value)) return omitItems(draft, value, step);
+  if (!isTable(value)) return value;
+  if (step === ALL_MEMBERS) return Object.keys(value).length === 0 ? value : {};
+  if (typeof step !== 'string' || !Object.hasOwn(value, step)) return value;
+  const own: Table = draft.own(value);
+  delete own[step];
+  return own;
+}
+
+function omitItems(draft: Draft, list: JsonValue[], step: PathStep): JsonValue {
+  if (step === ALL_ITEMS) return list.length === 0 ? list : [];
+  const at = typeof step === 'number' ? indexOf(list, step) : -1;
+  if (at < 0) return list;
+  const own = draft.own(list);
+  draft.remove(own, at);
+  return own;
+}
+
+/** The last step is a name. */
+export function rename(
+  draft: Draft,
+  value: JsonValue,
+  steps: readonly PathStep[],
+  at: number,
+  name: string,
+): JsonValue {
+  const step = steps[at]!;
+  if (at < steps.length - 1)
+    return changeChildren(draft, value, step, (child) => rename(draft, child, steps, at + 1, name));
+  if (!isTable(value) || typeof step !== 'string' || step === name || !Object.hasOwn(value, step)) return value;
+  // A new table, because the order of members is kept.
+  const renamed: Table = {};
+  for (const key of Object.keys(value)) {
+    if (key === step) put(renamed, name, value[key]!);
+    else if (key !== name) put(renamed, key, value[key]!);
+  }
+  return renamed;
+}
+
+export function set(
+  draft: Draft,
+  value: JsonValue,
+  steps: readonly PathStep[],
+  at: number,
+  given: JsonValue,
+): JsonValue {
+  const step = steps[at]!;
+  const change = (child: JsonValue): JsonValue =>
+    at === steps.length - 1 ? given : set(draft, child, steps, at + 1, given);
+  if (typeof step !== 'string') return changeChildren(draft, value, step, change);
+  const parent = value === null ? draft.own<Table>({}) : value;
+  if (!isTable(parent)) return value;
+  const exists = Object.hasOwn(parent, step);
+  const before = exists ? parent[step]! : null;
+  const child = change(before);
+  // Also if nothing could be set below a member that does not exist, as in `list[0]` without a list.
+  if (child === before && (exists || at < steps.length - 1)) return value;
+  const own = draft.own(parent);
+  put(own, step, child);
+  return own;
+}
