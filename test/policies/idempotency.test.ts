@@ -314,11 +314,15 @@ test('a request that reached no target frees its key', async () => {
 });
 
 test('`free_on`: the target says that it did nothing', async () => {
-  const { policy } = on('free_on = [429, 422]');
+  const { policy } = on('free_on = [429, 503]');
   await done(policy, post(), new BytesReply(429));
-  await done(policy, post(), new BytesReply(422));
+  await done(policy, post(), new BytesReply(503));
   await done(policy, post(), new BytesReply(409));
-  assert.is((await answer(policy)).status, 409);
+  assert.is((await answer(policy)).headers.get('idempotency-replayed'), 'true');
+  const lost = post({ key: 'lost' });
+  await enter(policy, lost);
+  leave(policy, lost, new BytesReply(503, { code: 'upstream/queue-full' }));
+  assert.is(await codeOf(policy, post({ key: 'lost' })), 'idempotency/unknown', 'a reply by gw is none of the target');
 });
 
 test('an exchange that ends without a reply: unknown if something was sent', async () => {
@@ -462,7 +466,7 @@ test('stores that answer late: the same answers', async () => {
 test('an exchange that ends while the store is asked leaves its key free', async () => {
   const given = host(world());
   const { outcomes } = given;
-  const late = { claim: async (claim: never) => (await turn(), outcomes.claim(claim)), settle: outcomes.settle };
+  const late = { claim: (claim: never) => turn().then(() => outcomes.claim(claim)), settle: outcomes.settle };
   const policy = createRun(compile('idempotency', '')!, { ...given, outcomes: late });
   const first = post();
   const entering = enter(policy, first);

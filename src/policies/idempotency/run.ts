@@ -153,8 +153,10 @@ class Idempotency implements PolicyInstance {
     const work = exchange.noted(this) as Work | undefined;
     if (work?.state !== 'running') return undefined;
     const { status, code } = reply;
-    if (status >= 500 || code !== undefined) this.#settle(work, exchange.sent ? UNKNOWN : FREE);
-    else if (this.#settings.freeOn.includes(status)) this.#settle(work, FREE);
+    const free = code === undefined ? this.#settings.freeOn.includes(status) : !exchange.sent;
+    if (free) this.#settle(work, FREE);
+    // The code is that of a reply by gw: the one of the target is lost.
+    else if (status >= 500 || code !== undefined) this.#settle(work, exchange.sent ? UNKNOWN : FREE);
     else this.#keep(exchange, work, reply);
     if (work.settled) exchange.lasting = false;
     return undefined;

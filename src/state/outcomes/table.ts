@@ -5,7 +5,8 @@
  *     group   [ lock | end ]  slot, slot, ...     WAYS slots in which a key can be; those from `end` on are free
  *     slot    expiry | lease | owner | state | key | work | claim
  *
- * `lease` is a length while the work runs, and the end of the lease once its outcome is unknown. Keys and work are 128 bits of
+ * `expiry` and `lease` are lengths while the work runs; once its outcome is unknown, they are the times at which it is forgotten and at
+ * which the lease ends. Keys and work are 128 bits of
  * SHA-256 each, of keys with a secret; other bits of it choose the group. No record is forgotten for another one: if there is no room,
  * the answer is 'full'. Room is kept for callers that use little: one gets no further slot of a group while it has SHARE times as many
  * as are free.
@@ -160,11 +161,14 @@ export class OutcomeTable implements OutcomeSpace {
   /** This worker does the work of a slot from now on. */
   #begin(slot: number, ttlMs: number, leaseMs: number): OutcomeAnswer {
     const number = crypto.randomInt(2 ** 47);
+    const running = State.Running | (this.#worker << STATE_BITS);
+    // Times of running work are lengths: with those of an earlier claim it would end as unknown, and too late.
+    if (this.#words[slot + Slot.State] !== State.Free) this.#words[slot + Slot.State] = running;
     this.#words[slot + Slot.Claim] = (number % 2 ** 32) | 0;
     this.#words[slot + Slot.Claim + 1] = Math.floor(number / 2 ** 32);
     this.#numbers[(slot + Slot.Lease) / 2] = leaseMs;
-    this.#numbers[slot / 2] = this.#monotonic() + Math.max(1, ttlMs);
-    this.#words[slot + Slot.State] = State.Running | (this.#worker << STATE_BITS);
+    this.#numbers[slot / 2] = ttlMs;
+    this.#words[slot + Slot.State] = running;
     return { state: 'mine', claim: number };
   }
 
@@ -181,7 +185,7 @@ export class OutcomeTable implements OutcomeSpace {
     const state = words[slot + Slot.State]! & STATE_MASK;
     // What a worker that was taken for ended did is known after all.
     if (state !== State.Running && state !== State.Unknown) return;
-    if (outcome.state === 'unknown') this.#forgetRunning(slot, leaseMs);
+    if (outcome.state === 'unknown') this.#forgetRunning(slot, ttlMs, leaseMs);
     else if (outcome.state === 'free') words[slot + Slot.State] = State.Free;
     else {
       this.#numbers[slot / 2] = this.#monotonic() + Math.max(1, ttlMs);
@@ -190,11 +194,11 @@ export class OutcomeTable implements OutcomeSpace {
   }
 
   /** The outcome of running work becomes unknown, for as long as the lease at least. */
-  #forgetRunning(slot: number, leaseMs: number): void {
+  #forgetRunning(slot: number, ttlMs: number, leaseMs: number): void {
     if ((this.#words[slot + Slot.State]! & STATE_MASK) !== State.Running) return;
-    const until = this.#monotonic() + Math.max(0, leaseMs);
-    this.#numbers[slot / 2] = Math.max(this.#numbers[slot / 2]!, until);
-    this.#numbers[(slot + Slot.Lease) / 2] = until;
+    const now = this.#monotonic();
+    this.#numbers[slot / 2] = now + Math.max(1, ttlMs, leaseMs);
+    this.#numbers[(slot + Slot.Lease) / 2] = now + Math.max(0, leaseMs);
     this.#words[slot + Slot.State] = State.Unknown;
   }
 
@@ -209,7 +213,7 @@ export class OutcomeTable implements OutcomeSpace {
         if (this.#words[slot + Slot.State] !== running) continue;
         this.#locks.acquire(group);
         if (this.#words[slot + Slot.State] === running)
-          this.#forgetRunning(slot, this.#numbers[(slot + Slot.Lease) / 2]!);
+          this.#forgetRunning(slot, this.#numbers[slot / 2]!, this.#numbers[(slot + Slot.Lease) / 2]!);
         this.#locks.release(group);
       }
     }

@@ -18,7 +18,7 @@ export interface OutcomeClaim {
   readonly fingerprint: string;
   /** The caller: one caller cannot take the room of all others. */
   readonly by: string;
-  /** Milliseconds for which the key is remembered, from the claim and again from its outcome. */
+  /** Milliseconds for which the key is remembered once the work has an outcome; while it is running, it is never forgotten. */
   readonly ttlMs: number;
   /** Milliseconds for which nothing else is done with the key once its outcome is unknown. */
   readonly leaseMs: number;
