@@ -14,14 +14,15 @@ export const invalidates = (method: string, status: number): boolean =>
 const LONGEST = 8192;
 
 /**
- * The absolute URLs whose stored replies are invalid after a reply: `target`, the absolute URL of the request, and those in
- * Location and Content-Location if they have the same origin. None for a safe method or an error. Without fragments and user names.
+ * The absolute URLs whose stored replies are invalid after a reply: `target`, the absolute URL of the request, as it is given, and
+ * those in Location and Content-Location if they have the same origin, without fragments and user names. None for a safe method or
+ * an error.
  */
 export function invalidatedUrls(method: string, status: number, target: string, reply: ReadField): readonly string[] {
   if (!invalidates(method, status)) return [];
   const own = readUrl(target, undefined);
   if (own === undefined) return [];
-  const urls = new Set([own.href]);
+  const urls = new Set([target]);
   for (const name of ['location', 'content-location']) {
     const field = reply(name);
     const url = field === undefined ? undefined : readUrl(field, own);

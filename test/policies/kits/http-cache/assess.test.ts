@@ -2,6 +2,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FOREVER_MS, usefulUntil } from '../../../../src/policies/kits/http-cache/assess.js';
+import { evaluate } from '../../../../src/policies/kits/http-cache/conditional.js';
+import { requestDirectives } from '../../../../src/policies/kits/http-cache/directives.js';
+import { planRange } from '../../../../src/policies/kits/http-cache/range.js';
+import { decide } from '../../../../src/policies/kits/http-cache/reuse.js';
+import { variantKey } from '../../../../src/policies/kits/http-cache/vary.js';
+import { seededBelow } from '../../../support/random.js';
 import { assessed, type Case, cc, fields, httpDate, NOW, OWN, SHARED } from './kit.js';
 
 const lasting = cc('max-age=60');
@@ -146,6 +152,29 @@ test('a reply is of use while it is fresh, while it may be used stale, and for s
   assert.is(until('max-age=60, stale-if-error=10, stale-while-revalidate=5'), 70_000);
   assert.is(until('max-age=60', { age: '50' }), 11_000);
   assert.is(until('max-age=60', { age: '90' }), 0);
+});
+
+const NAMES = ['cache-control', 'cdn-cache-control', 'expires', 'date', 'age', 'vary', 'etag', 'last-modified'];
+
+test('law: whatever the fields are, nothing throws, and an assessment is plain data', () => {
+  const next = seededBelow(19);
+  const alphabet = 'max-age=60,no-store private="a" W/*\\\x00\xff\t06 Nov 1994 08:49:37 GMT';
+  const text = () => Array.from({ length: next(24) }, () => alphabet[next(alphabet.length)]).join('');
+  const some = () => fields(Object.fromEntries(NAMES.filter(() => next(2) === 0).map((name) => [name, text()])));
+  const ranges = () => fields({ range: `bytes=${next(9)}-${text()}`, 'if-range': text(), 'if-none-match': text() });
+  for (let run = 0; run < 3000; run++) {
+    const [request, reply] = [some(), some()];
+    const heuristic = { fraction: 0.1, mostMs: 1000 };
+    const one = assessed(reply, { request, status: 200 + next(400) }, { ...SHARED, heuristic });
+    assert.equal(JSON.parse(JSON.stringify(one)), one);
+    for (const ms of [one.lifetimeMs, one.initialAgeMs, one.staleIfErrorMs, one.staleWhileRevalidateMs])
+      assert.ok(Number.isFinite(ms) && ms >= 0, String(ms));
+    decide(one, requestDirectives(request), NOW + next(10_000), { clientDirectives: true, soft: false });
+    const selected = { status: 200, fields: reply, receivedAt: NOW, length: next(50) };
+    evaluate(ranges(), selected, 'origin');
+    planRange({ method: 'GET', fields: ranges() }, selected, 'b');
+    variantKey(one.vary, request);
+  }
 });
 
 test.run();

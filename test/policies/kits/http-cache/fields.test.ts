@@ -40,6 +40,8 @@ test('RFC 9111, 4.4: Location and Content-Location of the same origin', () => {
     assert.equal(invalid({ location }), [TARGET], location);
   assert.equal(invalid({ location: `/${'a'.repeat(9000)}` }), [TARGET]);
   assert.equal(invalidatedUrls('POST', 200, '*', fields()), []);
+  const odd = 'http://a.example/{x}|"?q=<';
+  assert.equal(invalidatedUrls('POST', 200, odd, fields()), [odd], 'as it is stored');
 });
 
 test('RFC 9211: members and their parameters', () => {
