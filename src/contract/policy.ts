@@ -16,8 +16,10 @@ export interface RecordTexts {
   url: string;
   /** Why gw answered. */
   cause: string | null;
-  /** What the decisions of its steps say, if they are recorded; then the paths of its calls. */
+  /** What the decisions of its steps say, if they are recorded. */
   whys: readonly string[];
+  /** The paths of its calls to services, as in a URL. */
+  callPaths: readonly string[];
 }
 
 /**

@@ -36,10 +36,12 @@ export class RecordMask {
 
   /** Edits the record in place. */
   mask(record: RecordTexts): void {
-    const { cause, route, url, whys } = record;
+    const { callPaths, cause, route, url, whys } = record;
+    const values: Values = new Map();
     const query = url.indexOf('?');
-    const path = this.#path(query < 0 ? url : url.slice(0, query), route);
-    record.url = query < 0 ? path : `${path}?${this.#parameters(url.slice(query + 1))}`;
+    const path = this.#path(query < 0 ? url : url.slice(0, query), route, values);
+    record.url = query < 0 ? path : `${path}?${this.#parameters(url.slice(query + 1), values)}`;
+    record.callPaths = callPaths.map((one) => this.#callPath(one, values));
     if (cause !== null) record.cause = this.#everywhere.mask(cause) ?? cause;
     record.whys = whys.map((why) => this.#everywhere.mask(why) ?? why);
   }
@@ -53,16 +55,29 @@ export class RecordMask {
     };
   }
 
-  #path(path: string, route: string | null): string {
+  #path(path: string, route: string | null, values: Values): string {
     if (!path.startsWith('/')) return this.#everywhere.mask(path) ?? path;
-    const segments = path.split('/');
-    return segments
+    return path
+      .split('/')
       .map((segment, index) => {
         if (segment === '') return segment;
         // The first one is empty: what stands before the first slash.
         const rules = this.#rules.filter(({ settings }) => isPlace(settings.segments[route ?? ''], index - 1));
         const form = rules.find(({ text }) => text === undefined)?.form;
-        return masked(segment, decodeSegment(segment), form, () => this.#textsOf(rules));
+        const text = decodeSegment(segment);
+        if (form !== undefined) values.set(text, form);
+        return masked(segment, text, form, () => this.#textsOf(rules));
+      })
+      .join('/');
+  }
+
+  /** Parameters of the request are often parts of the paths of its calls. */
+  #callPath(path: string, values: Values): string {
+    return path
+      .split('/')
+      .map((segment) => {
+        const text = decodeSegment(segment);
+        return masked(segment, text, segment === '' ? undefined : values.get(text), () => this.#everywhere);
       })
       .join('/');
   }
@@ -73,7 +88,7 @@ export class RecordMask {
     return new TextMask(used.flatMap(({ text }) => text ?? []));
   }
 
-  #parameters(query: string): string {
+  #parameters(query: string, values: Values): string {
     return query
       .split('&')
       .map((pair) => {
@@ -84,11 +99,16 @@ export class RecordMask {
         if (equals < 0) return shownName;
         const raw = pair.slice(equals + 1);
         const mask = this.#query.get(name);
-        return `${shownName}=${masked(raw, decodeQuery(raw), mask?.form, () => mask?.texts ?? this.#everywhere)}`;
+        const value = decodeQuery(raw);
+        if (mask?.form !== undefined) values.set(value, mask.form);
+        return `${shownName}=${masked(raw, value, mask?.form, () => mask?.texts ?? this.#everywhere)}`;
       })
       .join('&');
   }
 }
+
+/** Values of the request that are masked as a whole, and how. */
+type Values = Map<string, Form>;
 
 const isPlace = (places: readonly SegmentPlace[] | undefined, at: number): boolean =>
   places?.some(({ index, tail }) => at === index || (tail && at > index)) === true;

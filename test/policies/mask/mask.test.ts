@@ -113,7 +113,7 @@ test('a policy declares the body that it reads', () => {
 
 function recorded(logs: string, url: string, route: string | null = 'r', cause: string | null = null): RecordTexts {
   const policy = create('mask', `logs = [${logs}]`);
-  const record: RecordTexts = { route, url, cause, whys: ['asked for a@b.co'] };
+  const record: RecordTexts = { route, url, cause, whys: ['asked for a@b.co'], callPaths: ['/x/4711/a%40b.co/y'] };
   policy.maskRecord!(record);
   return record;
 }
@@ -145,6 +145,11 @@ test('a record: causes and decisions', () => {
   assert.is(cause, 'unknown user ***');
   assert.equal(whys, ['asked for ***']);
   assert.equal(recorded('{ query = ["e"] }', '/', 'r', 'a@b.co').cause, 'a@b.co');
+});
+
+test('a record: the paths of calls, with values of the request', () => {
+  assert.equal(recorded('{ params = ["id"] }, { find = ["email"], text = "-" }', '/r/4711').callPaths, ['/x/***/-/y']);
+  assert.equal(recorded('{ query = ["who"] }', '/r/1?who=a@b.co').callPaths, ['/x/4711/***/y']);
 });
 
 test('a path parameter is known by the route', () => {

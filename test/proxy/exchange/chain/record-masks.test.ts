@@ -58,6 +58,7 @@ test('the paths of calls are masked too, and hidden if a mask fails', () => {
   const record = { ...RECORD, calls, decisions };
   const mask = (texts: RecordTexts): void => {
     texts.whys = texts.whys.map((why) => why.replace('secret', '***'));
+    texts.callPaths = texts.callPaths.map((path) => path.replace('secret', '***'));
   };
   const masked = maskedRecord(record, [mask]);
   assert.equal([masked.calls![0]!.path, masked.decisions![0]!.why], ['/of/***', '***']);
