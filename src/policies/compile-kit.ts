@@ -11,7 +11,7 @@ export { isToken as isFieldName } from '../field-syntax.js';
 export { type CallUrl, callUrl, parseCallUrl } from '../schema/call-url.js';
 export { type Infer, Schema, s } from '../schema/declare.js';
 export { compilePattern, PATTERN_HELP } from '../schema/regex/regex.js';
-export { factOfVariable } from '../schema/request-facts.js';
+export { factOfVariable, fieldFact } from '../schema/request-facts.js';
 export {
   type ParsedTemplate,
   type ParsedText,

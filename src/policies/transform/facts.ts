@@ -1,8 +1,9 @@
 /** What a config reads of requests, for a cache in front of it. */
-import { templateFacts } from '../compile-kit.js';
+import { fieldFact, templateFacts } from '../compile-kit.js';
 import type { ConfigPath, RefString, RequestFact } from '../contract.js';
 import { editFacts } from '../kits/field-edits-schema.js';
-import { pathRules, type TransformConfig } from './schema.js';
+import { readsOf } from './programs.js';
+import { type BodyConfig, pathRules, type TransformConfig } from './schema.js';
 
 /**
  * The variables of all templates, and what is passed on under another name: the target's Vary and the key of a cache do not know the
@@ -30,7 +31,36 @@ export function factsOf({ request, reply }: TransformConfig): readonly RequestFa
       const at = ['request', 'headers', 'rename', name];
       return { kind: 'field' as const, name: name.toLowerCase(), at, why: moved };
     }),
+    ...programFacts(request.body, ['request', 'body', 'jsonata']),
+    ...programFacts(reply.body, ['reply', 'body', 'jsonata']),
   ];
+}
+
+/** What a program reads of requests by its variables. */
+function programFacts(body: BodyConfig | undefined, at: ConfigPath): readonly RequestFact[] {
+  if (body?.jsonata === undefined) return [];
+  return readsOf(body.jsonata).flatMap(({ name, path: [member, key] }): RequestFact[] => {
+    if (name === 'consumer') return [{ kind: 'consumer', at }];
+    if (name === 'claims') return [{ kind: 'claims', at, ...(member === undefined ? {} : { name: member }) }];
+    if (name === 'client') return [{ kind: 'client', at }];
+    if (name !== 'request') return [];
+    if (member === undefined) return [{ kind: 'anything', at }];
+    const named = key === undefined ? {} : { name: key };
+    switch (member) {
+      case 'headers':
+        return key === undefined ? [{ kind: 'field', at }] : [{ ...fieldFact(key), at }];
+      case 'query':
+        return [{ kind: 'query', at, ...named }];
+      case 'params':
+        return [{ kind: 'param', at, ...named }];
+      case 'id':
+      case 'host':
+      case 'scheme':
+        return [{ kind: member, at }];
+      default:
+        return [];
+    }
+  });
 }
 
 const valueFacts = (values: { readonly [name: string]: RefString }, at: ConfigPath): readonly RequestFact[] =>

@@ -2,11 +2,13 @@
 import { declarePolicy } from '../compile-kit.js';
 import type { Json } from '../contract.js';
 import { compileEdits, isEmptyEdits, ownedNames, templateOf } from '../kits/field-edits-schema.js';
+import type { BodySettings } from './body/side.js';
 import { factsOf } from './facts.js';
 import { CODES, lintTransform } from './lint.js';
 import { ruleSettings } from './path-rules.js';
 import { PROBLEMS } from './problems.js';
 import {
+  type BodyConfig,
   pathRules,
   type ReplyConfig,
   type RequestConfig,
@@ -23,6 +25,10 @@ export default declarePolicy<TransformConfig, TransformSettings>({
   schema,
   problems: Object.values(PROBLEMS),
   codes: CODES,
+  body: ({ request, reply }) => ({
+    ...(request.body === undefined ? {} : { request: boundOf(request.body) }),
+    ...(reply.body === undefined ? {} : { reply: boundOf(reply.body) }),
+  }),
   replyOnly: ({ request }) => Object.keys(compileRequest(request)).length === 0,
   requestFacts: factsOf,
   traits: ({ request }) => ({ ownsRequestFields: [...ownedNames(request.headers)] }),
@@ -34,6 +40,18 @@ export default declarePolicy<TransformConfig, TransformSettings>({
   },
 });
 
+/** Bodies that may pass unchanged need not reach the hook. */
+const boundOf = ({ max_body, on_invalid }: BodyConfig) => ({ max: max_body, mandatory: on_invalid === 'fail' });
+
+const compileBody = ({ jsonata, on_invalid, other_types, max_body }: BodyConfig): BodySettings => ({
+  from: 'json',
+  to: 'json',
+  ...(jsonata === undefined ? {} : { jsonata }),
+  invalid: on_invalid,
+  other: other_types,
+  max: max_body,
+});
+
 type Templates = readonly (readonly [string, readonly Json[]])[];
 
 const templates = (values: { readonly [name: string]: Parameters<typeof templateOf>[0] }): Templates =>
@@ -41,7 +59,7 @@ const templates = (values: { readonly [name: string]: Parameters<typeof template
 
 function compileRequest(request: RequestConfig): TransformSettings['request'] {
   const rules = pathRules(request);
-  const { query, cookies, headers } = request;
+  const { query, cookies, headers, body } = request;
   const allow = (names: readonly string[] | undefined) => (names === undefined ? {} : { allow: names });
   return {
     ...(rules.length === 0 ? {} : { path: rules.map(({ from, to }) => ruleSettings(from, to)) }),
@@ -67,12 +85,13 @@ function compileRequest(request: RequestConfig): TransformSettings['request'] {
             set: templates(cookies.set),
           },
         }),
+    ...(body === undefined ? {} : { body: compileBody(body) }),
   };
 }
 
 const SAME_SITE = { strict: 'Strict', lax: 'Lax', none: 'None' } as const;
 
-function compileReply({ status, links, cookies, headers }: ReplyConfig): TransformSettings['reply'] {
+function compileReply({ status, links, cookies, headers, body }: ReplyConfig): TransformSettings['reply'] {
   const statuses = Object.entries(status);
   return {
     ...(statuses.length === 0 ? {} : { status: statuses }),
@@ -91,6 +110,7 @@ function compileReply({ status, links, cookies, headers }: ReplyConfig): Transfo
           },
         }),
     ...(isEmptyEdits(headers) ? {} : { headers: compileEdits(headers) }),
+    ...(body === undefined ? {} : { body: compileBody(body) }),
   };
 }
 

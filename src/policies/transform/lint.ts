@@ -2,6 +2,7 @@
 import { parseTemplate } from '../compile-kit.js';
 import type { ConfigPath, PolicyCode, PolicyContext, PolicyProblem, RefString } from '../contract.js';
 import { lintEdits, lintTemplate, RouteParams } from '../kits/field-edits-schema.js';
+import { lintBody } from './lint-body.js';
 import { type PathProblem, readPattern, templateProblem } from './path-rules.js';
 import { pathRules, type RequestConfig, type TransformConfig } from './schema.js';
 
@@ -13,6 +14,9 @@ export const CODES: readonly PolicyCode[] = [
   { code: 'transform/conflict', severity: 'error', summary: 'Two edits of a transform policy exclude each other' },
   { code: 'transform/path', severity: 'error', summary: 'A path of a transform policy cannot be matched or sent' },
   { code: 'transform/same-site', severity: 'warning', summary: 'A cookie for other sites has no `Secure`' },
+  { code: 'transform/jsonata', severity: 'error', summary: 'A program in JSONata is not valid' },
+  { code: 'transform/no-body', severity: 'warning', summary: 'A body is transformed where requests have none' },
+  { code: 'transform/no-edit', severity: 'error', summary: 'A body is read, and nothing is done with it' },
   { code: 'template/syntax', severity: 'error', summary: 'A template has an unmatched brace' },
   {
     code: 'template/unknown-variable',
@@ -47,6 +51,7 @@ export function lintTransform(config: TransformConfig, context: PolicyContext, r
   }
   lintNames(request.query, ['request', 'query'], 'parameter', report);
   lintNames({ ...request.cookies, add: {} }, ['request', 'cookies'], 'cookie', report);
+  for (const side of ['request', 'reply'] as const) lintBody(config, side, context, report);
   const { cookies } = reply;
   if (cookies?.same_site !== 'none' || cookies.secure === true) return;
   report({
@@ -58,19 +63,13 @@ export function lintTransform(config: TransformConfig, context: PolicyContext, r
   });
 }
 
-function isNothing({ request, reply }: TransformConfig): boolean {
-  const none = (value: unknown): boolean =>
-    value === undefined ||
-    (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(noEdits));
-  const noEdits = (value: unknown): boolean =>
-    value === undefined || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
-  if (request.query.allow !== undefined || request.cookies.allow !== undefined || reply.links !== undefined)
-    return false;
-  return (
-    request.path === undefined &&
-    [request.query, request.cookies, request.headers, reply.headers, reply.cookies].every(none) &&
-    noEdits(reply.status)
-  );
+/** Each part of a config without edits is empty, or a table of empty parts. An empty `allow` removes everything. */
+const isNothing = ({ request, reply }: TransformConfig): boolean =>
+  request.query.allow === undefined && request.cookies.allow === undefined && isBare(request) && isBare(reply);
+
+function isBare(value: unknown): boolean {
+  if (value === undefined) return true;
+  return typeof value === 'object' && value !== null && Object.values(value).every(isBare);
 }
 
 // ------------------------------------------------------------------ paths

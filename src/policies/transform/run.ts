@@ -1,134 +1,192 @@
 /** transform at run time: edits in the order of the README, with everything prepared at load. */
-import type { Exchange, PolicyHost, PolicyInstance, Reply } from '../contract.js';
-import { FieldEdits } from '../kits/field-edits.js';
+import type { BodyStage, Exchange, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
 import { problem, runPolicy } from '../run-kit.js';
-import { CookieEdits } from './edits/cookies.js';
-import { Links } from './edits/links.js';
-import { PathRewrite } from './edits/path.js';
-import { QueryEdits } from './edits/query.js';
-import { SetCookieEdits } from './edits/set-cookies.js';
-import { StatusMap } from './edits/status.js';
+import type { BodyFault } from './body/edits.js';
+import { EventStage } from './body/event-stage.js';
+import type { BodyKind } from './body/media.js';
+import { BodySide } from './body/side.js';
+import { ReplyEdits, RequestEdits } from './edits/sides.js';
 import { PROBLEMS } from './problems.js';
 import type { TransformSettings } from './schema.js';
 
 export const create = runPolicy<TransformSettings>((settings, host) => new TransformPolicy(settings, host));
 
+type Hook<Name extends keyof PolicyInstance> = NonNullable<PolicyInstance[Name]>;
+
+/** What was decided about a body when its head came, before the fields were edited. */
+interface Planned {
+  readonly kind: BodyKind;
+  readonly contentType: string | undefined;
+  /** Undefined: the request's. */
+  readonly reply: Reply | undefined;
+}
+
 class TransformPolicy implements PolicyInstance {
   readonly #host: PolicyHost;
-  readonly #request: RequestEdits;
-  readonly #reply: ReplyEdits;
+  readonly #request: RequestEdits | undefined;
+  readonly #reply: ReplyEdits | undefined;
+  readonly #requestBody: BodySide | undefined;
+  readonly #replyBody: BodySide | undefined;
   readonly requestFields: readonly string[];
   readonly clientFields: readonly string[];
   readonly identityFields: readonly string[];
   readonly passedFields: readonly string[];
-  readonly before?: (exchange: Exchange) => Reply | undefined;
-  readonly after?: (exchange: Exchange, reply: Reply) => undefined;
+  readonly before?: Hook<'before'>;
+  readonly after?: Hook<'after'>;
+  readonly readsRequest?: Hook<'readsRequest'>;
+  readonly onRequestBody?: Hook<'onRequestBody'>;
+  readonly readsReply?: Hook<'readsReply'>;
+  readonly onReplyBody?: Hook<'onReplyBody'>;
+  readonly replyStage?: Hook<'replyStage'>;
 
-  constructor(settings: TransformSettings, host: PolicyHost) {
+  // A hook that has nothing to do is absent, so that the chain does not call it.
+  constructor({ request, reply }: TransformSettings, host: PolicyHost) {
     this.#host = host;
-    this.#request = new RequestEdits(settings.request);
-    this.#reply = new ReplyEdits(settings.reply);
-    const { fields } = this.#request;
+    if (Object.keys(request).some((key) => key !== 'body')) this.#request = new RequestEdits(request);
+    if (Object.keys(reply).some((key) => key !== 'body')) this.#reply = new ReplyEdits(reply);
+    const fields = this.#request?.fields;
     this.requestFields = fields?.names ?? [];
     this.clientFields = fields?.renamed ?? [];
     this.identityFields = fields?.ofCaller ?? [];
     this.passedFields = fields?.passed ?? [];
-    // No call for a side without edits.
-    if (Object.keys(settings.request).length > 0) this.before = (exchange) => this.#before(exchange);
-    if (Object.keys(settings.reply).length > 0) this.after = (exchange, reply) => this.#after(exchange, reply);
+    if (request.body !== undefined) {
+      const side = new BodySide(request.body, false, host);
+      this.#requestBody = side;
+      this.readsRequest = (exchange) => this.#plannedOf(exchange, undefined) !== undefined;
+      this.onRequestBody = (exchange, body) => this.#onRequestBody(side, exchange, body);
+    }
+    if (reply.body !== undefined) {
+      const side = new BodySide(reply.body, true, host);
+      this.#replyBody = side;
+      this.readsReply = (exchange, given) => readsAs(this.#plannedOf(exchange, given)?.kind);
+      this.onReplyBody = (exchange, given, body) => this.#onReplyBody(side, exchange, given, body);
+      this.replyStage = (exchange, given, out) => this.#replyStage(side, exchange, given, out);
+    }
+    if (this.#request ?? this.#requestBody ?? (this.#replyBody?.passesInvalid === true || undefined))
+      this.before = (exchange) => this.#before(exchange);
+    if (this.#reply !== undefined || this.#replyBody !== undefined)
+      this.after = (exchange, given) => this.#after(exchange, given);
   }
 
+  // ---------------------------------------------------------------- request
+
   #before(exchange: Exchange): Reply | undefined {
-    if (!this.#request.apply(exchange)) {
-      this.#decide(exchange, 'answer', 'the rewritten path cannot be sent');
-      const { code, status, title } = PROBLEMS.path;
-      return problem(exchange, {
-        code,
-        status,
-        title,
-        cause: `policy ${this.#host.name}: the rewritten path cannot be sent`,
-      });
+    const body = this.#requestBody;
+    if (body !== undefined && exchange.hasBody && !this.#plan(body, exchange, undefined) && body.refusesOthers) {
+      const more = { headers: { accept: body.accepted } };
+      return this.#answer(exchange, PROBLEMS.mediaType, 'the media type of the body is not accepted', more);
     }
-    if (exchange.decisions !== undefined)
-      this.#decide(exchange, 'edit', `request: ${this.#request.describe(exchange)}`);
+    // Where bodies may pass as they are, gw does not ask for a body that the policy can read.
+    if (this.#replyBody?.passesInvalid === true) askForWhole(exchange);
+    const edits = this.#request;
+    if (edits === undefined) return undefined;
+    if (!edits.apply(exchange)) return this.#answer(exchange, PROBLEMS.path, 'the rewritten path cannot be sent');
+    if (exchange.decisions !== undefined) this.#decide(exchange, 'edit', `request: ${edits.describe(exchange)}`);
     return undefined;
   }
 
-  #after(exchange: Exchange, reply: Reply): undefined {
-    // Errors of gw itself, and what switches protocols, are not the target's.
-    if (reply.code !== undefined || reply.status < 200) return;
-    this.#reply.apply(exchange, reply);
-    if (exchange.decisions !== undefined) this.#decide(exchange, 'edit', `reply: ${this.#reply.describe(reply)}`);
+  async #onRequestBody(side: BodySide, exchange: Exchange, body: Uint8Array): Promise<Reply | Uint8Array | undefined> {
+    const planned = this.#plannedOf(exchange, undefined)!;
+    const made = await side.whole(planned, body, exchange, undefined);
+    if (made instanceof Uint8Array) return made;
+    if (made === undefined || side.passesInvalid) return this.#keep(side, exchange, planned, made);
+    return this.#answer(exchange, PROBLEMS.request, made.message, { detail: made.detail });
   }
 
-  #decide(exchange: Exchange, outcome: 'edit' | 'answer', why: string): void {
+  // ---------------------------------------------------------------- reply
+
+  #after(exchange: Exchange, reply: Reply): Reply | undefined {
+    // Errors of gw itself, and what switches protocols, are not the target's.
+    if (reply.code !== undefined || reply.status < 200) return undefined;
+    const body = this.#replyBody;
+    if (body !== undefined && !this.#plan(body, exchange, reply) && body.refusesOthers && mayHaveBody(exchange, reply))
+      return this.#answer(exchange, PROBLEMS.reply, 'the reply has another media type');
+    const edits = this.#reply;
+    if (edits === undefined) return undefined;
+    edits.apply(exchange, reply);
+    if (exchange.decisions !== undefined) this.#decide(exchange, 'edit', `reply: ${edits.describe(reply)}`);
+    return undefined;
+  }
+
+  async #onReplyBody(
+    side: BodySide,
+    exchange: Exchange,
+    reply: Reply,
+    body: Uint8Array,
+  ): Promise<Reply | Uint8Array | undefined> {
+    const planned = this.#plannedOf(exchange, reply)!;
+    const made = await side.whole(planned, body, exchange, reply);
+    if (made instanceof Uint8Array) return made;
+    if (made === undefined || side.passesInvalid) return this.#keep(side, exchange, planned, made);
+    return this.#answer(exchange, PROBLEMS.reply, made.message);
+  }
+
+  #replyStage(side: BodySide, exchange: Exchange, reply: Reply, out: StageOut): BodyStage | undefined {
+    const kind = this.#plannedOf(exchange, reply)?.kind;
+    if (kind !== 'lines' && kind !== 'events') return undefined;
+    return new EventStage(kind, side, exchange, reply, out);
+  }
+
+  // ---------------------------------------------------------------- both
+
+  /**
+   * Decides by the head whether and how the body is read. Content-Type is set at once, so that the edits of fields come after it and a
+   * reply to HEAD has it.
+   */
+  #plan(side: BodySide, exchange: Exchange, reply: Reply | undefined): boolean {
+    const { headers } = reply ?? exchange;
+    const contentType = headers.get('content-type');
+    const kind = side.kindOf(contentType);
+    if (kind === undefined) return false;
+    exchange.note(this, { reply, kind, contentType } satisfies Planned);
+    if (side.mediaType !== undefined) headers.set('content-type', side.mediaType);
+    return true;
+  }
+
+  #plannedOf(exchange: Exchange, reply: Reply | undefined): Planned | undefined {
+    const planned = exchange.noted(this) as Planned | undefined;
+    return planned?.reply === reply ? planned : undefined;
+  }
+
+  /** The body stays as it is, and so does its media type, unless an edit has set another one. */
+  #keep(side: BodySide, exchange: Exchange, { reply, contentType }: Planned, fault: BodyFault | undefined): undefined {
+    const { headers } = reply ?? exchange;
+    const isOurs = side.mediaType !== undefined && headers.get('content-type') === side.mediaType;
+    if (isOurs && contentType !== undefined) headers.set('content-type', contentType);
+    const what = reply === undefined ? 'request' : 'reply';
+    if (fault !== undefined) this.#decide(exchange, 'pass', `${what} body unchanged: ${fault.message}`);
+  }
+
+  // ---------------------------------------------------------------- answers
+
+  #answer(
+    exchange: Exchange,
+    { code, status, title }: (typeof PROBLEMS)[keyof typeof PROBLEMS],
+    why: string,
+    more: { readonly detail?: string; readonly headers?: { readonly [name: string]: string } } = {},
+  ): Reply {
+    this.#decide(exchange, 'answer', why);
+    return problem(exchange, { code, status, title, ...more, cause: `policy ${this.#host.name}: ${why}` });
+  }
+
+  #decide(exchange: Exchange, outcome: 'edit' | 'answer' | 'pass', why: string): void {
     exchange.decisions?.push({ step: this.#host.name, use: 'transform', outcome, why });
   }
 }
 
-class RequestEdits {
-  readonly #path: PathRewrite | undefined;
-  readonly #query: QueryEdits | undefined;
-  readonly fields: FieldEdits | undefined;
-  readonly #cookies: CookieEdits | undefined;
+const readsAs = (kind: BodyKind | undefined): boolean | 'stream' =>
+  kind === 'lines' || kind === 'events' ? 'stream' : kind !== undefined;
 
-  constructor({ path, query, headers, cookies }: TransformSettings['request']) {
-    if (path !== undefined) this.#path = new PathRewrite(path);
-    if (query !== undefined) this.#query = new QueryEdits(query);
-    if (headers !== undefined) this.fields = new FieldEdits(headers);
-    if (cookies !== undefined) this.#cookies = new CookieEdits(cookies);
-  }
-
-  /** Returns false if the path cannot be sent. */
-  apply(exchange: Exchange): boolean {
-    if (this.#path?.apply(exchange) === 'invalid') return false;
-    this.#query?.apply(exchange);
-    this.#cookies?.apply(exchange);
-    this.fields?.apply(exchange.headers, exchange);
-    return true;
-  }
-
-  describe(exchange: Exchange): string {
-    const parts = [
-      this.#path && `path ${exchange.targetPath ?? ''}`,
-      this.#query && `query: ${this.#query.summary}`,
-      this.#cookies && `cookies: ${this.#cookies.summary}`,
-      this.fields?.describe(exchange.headers),
-    ];
-    return parts.filter((part) => part !== undefined).join('; ');
-  }
+/** A part of a body, or one with a content coding, could only pass unchanged. */
+function askForWhole({ headers }: Exchange): void {
+  headers.remove('range');
+  headers.remove('if-range');
+  headers.set('accept-encoding', 'identity');
 }
 
-class ReplyEdits {
-  readonly #status: StatusMap | undefined;
-  readonly #links: Links | undefined;
-  readonly #cookies: SetCookieEdits | undefined;
-  readonly #fields: FieldEdits | undefined;
-
-  constructor({ status, links, cookies, headers }: TransformSettings['reply']) {
-    if (status !== undefined) this.#status = new StatusMap(status);
-    if (links !== undefined) this.#links = new Links(links);
-    if (links !== undefined || cookies !== undefined)
-      this.#cookies = new SetCookieEdits(cookies ?? NO_COOKIES, this.#links);
-    if (headers !== undefined) this.#fields = new FieldEdits(headers);
-  }
-
-  apply(exchange: Exchange, reply: Reply): void {
-    this.#status?.apply(reply);
-    this.#links?.apply(reply.headers, exchange);
-    this.#cookies?.apply(reply.headers, exchange);
-    this.#fields?.apply(reply.headers, exchange, reply);
-  }
-
-  describe(reply: Reply): string {
-    const parts = [
-      this.#status && `status ${reply.status}`,
-      this.#links && 'links',
-      this.#cookies && 'cookies',
-      this.#fields?.describe(reply.headers),
-    ];
-    return parts.filter((part) => part !== undefined).join('; ');
-  }
-}
-
-const NO_COOKIES = { remove: [] };
+const mayHaveBody = ({ method }: Exchange, { status, body, headers }: Reply): boolean =>
+  method !== 'HEAD' &&
+  ![204, 205, 304].includes(status) &&
+  body !== null &&
+  !(body instanceof Uint8Array && body.length === 0) &&
+  headers.get('content-length') !== '0';

@@ -1,12 +1,8 @@
 /** Config of the transform policy. */
 import { type Infer, isFieldName, isFieldText, parseTemplate, s } from '../compile-kit.js';
-import type { EditsSettings } from '../kits/field-edits.js';
 import { editKeys, renameKey } from '../kits/field-edits-schema.js';
-import type { CookieSettings } from './edits/cookies.js';
-import type { LinksSettings } from './edits/links.js';
-import type { PathRuleSettings } from './edits/path.js';
-import type { QuerySettings } from './edits/query.js';
-import type { SetCookieSettings } from './edits/set-cookies.js';
+import type { BodySettings } from './body/side.js';
+import type { ReplySettings, RequestSettings } from './edits/sides.js';
 
 const name = (what: string) => s.string({ nonEmpty: true }).describe(what);
 
@@ -154,6 +150,35 @@ const statuses = s
   .describe('Statuses of the target, or classes of them (`5XX`), each with the one that the client gets.', { 404: 410 })
   .default({});
 
+const MIB = 1024 * 1024;
+
+const body = (whose: string) =>
+  s.object({
+    jsonata: s
+      .string({ nonEmpty: true })
+      .describe(
+        'A program in JSONata, whose result takes the place of the body.',
+        '{ "id": order.id, "total": $sum(order.lines.(price * amount)) }',
+      )
+      .optional(),
+    on_invalid: s
+      .enum('fail', 'pass')
+      .describe(
+        `What becomes of a body that cannot be read or transformed: \`fail\` answers ${whose === 'request' ? 400 : 502}, \`pass\` passes it on unchanged.`,
+      )
+      .default('fail'),
+    other_types: s
+      .enum('pass', 'fail')
+      .describe(
+        `What becomes of a body with another media type: \`pass\` passes it on unchanged, \`fail\` answers ${whose === 'request' ? 415 : 502}.`,
+      )
+      .default('pass'),
+    max_body: s
+      .size({ min: 1 })
+      .describe('Largest body that is transformed. In a stream, that of a line or an event.')
+      .default(MIB),
+  });
+
 const NO_QUERY = { allow: undefined, remove: [], rename: {}, set: {}, add: {} };
 const NO_EDITS = { set: {}, add: {}, remove: [], rename: {} };
 
@@ -174,6 +199,7 @@ const request = s.object({
   cookies: cookies
     .describe('Edits of the cookies: `allow`, `remove`, `rename`, `set`, in this order.')
     .default({ allow: undefined, remove: [], rename: {}, set: {} }),
+  body: body('request').describe('Transforms the body of the request.').optional(),
 });
 
 const reply = s.object({
@@ -188,6 +214,7 @@ const reply = s.object({
     .object({ ...editKeys('transform', 'reply'), rename: renameKey('transform', 'reply') })
     .describe('Edits of the header fields: `remove`, `rename`, `set`, `add`, in this order.')
     .default(NO_EDITS),
+  body: body('reply').describe('Transforms the body of the reply.').optional(),
 });
 
 export const schema = s.object({
@@ -196,18 +223,21 @@ export const schema = s.object({
     query: NO_QUERY,
     headers: NO_EDITS,
     cookies: { allow: undefined, remove: [], rename: {}, set: {} },
+    body: undefined,
   }),
   reply: reply.describe("Edits of the target's reply. Errors of gw itself are not edited.").default({
     status: {},
     links: undefined,
     cookies: undefined,
     headers: NO_EDITS,
+    body: undefined,
   }),
 });
 
 export type TransformConfig = Infer<typeof schema>;
 export type RequestConfig = TransformConfig['request'];
 export type ReplyConfig = TransformConfig['reply'];
+export type BodyConfig = Infer<ReturnType<typeof body>>;
 
 /** The rules of `request.path`, in the form that has everything. */
 export function pathRules({ path: given }: RequestConfig): readonly PathRuleConfig[] {
@@ -216,18 +246,8 @@ export function pathRules({ path: given }: RequestConfig): readonly PathRuleConf
   return 'to' in given ? [given] : given;
 }
 
+/** Absent bodies stay as they are. */
 export type TransformSettings = {
-  /** Absent parts: nothing to do. */
-  readonly request: {
-    readonly path?: readonly PathRuleSettings[];
-    readonly query?: QuerySettings;
-    readonly headers?: EditsSettings;
-    readonly cookies?: CookieSettings;
-  };
-  readonly reply: {
-    readonly status?: readonly (readonly [from: string, to: number])[];
-    readonly links?: LinksSettings;
-    readonly cookies?: SetCookieSettings;
-    readonly headers?: EditsSettings;
-  };
+  readonly request: RequestSettings & { readonly body?: BodySettings };
+  readonly reply: ReplySettings & { readonly body?: BodySettings };
 };

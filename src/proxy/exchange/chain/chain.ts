@@ -21,7 +21,7 @@ import type { FailedAttempts } from './failed-attempts.js';
 import { ChainHooks } from './hooks.js';
 import { type RecordMask, recordMasks } from './record-masks.js';
 import type { Refusals } from './refusals.js';
-import { discard, faultOf, UNSENDABLE } from './replies.js';
+import { discard, faultOf, isReply, noteError, UNSENDABLE } from './replies.js';
 import { ChainSigners } from './signers.js';
 import { type ChainedExchange, type ChainPolicy, Step } from './step.js';
 
@@ -359,7 +359,10 @@ function report(exchange: Exchange, step: Step, reported: number, result?: Reply
 }
 
 /** Reports that after() returned another reply, unless the step has just reported it. */
-function reportReplaced({ decisions }: Exchange, { name, use }: Step, { status }: Reply): void {
+function reportReplaced(exchange: ChainedExchange, { name, use }: Step, reply: Reply): void {
+  const { decisions } = exchange;
+  const { status } = reply;
+  if (isReply(reply)) noteError(exchange, reply);
   if (decisions === undefined || decisions.at(-1)?.step === name) return;
   decisions.push({ step: name, use, outcome: 'edit', why: `reply replaced, status ${status}` });
 }

@@ -16,7 +16,7 @@ import type { CollectFault } from '../body/collector.js';
 import type { Callers } from './callers.js';
 import type { FailedAttempts } from './failed-attempts.js';
 import { refuse } from './refuse.js';
-import { bodyChanged, discard, faultOf, hasContent, isEncoded, requestBodyChanged } from './replies.js';
+import { bodyChanged, discard, faultOf, hasContent, isEncoded, noteError, requestBodyChanged } from './replies.js';
 import type { ChainedExchange, Step } from './step.js';
 
 export class ChainHooks {
@@ -228,7 +228,11 @@ export class ChainHooks {
     if (typeof body === 'string') return refuseReplyBody(exchange, step, body, max);
     reply.body = body;
     const changed = await step.instance.onReplyBody!(exchange, reply, body);
-    if (changed !== undefined && !(changed instanceof Uint8Array)) return sendable(changed, undefined);
+    if (changed !== undefined && !(changed instanceof Uint8Array)) {
+      const replaced = sendable(changed, undefined);
+      noteError(exchange, replaced);
+      return replaced;
+    }
     if (!isCurrent()) return reply;
     if (changed !== undefined) {
       if (!exchange.ensureBodies().replaceReply(reply, changed))

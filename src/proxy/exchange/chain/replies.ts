@@ -58,6 +58,16 @@ export function discard(exchange: Pick<ChainedExchange, 'releaseFailed'>, reply:
   }
 }
 
+/**
+ * Notes the error with which a policy answers in place of a reply, for the access log; an error that the exchange has already counts
+ * more.
+ */
+export function noteError(exchange: Pick<ChainedExchange, 'error' | 'cause'>, { code, cause }: Reply): void {
+  if (code === undefined || exchange.error !== null) return;
+  exchange.error = code;
+  exchange.cause = cause ?? null;
+}
+
 /** Whether a reply with this status has a body, if its request is not a HEAD. RFC 9110 section 6.4.1. */
 export const hasContent = (status: number): boolean =>
   status >= 200 && status !== 204 && status !== 205 && status !== 304;

@@ -1,0 +1,51 @@
+/** What is done with one document: a program in JSONata, or the simple forms. */
+import type { Awaitable, Exchange, PolicyHost, Reply } from '../../contract.js';
+import { shortened } from '../../kits/json.js';
+import type { JsonValue } from '../../kits/json-text/index.js';
+import { compileJsonata, DEFAULT_JSONATA_LIMITS, JsonataFault, type JsonataProgram } from '../../kits/jsonata/index.js';
+import { bindingNames } from './binding-names.js';
+import { Bindings } from './bindings.js';
+
+/** Why a body cannot be transformed. */
+export class BodyFault extends Error {
+  /** `message`: for the log. `detail`: for the client. */
+  constructor(
+    message: string,
+    readonly detail = 'The body cannot be transformed.',
+  ) {
+    super(message);
+  }
+}
+
+/** Undefined: there is no result. Throws BodyFault. */
+export interface ValueEdit {
+  apply(value: JsonValue, exchange: Exchange, reply: Reply | undefined): Awaitable<JsonValue | undefined>;
+}
+
+export class JsonataEdit implements ValueEdit {
+  readonly #program: JsonataProgram;
+  readonly #bindings: Bindings;
+  readonly #host: Pick<PolicyHost, 'clock' | 'random'>;
+  readonly #size: number;
+
+  /** `max`: bytes of the largest document. Throws for a program that is not valid. */
+  constructor(source: string, onReply: boolean, max: number, host: Pick<PolicyHost, 'clock' | 'random'>) {
+    const program = compileJsonata(source, { bindings: bindingNames(onReply) });
+    if ('error' in program) throw new TypeError(`jsonata: ${program.error}`);
+    this.#program = program;
+    this.#bindings = new Bindings(program.reads.bindings);
+    this.#host = host;
+    this.#size = Math.max(DEFAULT_JSONATA_LIMITS.size, 2 * max);
+  }
+
+  async apply(value: JsonValue, exchange: Exchange, reply: Reply | undefined): Promise<JsonValue | undefined> {
+    try {
+      return await this.#program.evaluate(value, this.#bindings.of(exchange, reply), this.#host, { size: this.#size });
+    } catch (error) {
+      if (!(error instanceof JsonataFault)) throw error;
+      const { kind, message, position } = error;
+      const where = position === undefined ? '' : ` at character ${position}`;
+      throw new BodyFault(`jsonata (${kind}${where}): ${shortened(message, 200)}`);
+    }
+  }
+}

@@ -1,0 +1,130 @@
+/** The bodies of one direction: which ones are transformed, and how. */
+import type { Awaitable, Exchange, PolicyHost, Reply } from '../../contract.js';
+import { mediaType } from '../../kits/negotiate.js';
+import { type Codec, codecOf } from './codecs.js';
+import { BodyFault, JsonataEdit, type ValueEdit } from './edits.js';
+import { ACCEPTED, type BodyKind, bodyKind, type Format, MEDIA_TYPES, saysUtf8 } from './media.js';
+import { isBlank } from './units.js';
+
+export type BodySettings = {
+  readonly from: Format;
+  readonly to: Format;
+  /** A program. Absent: none. */
+  readonly jsonata?: string;
+  /** What becomes of a body that cannot be read or transformed. */
+  readonly invalid: 'fail' | 'pass';
+  /** And of one with another media type. */
+  readonly other: 'fail' | 'pass';
+  /** Bytes of a document, or of a line or an event. */
+  readonly max: number;
+};
+
+const LF = 0x0a;
+
+export class BodySide {
+  readonly passesInvalid: boolean;
+  readonly refusesOthers: boolean;
+  readonly max: number;
+  /** For Accept. */
+  readonly accepted: string;
+  readonly #from: Format;
+  readonly #to: Format;
+  readonly #reader: Codec;
+  readonly #writer: Codec;
+  readonly #edits: readonly ValueEdit[];
+  readonly #onReply: boolean;
+
+  /** Throws for settings that do not come from compile(). */
+  constructor(settings: BodySettings, onReply: boolean, host: PolicyHost) {
+    const { from, to, jsonata, invalid, other, max } = settings;
+    this.passesInvalid = invalid === 'pass';
+    this.refusesOthers = other === 'fail';
+    this.max = max;
+    this.accepted = ACCEPTED[from];
+    this.#from = from;
+    this.#to = to;
+    this.#reader = codecOf(from, max);
+    this.#writer = codecOf(to, max);
+    this.#edits = jsonata === undefined ? [] : [new JsonataEdit(jsonata, onReply, max, host)];
+    this.#onReply = onReply;
+  }
+
+  /** How a body with this Content-Type is read; undefined if it is not for this policy. */
+  kindOf(contentType: string | undefined): BodyKind | undefined {
+    const kind = bodyKind(contentType);
+    if (kind === this.#from) return kind;
+    if (this.#from !== 'json' || this.#to !== 'json') return undefined;
+    return kind === 'lines' || (kind === 'events' && this.#onReply) ? kind : undefined;
+  }
+
+  /** The Content-Type of what is written; undefined if it stays. */
+  get mediaType(): string | undefined {
+    return this.#from === this.#to ? undefined : MEDIA_TYPES[this.#to];
+  }
+
+  /** A whole body; a fault in place of it. Undefined: it stays as it is. */
+  async whole(
+    { kind, contentType }: { readonly kind: BodyKind; readonly contentType: string | undefined },
+    bytes: Uint8Array,
+    exchange: Exchange,
+    reply: Reply | undefined,
+  ): Promise<Uint8Array | BodyFault | undefined> {
+    if (bytes.length === 0) return undefined;
+    try {
+      // XML says its encoding itself.
+      if (kind !== 'xml' && !saysUtf8(contentType))
+        throw new BodyFault(`the charset of ${mediaType(contentType)} is not UTF-8`, 'The body is not in UTF-8.');
+      if (kind === 'lines') return await this.#lines(bytes, exchange, reply);
+      return Buffer.from((await this.document(bytes, exchange, reply)) ?? this.#writer.write(null));
+    } catch (error) {
+      if (error instanceof BodyFault) return error;
+      throw error;
+    }
+  }
+
+  /** One document, line or event; undefined if the transformation has no result. Throws or rejects with a BodyFault. */
+  document(bytes: Uint8Array, exchange: Exchange, reply: Reply | undefined): Awaitable<string | undefined> {
+    const value = this.#reader.read(bytes);
+    const edited = this.#edit(value, 0, exchange, reply);
+    if (edited instanceof Promise) return edited.then((late) => this.#written(late));
+    return this.#written(edited);
+  }
+
+  #edit(
+    value: ReturnType<Codec['read']>,
+    from: number,
+    exchange: Exchange,
+    reply: Reply | undefined,
+  ): ReturnType<ValueEdit['apply']> {
+    let current: ReturnType<Codec['read']> = value;
+    for (let at = from; at < this.#edits.length; at++) {
+      const edited = this.#edits[at]!.apply(current, exchange, reply);
+      if (edited instanceof Promise)
+        return edited.then((late) => (late === undefined ? undefined : this.#edit(late, at + 1, exchange, reply)));
+      if (edited === undefined) return undefined;
+      current = edited;
+    }
+    return current;
+  }
+
+  #written(value: ReturnType<Codec['read']> | undefined): string | undefined {
+    return value === undefined ? undefined : this.#writer.write(value);
+  }
+
+  /** A line without a result is left out. */
+  async #lines(bytes: Uint8Array, exchange: Exchange, reply: Reply | undefined): Promise<Uint8Array> {
+    const written: string[] = [];
+    for (let start = 0; start < bytes.length; ) {
+      const found = bytes.indexOf(LF, start);
+      const end = found < 0 ? bytes.length : found;
+      const line = bytes.subarray(start, end);
+      if (isBlank(line)) written.push('\n');
+      else {
+        const made = await this.document(line, exchange, reply);
+        if (made !== undefined) written.push(made, '\n');
+      }
+      start = end + 1;
+    }
+    return Buffer.from(written.join(''));
+  }
+}
