@@ -68,6 +68,11 @@ export interface ContentStore {
 export interface ContentOptions {
   /** Largest body in bytes. */
   readonly maxEntry: number;
+  /**
+   * With full memory, a content is stored only if its key was asked for twice of late: what is asked for once displaces nothing.
+   * Absent: every content is stored.
+   */
+  readonly admission?: boolean;
   /** Keep contents on disk too, so that they survive a restart. */
   readonly disk: boolean;
 }

@@ -209,6 +209,31 @@ test('contents that are being written when a purge or a deletion comes are not s
   assert.is(contents.health().identities[0]?.entries, 1);
 });
 
+test('admission: with full memory, only what was asked for twice, or is stored already, takes the place of others', () => {
+  let now = 0;
+  const { contents, store } = open({ bytes: MIB, admission: true, now: () => now });
+  const ask = (key: string, extra = {}): boolean => {
+    const content = store.get(key);
+    content?.release();
+    return content !== undefined || put(store, key, bodyOf(1, 5000), extra);
+  };
+  let filled = 0;
+  while (put(store, `first ${filled}`, bodyOf(1, 5000))) filled++;
+  assert.ok(filled > 150, 'what fits is stored without a question');
+  for (let at = 0; at < 500; at++) assert.not.ok(ask(`flood ${at}`));
+  assert.is(contents.health().identities[0]?.refused.admission, 501);
+  assert.is(contents.health().identities[0]?.evicted, 0);
+  assert.not.ok(ask('twice'));
+  assert.ok(ask('twice', { expiresAt: 100 }));
+  assert.ok(read(store, 'twice'));
+  assert.ok(put(store, 'first 100', bodyOf(2, 5000)), 'a newer version');
+  now = 100;
+  for (let at = 0; at < 9; at++) put(store, `first ${filled - 1 - at}`, bodyOf(2, 9000));
+  assert.ok(ask('twice'), 'its time is over, and it was stored');
+  for (let at = 0; at < 2000; at++) ask(`other ${at}`);
+  assert.not.ok(ask('flood 1'), 'long ago is forgotten');
+});
+
 test('more identities than places: one without contents gives its place away, and counts go on', () => {
   const { contents, store } = open();
   put(store, 'k', bodyOf(1, 10));

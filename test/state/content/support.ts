@@ -28,10 +28,16 @@ export interface Opened {
 }
 
 /** A store with memory of its own. */
-export function open({ bytes = 4 * MIB, workers = 2, now = (): number => 0, maxEntry = 8 * MIB } = {}): Opened {
+export function open({
+  bytes = 4 * MIB,
+  workers = 2,
+  now = (): number => 0,
+  maxEntry = 8 * MIB,
+  admission = false,
+} = {}): Opened {
   const memory = MemoryContents.allocate({ bytes, workers });
   const contents = new MemoryContents(memory, now, 0);
-  return { memory, contents, store: contents.store('a', { maxEntry, disk: false }) };
+  return { memory, contents, store: contents.store('a', { maxEntry, admission, disk: false }) };
 }
 
 /** Writes a body in parts of `step` bytes; true if it is stored. */

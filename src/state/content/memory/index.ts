@@ -50,8 +50,8 @@ export class MemoryContents implements ContentSpace {
     if (worker !== undefined) raise(layout.words, Header.Rows, worker + 1);
   }
 
-  store(identity: string, { maxEntry }: ContentOptions): MemoryStore {
-    return new MemoryStore({ table: this.#table, room: this.#room, now: this.#now }, identity, maxEntry);
+  store(identity: string, options: ContentOptions): MemoryStore {
+    return new MemoryStore({ table: this.#table, room: this.#room, now: this.#now }, identity, options);
   }
 
   /** Releases what a worker that has ended was reading and writing. */

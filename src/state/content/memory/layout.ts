@@ -1,7 +1,7 @@
 /**
  * The shared memory of contents: sections of words in front of an arena of units in which keys, facts and bodies are.
  *
- *     header | identities | entries | counters | pins | index | map of units | names | arena
+ *     header | identities | entries | counters | pins | index | map of units | asked keys | names | arena
  *
  * What can be found by other means is derived: index, order, map of units and free units follow from the entries, so they can
  * be built anew (repair.ts). Pages of the memory that are not used yet take no room in the process.
@@ -36,11 +36,23 @@ export const Header = {
   Opened: 15,
   /** Counts contents as they are begun. */
   Born: 16,
+  /** Stored contents of all identities. */
+  Contents: 18,
+  /** Counts misses, to tell how long ago one was. */
+  Misses: 19,
   /** The first free run of each list, as unit and one. */
   FreeRuns: 64,
 } as const;
 
-const DERIVED = [Header.Unused, Header.Newest, Header.Oldest, Header.Hand, Header.FreeUnits, Header.Writing];
+const DERIVED = [
+  Header.Unused,
+  Header.Newest,
+  Header.Oldest,
+  Header.Hand,
+  Header.FreeUnits,
+  Header.Writing,
+  Header.Contents,
+];
 
 /** Bytes of a unit. */
 export const UNIT = 256;
@@ -155,6 +167,7 @@ export class ContentLayout {
   /** Groups of the index, less one. */
   readonly groupMask: number;
   readonly #at: Sections;
+  readonly #askedMask: number;
 
   static allocate({ bytes, workers }: ContentSizes): SharedArrayBuffer {
     const units = Math.max(64, Math.floor(bytes / UNIT));
@@ -183,6 +196,7 @@ export class ContentLayout {
     this.numbers = new Float64Array(memory);
     this.bytes = Buffer.from(memory);
     this.groupMask = groupsFor(this.entries) - 1;
+    this.#askedMask = askedFor(this.entries) - 1;
   }
 
   /** Word at which an entry begins. */
@@ -198,6 +212,11 @@ export class ContentLayout {
   /** First word of a group of the index. */
   groupAt(hashHigh: number): number {
     return this.#at.index + (hashHigh & this.groupMask) * WAYS;
+  }
+
+  /** Word of a key that was asked for in vain. */
+  askedAt(hashLow: number): number {
+    return this.#at.asked + (hashLow & this.#askedMask);
   }
 
   /** Word of a unit in the map of units. */
@@ -236,7 +255,7 @@ export class ContentLayout {
   }
 }
 
-/** In words up to `map`; in bytes from `names` on, and for `counters`. */
+/** In words up to `asked`; in bytes from `names` on, and for `counters`. */
 interface Sections {
   readonly owners: number;
   readonly entries: number;
@@ -244,6 +263,7 @@ interface Sections {
   readonly pins: number;
   readonly index: number;
   readonly map: number;
+  readonly asked: number;
   readonly names: number;
   readonly arena: number;
   readonly end: number;
@@ -256,10 +276,14 @@ function sectionsOf(entries: number, units: number, workers: number): Sections {
   const pins = counters / 4 + OWNERS * workers * COUNTS * 2;
   const index = Math.ceil((pins + workers * entries) / WAYS) * WAYS;
   const map = index + groupsFor(entries) * WAYS;
-  const names = (map + units) * 4;
+  const asked = map + units;
+  const names = (asked + askedFor(entries)) * 4;
   const arena = Math.ceil((names + OWNERS * NAME_BYTES) / ALIGNMENT) * ALIGNMENT;
   const end = arena + units * UNIT;
-  return { owners, entries: entriesAt, counters, pins, index, map, names, arena, end };
+  return { owners, entries: entriesAt, counters, pins, index, map, asked, names, arena, end };
 }
+
+/** At least two for each entry. */
+const askedFor = (entries: number): number => 2 ** Math.ceil(Math.log2(entries * 2));
 
 const groupsFor = (entries: number): number => 2 ** Math.ceil(Math.log2((entries * PLACES_PER_ENTRY) / WAYS));

@@ -1,16 +1,16 @@
 /**
- * Makes room for new contents: evicts by the order of the table until a run fits, and clears a part of the arena if the free
- * units are in too small pieces. All methods need the lock of the table.
+ * Makes room for new contents: evicts by the order of the table until a run fits, and moves contents together if the
+ * free units are in too small pieces. All methods need the lock of the table.
  */
-import { Count, Entry, Header, MAX_EXTENTS, State } from './layout.js';
+import { Count, Entry, Header, State, UNIT } from './layout.js';
 import type { ContentTable } from './table.js';
 
 /** Entries that one eviction looks at. Beyond half of them, also one that was read goes. */
 const MAX_STEPS = 4096;
 /** Places of the arena of which the one that costs least is cleared. */
 const CANDIDATES = 16;
-/** How much more a unit counts that was read since the hand passed. */
-const VISITED_COST = 4;
+/** This part of the arena stays free, so that a place is found for what is moved. */
+const SLACK_SHARE = 64;
 /** Evictions for a small run before the room is given up. */
 const LAST_EVICTIONS = 64;
 
@@ -19,6 +19,7 @@ export class Room {
   readonly #now: () => number;
   readonly #random: () => number;
   readonly #keeps: boolean;
+  readonly #slack: number;
 
   /** `now`: milliseconds since 1970. `keeps`: only contents whose time is over make room. */
   constructor(table: ContentTable, now: () => number, keeps = false, random: () => number = Math.random) {
@@ -26,6 +27,12 @@ export class Room {
     this.#now = now;
     this.#keeps = keeps;
     this.#random = random;
+    this.#slack = Math.floor(table.layout.units / SLACK_SHARE);
+  }
+
+  /** Whether there is room for so many bytes without an eviction. */
+  fits(bytes: number): boolean {
+    return this.#table.units.free >= Math.ceil(bytes / UNIT) + this.#slack;
   }
 
   /** An entry for a content that this worker writes; -1 if there is none. */
@@ -40,13 +47,10 @@ export class Room {
     const { units } = this.#table;
     if (count > this.#table.layout.units) return -1;
     let start = units.take(count, entry);
-    const before = units.free;
-    // As many as it takes: then what is free may be in too small pieces.
-    while (start < 0 && (units.free < count || units.free - before < count)) {
-      if (!this.#evict()) break;
-      start = units.take(count, entry);
-    }
-    if (start < 0 && units.free >= count && !this.#keeps) start = this.#clear(count, entry);
+    const enough = Math.min(this.#table.layout.units, count + this.#slack);
+    while (start < 0 && units.free < enough && this.#evict()) start = units.take(count, entry);
+    // What is free is in too small pieces.
+    if (start < 0 && units.free >= count) start = this.#clear(count, entry);
     for (let more = 0; start < 0 && more < LAST_EVICTIONS && this.#evict(); more++) start = units.take(count, entry);
     return start;
   }
@@ -78,7 +82,7 @@ export class Room {
     return false;
   }
 
-  /** Evicts contents that lie side by side, where this costs least, and takes the run there. */
+  /** Moves contents that lie side by side, where this costs least, and takes the run there. */
   #clear(count: number, entry: number): number {
     let [chosen, least] = [-1, Number.POSITIVE_INFINITY];
     for (let candidate = 0; candidate < CANDIDATES; candidate++) {
@@ -87,16 +91,52 @@ export class Room {
       const cost = this.#costOf(begin, count, least);
       if (cost < least) [chosen, least] = [begin, cost];
     }
-    if (chosen < 0) return -1;
+    return chosen < 0 ? -1 : this.#takeAll(chosen, count, entry);
+  }
+
+  /** Takes units one run after the other, and moves the contents that are there. -1 if one is pinned meanwhile. */
+  #takeAll(begin: number, count: number, entry: number): number {
     const { units } = this.#table;
-    for (let unit = chosen; unit < chosen + count; ) {
-      const found = units.entryAt(unit);
-      // The rest of an evicted content may have joined with free units around it.
-      const length = found < 0 ? 1 : this.#runAt(found, unit);
-      if (found >= 0 && this.#table.stateOf(found) === State.Live) this.#table.evict(found);
-      unit += length;
+    for (let unit = begin; unit < begin + count; ) {
+      const free = Math.min(units.freeAt(unit), begin + count - unit);
+      if (free > 0) {
+        units.takeAt(unit, free, entry);
+        if (unit > begin) units.join(unit);
+        unit += free;
+      } else if (!this.#vacate(unit)) {
+        if (unit > begin) units.give(begin, unit - begin);
+        return -1;
+      }
     }
-    return units.take(count, entry);
+    return begin;
+  }
+
+  /** Moves the run that begins at this unit to another place, or evicts its content. False if it has to stay. */
+  #vacate(unit: number): boolean {
+    const table = this.#table;
+    const { layout, units, words } = table;
+    const entry = units.entryAt(unit);
+    if (entry < 0 || table.stateOf(entry) !== State.Live) return false;
+    const at = layout.entryAt(entry);
+    const where = this.#whereOf(at, unit);
+    const count = words[where + 1]!;
+    const to = units.take(count, entry);
+    if (to < 0) {
+      if (this.#keeps) return false;
+      table.evict(entry);
+      return units.freeAt(unit) > 0;
+    }
+    // As long as it is not live, no reader can begin: it would need the lock.
+    table.setState(at, State.Removed);
+    const pinned = table.pinned(entry);
+    if (!pinned) {
+      const from = layout.byteAt(unit);
+      layout.bytes.copyWithin(layout.byteAt(to), from, from + count * UNIT);
+      words[where] = to;
+    }
+    table.setState(at, State.Live);
+    units.give(pinned ? to : unit, count);
+    return !pinned;
   }
 
   /** The unit at which a run of a random content begins, or the free units before it; -1 if that is not found. */
@@ -112,7 +152,7 @@ export class Room {
     return -1;
   }
 
-  /** What it costs to clear `count` units from a run on; Infinity if that is not possible, or `most` or more. */
+  /** Units in use of `count` units from a run on; Infinity if that is not possible, or `most` or more. */
   #costOf(begin: number, count: number, most: number): number {
     const table = this.#table;
     if (begin + count > table.layout.units) return Number.POSITIVE_INFINITY;
@@ -125,24 +165,19 @@ export class Room {
       }
       const entry = table.units.entryAt(unit);
       if (entry < 0 || table.stateOf(entry) !== State.Live || table.pinned(entry)) return Number.POSITIVE_INFINITY;
-      const length = this.#runAt(entry, unit);
-      const visited = table.words[table.layout.entryAt(entry) + Entry.Visited] !== 0;
-      cost += length * (visited ? VISITED_COST : 1);
+      const length = table.words[this.#whereOf(table.layout.entryAt(entry), unit) + 1]!;
+      cost += length;
       unit += length;
     }
     return cost;
   }
 
-  /** Units of the run of an entry that begins at this unit. */
-  #runAt(entry: number, unit: number): number {
+  /** The words of an entry that name its run at this unit. */
+  #whereOf(at: number, unit: number): number {
     const { words } = this.#table;
-    const at = this.#table.layout.entryAt(entry);
-    if (words[at + Entry.Facts] === unit && words[at + Entry.FactsUnits]! > 0) return words[at + Entry.FactsUnits]!;
-    const extents = Math.min(MAX_EXTENTS, words[at + Entry.Extents]!);
-    for (let extent = 0; extent < extents; extent++) {
-      const where = at + Entry.FirstExtent + extent * 2;
-      if (words[where] === unit) return words[where + 1]!;
-    }
-    return 1;
+    if (words[at + Entry.Facts] === unit && words[at + Entry.FactsUnits]! > 0) return at + Entry.Facts;
+    let where = at + Entry.FirstExtent;
+    while (words[where] !== unit) where += 2;
+    return where;
   }
 }

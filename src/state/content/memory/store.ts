@@ -1,9 +1,11 @@
 /** The contents of one identity in shared memory, as one worker uses them. */
 import { TextHash } from '../../hash.js';
-import type { Content, ContentFacts, ContentSelector, ContentStore, ContentWriter } from '../types.js';
-import { decodeFacts, encodeFacts, type FactTexts, factTexts, hasTag, urlBytes } from './facts.js';
+import type { Content, ContentFacts, ContentOptions, ContentSelector, ContentStore, ContentWriter } from '../types.js';
+import { AskedKeys } from './asked.js';
+import { decodeFacts, encodeFacts, type FactTexts, factTexts } from './facts.js';
 import { KnownContents } from './known.js';
 import { Count, Entry, Flag, Header, STATE_MASK, State, UNIT } from './layout.js';
+import { matcherOf } from './purge.js';
 import type { Room } from './room.js';
 import type { ContentTable, HashedKey } from './table.js';
 import { MemoryWriter } from './writer.js';
@@ -41,11 +43,13 @@ export class MemoryStore implements ContentStore {
   readonly #ownerLow: number;
   readonly #ownerHigh: number;
   readonly #maxEntry: number;
+  readonly #admission: boolean;
+  readonly #asked: AskedKeys;
   readonly #hash = new TextHash();
   readonly #known = new KnownContents<KnownContent>();
   #owner = -1;
 
-  constructor({ table, room, now }: StoreParts, identity: string, maxEntry: number) {
+  constructor({ table, room, now }: StoreParts, identity: string, { maxEntry, admission = false }: ContentOptions) {
     this.#table = table;
     this.#room = room;
     this.#now = now;
@@ -54,6 +58,8 @@ export class MemoryStore implements ContentStore {
     this.#ownerLow = low;
     this.#ownerHigh = high;
     this.#maxEntry = Math.min(maxEntry, Math.floor((table.layout.units * UNIT) / MAX_BODY_SHARE));
+    this.#admission = admission;
+    this.#asked = new AskedKeys(table.layout);
     this.#place();
   }
 
@@ -70,6 +76,7 @@ export class MemoryStore implements ContentStore {
     // Most misses need no lock.
     const found = table.mayHave(this.#hash) ? this.#look(key, low, high) : undefined;
     if (found !== undefined) return this.#hit(key, found);
+    this.#asked.miss(low, high);
     this.#count(Count.Misses);
     return undefined;
   }
@@ -141,6 +148,7 @@ export class MemoryStore implements ContentStore {
       this.#count(Count.Expired);
       table.remove(entry);
     });
+    this.#asked.miss(low, high, true);
     this.#known.delete(key);
   }
 
@@ -153,15 +161,29 @@ export class MemoryStore implements ContentStore {
       return undefined;
     }
     const { low, high } = this.#hash.update(this.#ownerLow, this.#ownerHigh, key);
-    const writer = owner < 0 ? undefined : table.locked(() => this.#begin(key, low, high, facts, bytes, length));
-    if (writer === undefined) this.#count(Count.NoRoom);
-    return writer;
+    const hashed = this.#hashed(low, high);
+    return owner < 0
+      ? undefined
+      : table.locked(() => {
+          if (!this.#admits(key, hashed, bytes.length + Math.max(0, length))) {
+            this.#count(Count.NotAdmitted);
+            return undefined;
+          }
+          const writer = this.#begin(key, hashed, facts, bytes, length);
+          if (writer === undefined) this.#count(Count.NoRoom);
+          return writer;
+        });
+  }
+
+  /** Whether a content may displace others, if it has to. A newer version of one that is stored always may. */
+  #admits(key: string, hashed: HashedKey, bytes: number): boolean {
+    if (!this.#admission || this.#room.fits(bytes) || this.#asked.twice(hashed.low, hashed.high)) return true;
+    return this.#table.find(hashed, key) >= 0;
   }
 
   #begin(
     key: string,
-    low: number,
-    high: number,
+    hashed: HashedKey,
     facts: ContentFacts,
     bytes: Buffer,
     length: number,
@@ -171,10 +193,10 @@ export class MemoryStore implements ContentStore {
     const entry = this.#room.begin(this.#owner);
     if (entry < 0) return undefined;
     const at = layout.entryAt(entry);
-    words[at + Entry.HashLow] = low;
-    words[at + Entry.HashHigh] = high;
-    words[at + Entry.OwnerLow] = this.#ownerLow;
-    words[at + Entry.OwnerHigh] = this.#ownerHigh;
+    words[at + Entry.HashLow] = hashed.low;
+    words[at + Entry.HashHigh] = hashed.high;
+    words[at + Entry.OwnerLow] = hashed.ownerLow;
+    words[at + Entry.OwnerHigh] = hashed.ownerHigh;
     const writer = new MemoryWriter({
       table,
       room: this.#room,
@@ -253,7 +275,7 @@ export class MemoryStore implements ContentStore {
 
   purge(selector: ContentSelector, soft: boolean): number {
     const table = this.#table;
-    const matches = this.#matcher(selector);
+    const matches = matcherOf(table.layout, this.#hash, selector);
     let purged = 0;
     for (let from = 0; from < table.words[Header.HighWater]!; from += PURGE_STEP)
       purged += table.locked(() => this.#purgeStep(from, soft, matches));
@@ -278,21 +300,6 @@ export class MemoryStore implements ContentStore {
       else words[at + Entry.Flags]! |= Flag.Purged;
     }
     return purged;
-  }
-
-  #matcher(selector: ContentSelector): (at: number) => boolean {
-    if (selector.by === 'all') return () => true;
-    const { words, layout } = this.#table;
-    const { by, value } = selector;
-    const factsOf = (at: number): number => layout.byteAt(words[at + Entry.Facts]!);
-    if (by === 'tag') return (at) => hasTag(layout.bytes, factsOf(at), value);
-    if (by === 'url' && value.endsWith('*')) {
-      const prefix = Buffer.from(value.slice(0, -1));
-      return (at) => urlBytes(layout.bytes, factsOf(at)).subarray(0, prefix.length).equals(prefix);
-    }
-    const { low, high } = this.#seeded(value);
-    const field = by === 'url' ? Entry.UrlLow : Entry.RouteLow;
-    return (at) => words[at + field] === low && words[at + field + 1] === high;
   }
 
   pin(entry: number): void {

@@ -195,6 +195,7 @@ export class ContentTable {
     }
     words[place] = wordOf(entry, words[at + Entry.HashLow]!);
     this.order.add(entry);
+    words[Header.Contents]!++;
     const owner = words[at + Entry.Owner]!;
     this.owners.add(owner, 'Contents', 1);
     this.owners.add(owner, 'Units', this.unitsOf(at));
@@ -220,6 +221,7 @@ export class ContentTable {
     const place = this.#placeWith(wordOf(entry, words[at + Entry.HashLow]!), group);
     if (place >= 0) words[place] = 0;
     this.order.remove(entry);
+    words[Header.Contents]!--;
     const owner = words[at + Entry.Owner]!;
     this.owners.add(owner, 'Contents', -1);
     this.owners.add(owner, 'Units', -this.unitsOf(at));

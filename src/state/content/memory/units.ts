@@ -37,11 +37,21 @@ export class Units {
   take(count: number, entry: number): number {
     const start = this.#find(count);
     if (start < 0) return -1;
+    this.takeAt(start, count, entry);
+    return start;
+  }
+
+  /** Adds the run behind a taken one to it. */
+  join(start: number): void {
+    this.#words[this.#layout.unitAt(start)] = 0;
+  }
+
+  /** Takes the first `count` units of the free run that begins at `start`. */
+  takeAt(start: number, count: number, entry: number): void {
     const size = this.freeAt(start);
     this.#remove(start, size);
     this.#words[this.#layout.unitAt(start)] = entry + 1;
     if (size > count) this.#add(start + count, size - count);
-    return start;
   }
 
   /** Frees a run. */
