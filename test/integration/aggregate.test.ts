@@ -89,7 +89,7 @@ test('a fan-out sends one request for each item, equal ones once, and at most so
     `${call('order')}[route.aggregate.call.products]
 service = "b"
 path = "/p/{item}"
-for_each = "calls.order.body.lines.product"
+for_each = "order.lines.product"
 max_items = 20
 concurrency = 3
 `,
@@ -110,7 +110,7 @@ test('more items than max_items are a failure; no list is no request', async () 
   const each = `${call('order')}[route.aggregate.call.products]
 service = "b"
 path = "/p/{item.id}"
-for_each = "calls.order.body.lines"
+for_each = "order.lines"
 max_items = 2
 `;
   const lines = [[1, 2, 3].map((id) => ({ id })), undefined, [], [{ id: 9 }]];
@@ -170,7 +170,7 @@ test('an item that fails is replaced, left out, or fails the request', async () 
   for (const more of ['default = "?"', 'on_failure = "omit"', '']) {
     const of = await start(
       { a: json([1, 2, 3]), b: handler },
-      `${call('list')}[route.aggregate.call.each]\nservice = "b"\npath = "/p/{item}"\nfor_each = "calls.list.body"\nmax_items = 5\n${more}\n`,
+      `${call('list')}[route.aggregate.call.each]\nservice = "b"\npath = "/p/{item}"\nfor_each = "list"\nmax_items = 5\n${more}\n`,
     );
     const reply = await of.get();
     bodies.push((reply.body as { each?: unknown }).each ?? (reply.body as { call: string }).call);
@@ -183,7 +183,7 @@ test('an item that fails is replaced, left out, or fails the request', async () 
 test('status and headers come from the results, also if a required call fails', async () => {
   const of = await start(
     { a: status(404), b: json({ lang: 'de' }) },
-    `[route.aggregate]\nstatus = "calls.one.status"\nheaders = { content-language = "{calls.two.body.lang}", x-none = "{calls.one.header.x}" }\n${call('one') + call('two', '', 'b')}`,
+    `[route.aggregate]\nstatus = "$calls.one.status"\nheaders = { content-language = "{calls.two.body.lang}", x-none = "{calls.one.header.x}" }\n${call('one') + call('two', '', 'b')}`,
   );
   const reply = await of.get();
   assert.equal([reply.status, reply.headers.get('content-language')], [404, 'de']);
@@ -240,7 +240,7 @@ test('when, and if, decide whether a call is sent; what needs it is not sent eit
   const of = await start(
     { a: json({ digital: false, id: 3 }) },
     call('product') +
-      call('stock', 'if = "calls.product.body.digital"') +
+      call('stock', 'if = "product.digital"') +
       call('gift', `when = 'request.query["gift"] == "1"'`) +
       `[route.aggregate.call.place]\nservice = "a"\npath = "/place/{calls.stock.body.id}"\n`,
   );
@@ -379,7 +379,7 @@ test('each call is in the record of the request, with its place in time', async 
     `${call('list')}[route.aggregate.call.each]
 service = "b"
 path = "/p/{item}?key=secret"
-for_each = "calls.list.body"
+for_each = "list"
 max_items = 5
 on_failure = "omit"
 `,
@@ -448,6 +448,66 @@ test('HEAD has the fields of GET and no body', async () => {
 test('a text body becomes a string', async () => {
   const of = await start({ a: (_got, reply) => void reply.end('a "b"\n') }, call('one', 'as = "text"'));
   assert.equal((await of.get()).body, { one: 'a "b"\n' });
+});
+
+test('JSONata merges the bodies, makes bodies of calls, and selects items', async () => {
+  const of = await start(
+    {
+      a: json({
+        name: 'Desk',
+        lines: [
+          { id: 1, n: 2 },
+          { id: 2, n: 0 },
+        ],
+      }),
+      b: (got, reply) => json({ of: got.body || got.url })(got, reply),
+      c: status(500),
+    },
+    `[route.aggregate]
+merge = '{ "title": order.name, "user": $request.query.user, "parts": parts.of, "posted": posted.of, "failed": $errors.call, "state": $calls.order.status }'
+status = "$exists(order.name) ? 203 : 404"
+${call('order')}${call('gone', 'on_failure = "omit"', 'c')}
+[route.aggregate.call.parts]
+service = "b"
+path = "/part/{item.id}"
+for_each = "order.lines[n > 0]"
+max_items = 5
+[route.aggregate.call.posted]
+service = "b"
+method = "POST"
+path = "/post"
+json = '{ "sum": $sum(order.lines.n), "ids": [order.lines.id] }'
+`,
+  );
+  const reply = await of.get('/page/7?user=ada&user=bob');
+  assert.equal(reply.body, {
+    title: 'Desk',
+    user: 'ada',
+    parts: '/part/1',
+    posted: '{"sum":2,"ids":[1,2]}',
+    failed: 'gone',
+    state: 200,
+  });
+  assert.equal([reply.status, reply.headers.get('gw-incomplete')], [203, 'gone']);
+});
+
+test('an expression that fails is a failure of its call, or of the reply; a body keeps large integers', async () => {
+  const of = await start(
+    { a: (_got, reply) => void reply.end('{"id": 9007199254740993}'), b: json(1) },
+    `[route.aggregate]
+merge = '{ "id": one.id, "bad": $request.query.bad = "1" ? one.id + "x" : 0 }'
+${call('one')}
+[route.aggregate.call.two]
+service = "b"
+path = "/x/{calls.one.body.id}"
+if = '$request.query.bad = "2" ? $error("no") : true'
+`,
+  );
+  assert.is((await of.get()).text, '{"id":9007199254740993,"bad":0}');
+  assert.equal(of.services['b']!.urls, ['/x/9007199254740993']);
+  const [merge, only] = [await of.get('/page/7?bad=1'), await of.get('/page/7?bad=2')];
+  assert.equal([merge.status, (merge.body as { type: string }).type], [502, 'urn:gw:problem:aggregate/merge']);
+  assert.equal([only.status, (only.body as { call: string }).call], [502, 'two']);
 });
 
 test('at most 16 requests of an aggregate are in progress', async () => {

@@ -1,9 +1,11 @@
 /** From the config of an aggregate to its settings. The config has no faults. */
-import type { Json } from '../../policies/contract.js';
+import type { Json, RequestFact } from '../../policies/contract.js';
 import { callPlanOf } from './edges.js';
+import { expressionEntry } from './expressions.js';
 import { isSafe } from './methods.js';
 import type { AggregateConfig, CallConfig } from './schema.js';
-import { readTemplate, type Use, usesOf } from './templates.js';
+import { readTemplate, type Use } from './templates.js';
+import { factsOf, usesOf } from './uses.js';
 import { parsePath } from './value-path.js';
 
 type Settings = { readonly [key: string]: Json };
@@ -16,20 +18,25 @@ export function settingsOf(config: AggregateConfig, params: ReadonlySet<string>)
   const indices = new Map(plan.order.map((name, index) => [name, index]));
   const writer = new Writer(indices, params);
   const { uses } = usesOf(config, params);
-  const { etag, headers, max_total, status, timeout } = config;
+  const { etag, headers, max_total, merge, status, timeout } = config;
   return {
     calls: plan.order.map((name) => ({
       ...writer.call(name, config),
       after: (plan.waits.get(name) ?? []).map((other) => indices.get(other)!),
       read: uses.some((use) => readsBodyOf(use, name)),
     })),
-    ...(status === undefined ? {} : { status: typeof status === 'number' ? status : writer.value(status) }),
+    ...(status === undefined ? {} : { status: typeof status === 'number' ? status : writer.expression(status) }),
+    ...(typeof merge === 'string' ? { merge: writer.expression(merge) } : {}),
+    personal: factsOf(config).some(isPersonal) || Object.values(config.call).some(({ when }) => when !== undefined),
     headers: writer.map(headers, { each: false, lower: true }),
     timeout,
     maxTotal: max_total,
     etag,
   };
 }
+
+/** Beyond the URL, which every cache has in its key. */
+const isPersonal = ({ kind }: RequestFact): boolean => !['host', 'scheme', 'param', 'query'].includes(kind);
 
 const readsBodyOf = ({ path }: Use, name: string): boolean => path?.call === name && path.of === 'body';
 
@@ -44,9 +51,9 @@ class Writer {
 
   call(name: string, config: AggregateConfig): Settings {
     const call = config.call[name]!;
-    const { as, body, concurrency, for_each, if: only, max_items, max_reply, method, pass, service, when } = call;
+    const { as, body, concurrency, for_each, if: only, json, max_items, max_reply, method, pass, service, when } = call;
     const each = for_each !== undefined;
-    const items = each ? { items: this.value(for_each), max: max_items ?? 0, concurrency } : undefined;
+    const items = each ? { items: this.expression(for_each), max: max_items ?? 0, concurrency } : undefined;
     return {
       name,
       service,
@@ -55,19 +62,20 @@ class Writer {
       query: this.map(call.query, { each, lower: false }),
       headers: this.map(call.headers, { each, lower: true }),
       ...(body === undefined ? {} : { body: this.template(body, each, true) }),
+      ...(json === undefined ? {} : { json: this.expression(json, each) }),
       ...(pass === 'all' ? {} : { pass: pass.map((field) => field.toLowerCase()) }),
       as,
       timeout: call.timeout ?? config.timeout,
       attempts: call.retry + 1,
       retryStatuses: call.retry_statuses,
       ...(when === undefined ? {} : { when: when as unknown as Json }),
-      ...(only === undefined ? {} : { if: this.value(only) }),
+      ...(only === undefined ? {} : { if: this.expression(only) }),
       ...(items === undefined ? {} : { forEach: items }),
       unique: call.unique ?? isSafe(method),
       onFailure: failureOf(call, config),
       ...(call.default === undefined ? {} : { default: call.default }),
       maxReply: max_reply,
-      merged: config.merge?.includes(name) ?? true,
+      merged: typeof config.merge !== 'string' && (config.merge?.includes(name) ?? true),
     };
   }
 
@@ -80,6 +88,10 @@ class Writer {
 
   map(map: Map, { each, lower }: { readonly each: boolean; readonly lower: boolean }): Json {
     return Object.entries(map).map(([name, text]) => [lower ? name.toLowerCase() : name, this.template(text, each)]);
+  }
+
+  expression(text: string, each = false): Json {
+    return expressionEntry(text, each, this.#indices);
   }
 
   value(text: string): Json {

@@ -12,9 +12,10 @@ export const summaryOf = ({ call }: AggregateConfig): string => {
 export function describePlan(config: AggregateConfig, params: ReadonlySet<string>): readonly string[] {
   const plan = callPlanOf(config, params);
   if (plan === undefined) return [];
-  const merged = config.merge ?? Object.keys(config.call);
+  const { merge = Object.keys(config.call) } = config;
+  const reply = typeof merge === 'string' ? 'is made by `merge`' : `has ${merge.join(', ')}`;
   return [
-    `all calls within ${formatDuration(config.timeout)}; the reply has ${merged.join(', ')}`,
+    `all calls within ${formatDuration(config.timeout)}; the reply ${reply}`,
     ...plan.stages.flatMap((stage, index) => [
       `stage ${index + 1}${stage.length > 1 ? ', in parallel' : ''}:`,
       ...stage.map((name) => `  ${name}: ${callText(config.call[name]!, plan.waits.get(name) ?? [], config)}`),

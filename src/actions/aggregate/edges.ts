@@ -2,7 +2,8 @@
 import type { ConfigPath, TextPart } from '../../policies/contract.js';
 import { type CallPlan, type Edge, planOf } from './plan.js';
 import type { AggregateConfig } from './schema.js';
-import { type Use, usesOf } from './templates.js';
+import type { Use } from './templates.js';
+import { usesOf } from './uses.js';
 
 export interface PlacedEdge extends Edge {
   readonly at: ConfigPath;

@@ -1,11 +1,13 @@
 /** Runs the calls of one request: each as soon as those that it waits for have ended. */
-import type { ActionHost, Exchange, Json, Reply } from '../../policies/contract.js';
+import type { ActionHost, Exchange, Reply } from '../../policies/contract.js';
+import { isLongNumber, type JsonValue } from '../../policies/kits/json-text/index.js';
 import { type FanOut, fanOut, itemsOf } from './fan-out.js';
 import { type Failure, timedOut, unusable } from './outcome.js';
 import { type Part, Replies, type ReplyPlan } from './reply.js';
 import { type PreparedCall, passableFields } from './request.js';
 import { type ReadAnswer, Sender, type Sent } from './sender.js';
-import { type CallResult, readValue, type Scope } from './values.js';
+import { type Value, ValueFault } from './value.js';
+import type { CallResult, Scope } from './values.js';
 
 /** What all requests of an aggregate have in common. */
 export interface Prepared {
@@ -111,21 +113,25 @@ export class Execution {
 
   async #call(index: number): Promise<Ended> {
     const call = this.#prepared.calls[index]!;
-    const { forEach, if: only } = call.settings;
     if (call.when?.holds(this.#exchange) === false) return SKIPPED;
     const scope = this.#scope();
-    if (only !== undefined && !isTrue(readValue(only, scope))) return SKIPPED;
-    return forEach === undefined ? this.#one(call, scope) : this.#each(call, scope);
+    try {
+      if (call.only !== undefined && !isTrue(await call.only.read(scope))) return SKIPPED;
+      return await (call.items === undefined ? this.#one(call, scope) : this.#each(call, call.items, scope));
+    } catch (error) {
+      if (!(error instanceof ValueFault)) throw error;
+      return this.#failed(call, unusable(call.settings.name, error.message));
+    }
   }
 
-  #scope(item?: Json): Scope {
+  #scope(item?: JsonValue): Scope {
     const scope = { exchange: this.#exchange, results: this.#results };
     return item === undefined ? scope : { ...scope, item };
   }
 
   async #one(call: PreparedCall, scope: Scope): Promise<Ended> {
     const { name } = call.settings;
-    const request = call.render(scope, this.#passed);
+    const request = await call.render(scope, this.#passed);
     if (typeof request === 'string') {
       // Without the result of a call that was not sent, this one has nothing to ask for.
       if (this.#lacks(call)) return SKIPPED;
@@ -165,16 +171,16 @@ export class Execution {
     return settings.onFailure === 'fail' && !this.#prepared.reply.decidesStatus;
   }
 
-  async #each(call: PreparedCall, scope: Scope): Promise<Ended> {
+  async #each(call: PreparedCall, from: Value, scope: Scope): Promise<Ended> {
     const { forEach, name, onFailure, unique } = call.settings;
-    const { concurrency, items: from, max } = forEach!;
-    const found = readValue(from, scope);
+    const { concurrency, max } = forEach!;
+    const found = await from.read(scope);
     if (found === undefined && this.#lacks(call)) return SKIPPED;
     const items = itemsOf(found);
     if (items.length > max)
       return this.#failed(call, unusable(name, `${items.length} items, at most ${max} are accepted`));
     const work: FanOut = {
-      requests: items.map((item) => call.render(this.#scope(item), this.#passed)),
+      requests: await Promise.all(items.map((item) => call.render(this.#scope(item), this.#passed))),
       concurrency,
       unique,
       send: (request, index): Promise<Sent> => this.#sender.send(call.settings, request, `${name}[${index}]`),
@@ -184,7 +190,7 @@ export class Execution {
     const outcomes = await fanOut(work);
     const failures = outcomes.flatMap((one) => (one !== undefined && 'failure' in one ? [one.failure] : []));
     if (failures[0] !== undefined && onFailure === 'fail') return { ...this.#failed(call, failures[0]), failures };
-    const kept: { json: Uint8Array | string; value: Json; answer?: ReadAnswer }[] = [];
+    const kept: { json: Uint8Array | string; value: JsonValue; answer?: ReadAnswer }[] = [];
     for (const one of outcomes) {
       if (one === undefined) continue;
       if ('answer' in one) kept.push({ json: one.answer.json, value: one.answer.value ?? null, answer: one.answer });
@@ -223,20 +229,20 @@ export class Execution {
 
   #finish(): void {
     const ended = this.#ended as readonly Ended[];
-    const replies = new Replies(this.#prepared.reply, this.#exchange);
-    try {
-      this.#end(
-        replies.success({
-          scope: this.#scope(),
-          parts: ended.map(({ part }) => part),
-          answers: ended.map(({ answers = [] }) => answers),
-          failures: ended.map(({ failures = [] }) => failures),
-          ran: this.#sender.ran,
-        }),
-      );
-    } catch (error) {
-      this.#break(error);
-    }
+    const outcome = {
+      scope: this.#scope(),
+      parts: ended.map(({ part }) => part),
+      answers: ended.map(({ answers = [] }) => answers),
+      failures: ended.map(({ failures = [] }) => failures),
+      ran: this.#sender.ran,
+      keep: (bytes: number): boolean => this.#sender.keep(bytes),
+    };
+    new Replies(this.#prepared.reply, this.#exchange).success(outcome).then(
+      (reply) => {
+        if (!this.#over) this.#end(reply);
+      },
+      (error: unknown) => this.#break(error),
+    );
   }
 
   #end(reply: Reply): void {
@@ -247,11 +253,9 @@ export class Execution {
   }
 }
 
-/** As a condition: JSON has no other values that mean nothing. */
-const isTrue = (value: Json | undefined): boolean =>
-  value !== undefined && value !== null && value !== false && value !== 0 && value !== '' && !isEmpty(value);
-
-const isEmpty = (value: Json): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  (Array.isArray(value) ? value.length : Object.keys(value).length) === 0;
+/** As a condition, as JSONata's `$boolean` has it. */
+function isTrue(value: JsonValue | undefined): boolean {
+  if (typeof value !== 'object' || value === null) return value !== undefined && value !== null && Boolean(value);
+  if (isLongNumber(value)) return value.toNumber() !== 0;
+  return Array.isArray(value) ? value.some(isTrue) : Object.keys(value).length > 0;
+}

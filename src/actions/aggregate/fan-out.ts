@@ -1,14 +1,15 @@
 /** A call for each item of a list: bounded, and equal requests once. */
-import type { CallRequest, Json } from '../../policies/contract.js';
+import type { CallRequest } from '../../policies/contract.js';
+import type { JsonValue } from '../../policies/kits/json-text/index.js';
 import type { Failure } from './outcome.js';
 import type { ReadAnswer, Sent } from './sender.js';
 
 type Request = Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'>;
 
 /** The items of a list. A single value is one item; none is no item. */
-export function itemsOf(value: Json | undefined): readonly Json[] {
+export function itemsOf(value: JsonValue | undefined): readonly JsonValue[] {
   if (value === undefined || value === null) return [];
-  return Array.isArray(value) ? (value as readonly Json[]) : [value];
+  return Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
 }
 
 /** Requests that are the same have the same key. */

@@ -6,7 +6,7 @@ import { describePlan, summaryOf } from './describe.js';
 import { lintCalls } from './lint.js';
 import { PROBLEMS } from './problems.js';
 import { type AggregateConfig, schema } from './schema.js';
-import { factsOf } from './templates.js';
+import { factsOf } from './uses.js';
 
 export default declareAction<AggregateConfig, Json>({
   use: 'aggregate',
@@ -20,6 +20,7 @@ export default declareAction<AggregateConfig, Json>({
       severity: 'error',
       summary: 'An aggregate uses a call or a value that it does not have',
     },
+    { code: 'aggregate/jsonata', severity: 'error', summary: 'An expression of an aggregate is not valid' },
     { code: 'aggregate/path', severity: 'error', summary: 'The path of a call does not begin with one slash' },
     { code: 'aggregate/unsafe-retry', severity: 'error', summary: 'A call with an unsafe method is sent again' },
     { code: 'aggregate/unbounded', severity: 'error', summary: 'A reply decides how many requests a call sends' },

@@ -4,7 +4,8 @@ import { edgesOf, type PlacedEdge } from './edges.js';
 import { isSafe } from './methods.js';
 import { planOf } from './plan.js';
 import type { AggregateConfig, CallConfig } from './schema.js';
-import { type Use, usesOf } from './templates.js';
+import type { Use } from './templates.js';
+import { usesOf } from './uses.js';
 
 type Report = (problem: PolicyProblem) => void;
 
@@ -12,7 +13,8 @@ const quoted = (names: readonly string[]): string => names.map((name) => `\`${na
 
 export function lintCalls(config: AggregateConfig, { routes }: PolicyContext, report: Report): void {
   const { faults, uses } = usesOf(config, new Set(routes[0]?.params));
-  for (const fault of faults) report({ severity: 'error', ...fault });
+  for (const fault of faults)
+    report({ severity: 'error', ...fault, ...(fault.code === 'aggregate/jsonata' ? { help: JSONATA } : {}) });
   for (const use of uses) lintUse(use, config, report);
   lintNames(config, report);
   const edges = edgesOf(config, uses);
@@ -21,6 +23,8 @@ export function lintCalls(config: AggregateConfig, { routes }: PolicyContext, re
   lintUnused(config, uses, edges, report);
 }
 
+const JSONATA =
+  'The bodies of the calls are available by their names, such as `orders.items.product`, and `$calls.NAME.status`, `$request`, `$consumer`, `$claims`, `$client`.';
 const CORRECT = 'Correct the name, or add the call.';
 
 function unknownCall(name: string, config: AggregateConfig): string {
@@ -39,7 +43,7 @@ function lintUse({ at, by, name, part, path }: Use, config: AggregateConfig, rep
     return;
   }
   if (path.call === undefined) {
-    if (at.at(-1) !== 'for_each' && by !== undefined && config.call[by]?.for_each !== undefined) return;
+    if (by !== undefined && config.call[by]?.for_each !== undefined) return;
     const message = `\`${name}\` is an item of \`for_each\`, which is not available here.`;
     report({ ...problem, code: 'aggregate/unknown-name', message, help: 'Use a value of a call: `calls.NAME.body`.' });
     return;
@@ -49,7 +53,7 @@ function lintUse({ at, by, name, part, path }: Use, config: AggregateConfig, rep
     report({ ...problem, code: 'aggregate/unknown-name', message: unknownCall(path.call, config), help: CORRECT });
     return;
   }
-  if (called.for_each !== undefined && path.of !== 'body')
+  if (called.for_each !== undefined && (path.of === 'status' || path.of === 'header'))
     report({
       ...problem,
       code: 'aggregate/unknown-name',
@@ -70,9 +74,10 @@ function lintNames(config: AggregateConfig, report: Report): void {
         help: CORRECT,
       });
   };
-  config.merge?.forEach((name, index) => {
-    check(name, ['merge', index]);
-  });
+  if (typeof config.merge !== 'string')
+    config.merge?.forEach((name, index) => {
+      check(name, ['merge', index]);
+    });
   for (const [name, { after }] of Object.entries(config.call))
     after.forEach((other, index) => {
       check(other, ['call', name, 'after', index]);
@@ -104,7 +109,16 @@ function lintCycle(config: AggregateConfig, edges: readonly PlacedEdge[], report
 
 function lintCall(name: string, call: CallConfig, config: AggregateConfig, report: Report): void {
   const at = ['call', name];
-  const { for_each, idempotent, max_items, method, path, retry } = call;
+  const { body, for_each, idempotent, json, max_items, method, path, retry } = call;
+  if (body !== undefined && json !== undefined)
+    report({
+      code: 'aggregate/no-effect',
+      severity: 'warning',
+      at: [...at, 'body'],
+      message: '`body` has no effect: `json` is the body of the call.',
+      related: [{ at: [...at, 'json'], message: 'this is sent' }],
+      help: 'Remove one of the two.',
+    });
   if (!/^\/(?!\/)/.test(path))
     report({
       code: 'aggregate/path',
@@ -172,7 +186,7 @@ function lintFailure(at: ConfigPath, call: CallConfig, config: AggregateConfig, 
 /** A safe call whose result is not used. */
 function lintUnused(config: AggregateConfig, uses: readonly Use[], edges: readonly PlacedEdge[], report: Report): void {
   const used = new Set([
-    ...(config.merge ?? Object.keys(config.call)),
+    ...(typeof config.merge === 'string' ? [] : (config.merge ?? Object.keys(config.call))),
     ...uses.flatMap(({ path }) => path?.call ?? []),
     ...edges.map(({ to }) => to),
   ]);

@@ -1,6 +1,7 @@
 /** The reply of an aggregate: the bodies of the calls by name, or a problem that names the call that failed. */
 import * as crypto from 'node:crypto';
 import type { Exchange, HeaderFields, Json, Reply } from '../../policies/contract.js';
+import { writeJsonText } from '../../policies/kits/json-text/index.js';
 import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
 import { cacheFieldsOf } from './cache-fields.js';
 import { isSafe } from './methods.js';
@@ -8,15 +9,17 @@ import type { Failure } from './outcome.js';
 import { PROBLEMS } from './problems.js';
 import type { PreparedCall } from './request.js';
 import type { RanCall, ReadAnswer } from './sender.js';
-import type { ValueEntry } from './value-path.js';
-import { type CallTemplate, readValue, type Scope } from './values.js';
+import { type Value, ValueFault } from './value.js';
+import type { CallTemplate, Scope } from './values.js';
 
 /** The body of a call as JSON text: one, or a list of them. */
 export type Part = { readonly json: Uint8Array | string } | { readonly list: readonly (Uint8Array | string)[] };
 
 export interface ReplyPlan {
   readonly calls: readonly PreparedCall[];
-  readonly status: number | ValueEntry | undefined;
+  readonly status: number | Value | undefined;
+  /** Undefined: an object with the bodies. */
+  readonly merge: Value | undefined;
   readonly headers: readonly (readonly [name: string, value: CallTemplate])[];
   readonly etag: boolean;
   /** The spec decides about the status, also if a required call fails. */
@@ -32,6 +35,8 @@ export interface Outcome {
   readonly answers: readonly (readonly ReadAnswer[])[];
   readonly failures: readonly (readonly Failure[])[];
   readonly ran: readonly RanCall[];
+  /** Counts bytes of the reply in the memory for bodies; false: there is no room. */
+  keep(bytes: number): boolean;
 }
 
 export class Replies {
@@ -62,14 +67,25 @@ export class Replies {
     });
   }
 
-  success(outcome: Outcome): Reply {
+  /** The reply of all calls, without those that failed and do not decide about it. */
+  async success(outcome: Outcome): Promise<Reply> {
+    try {
+      return await this.#merged(outcome);
+    } catch (error) {
+      if (!(error instanceof ValueFault)) throw error;
+      return this.#unfit(error.message, outcome.ran);
+    }
+  }
+
+  async #merged(outcome: Outcome): Promise<Reply> {
     const failures = outcome.failures.flat();
-    const status = this.#status(outcome.scope);
-    if (status === undefined) return this.#unfit('the value of `status` is not a status from 200 to 599', outcome.ran);
+    const errors = failures.map(errorOf);
+    const status = await this.#status(outcome.scope, errors);
     const omitted = outcome.failures.flatMap((some, index) =>
       this.#plan.calls[index]!.settings.onFailure === 'default' ? [] : some,
     );
-    const body = status === 204 || status === 205 || status === 304 ? null : this.#merged(outcome.parts, omitted);
+    const body = WITHOUT_BODY.has(status) ? null : await this.#body(outcome, omitted, errors);
+    if (body !== null && !outcome.keep(body.length)) return this.#overloaded();
     const headers = new HeaderMap();
     if (body !== null) headers.set('content-type', 'application/json');
     for (const [name, template] of this.#plan.headers) {
@@ -90,15 +106,27 @@ export class Replies {
     return problem(this.#exchange, { code, status, title, cause, extensions });
   }
 
-  #status(scope: Scope): number | undefined {
+  #overloaded(): Reply {
+    const { code, status, title } = PROBLEMS.overloaded;
+    return problem(this.#exchange, { code, status, title, cause: 'no memory left for bodies' });
+  }
+
+  async #status(scope: Scope, errors: readonly Json[]): Promise<number> {
     const { status } = this.#plan;
     if (status === undefined || typeof status === 'number') return status ?? 200;
-    const value = Number(readValue(status, scope) ?? Number.NaN);
-    return Number.isInteger(value) && value >= 200 && value <= 599 ? value : undefined;
+    const value = Number((await status.read(scope, errors)) ?? Number.NaN);
+    if (Number.isInteger(value) && value >= 200 && value <= 599) return value;
+    throw new ValueFault('the value of `status` is not a status from 200 to 599');
+  }
+
+  async #body({ parts, scope }: Outcome, omitted: readonly Failure[], errors: readonly Json[]): Promise<Buffer> {
+    const { merge } = this.#plan;
+    if (merge === undefined) return this.#byName(parts, omitted);
+    return Buffer.from(writeJsonText((await merge.read(scope, errors)) ?? null));
   }
 
   /** An object with the bodies as they were received, so that no digit is lost. */
-  #merged(parts: readonly (Part | undefined)[], omitted: readonly Failure[]): Buffer {
+  #byName(parts: readonly (Part | undefined)[], omitted: readonly Failure[]): Buffer {
     const texts: Uint8Array[] = [];
     const add = (text: Uint8Array | string): void =>
       void texts.push(typeof text === 'string' ? Buffer.from(text) : text);
@@ -156,6 +184,8 @@ export class Replies {
   }
 }
 
+/** RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */
+const WITHOUT_BODY = new Set([204, 205, 304]);
 /** Calls that `gw-incomplete` names. */
 const MOST_NAMED = 32;
 

@@ -1,7 +1,9 @@
 /** The request of a call, rendered for an exchange and an item. */
 import type { ActionHost, CallRequest, Condition, Exchange } from '../../policies/contract.js';
+import { writeJsonText } from '../../policies/kits/json-text/index.js';
 import { type TextForm, textFormOf } from '../../policies/run-kit.js';
-import type { CallSettings } from './schema.js';
+import type { CallSettings, ExpressionSettings } from './schema.js';
+import type { Value } from './value.js';
 import { CallTemplate, type Scope } from './values.js';
 
 type Field = readonly [name: string, value: string];
@@ -16,23 +18,32 @@ const ALWAYS = /^(baggage|forwarded|traceparent|tracestate|x-forwarded-.*)$/;
 export const passableFields = (host: ActionHost, exchange: Exchange): readonly Field[] =>
   [...host.passedFields(exchange)].filter(([name]) => !OF_REQUEST.test(name));
 
+export type RenderedRequest = Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'>;
+
 /** What is prepared once of a call. */
 export class PreparedCall {
   readonly path: CallTemplate;
   readonly query: readonly (readonly [name: string, value: CallTemplate])[];
   readonly headers: readonly (readonly [name: string, value: CallTemplate])[];
   readonly body: CallTemplate | undefined;
+  readonly json: Value | undefined;
   readonly when: Condition | undefined;
+  readonly only: Value | undefined;
+  readonly items: Value | undefined;
   /** Names of fields that it sets itself. */
   readonly own: ReadonlySet<string>;
   readonly #form: TextForm;
 
-  /** Throws TypeError for an unknown variable. */
+  /** `prepare` prepares an expression. Throws TypeError for an unknown variable. */
   constructor(
     readonly settings: CallSettings,
     host: ActionHost,
+    prepare: (entry: ExpressionSettings) => Value,
   ) {
-    const { body, headers, path, query, when } = settings;
+    const { body, forEach, headers, if: only, json, path, query, when } = settings;
+    this.json = json === undefined ? undefined : prepare(json);
+    this.only = only === undefined ? undefined : prepare(only);
+    this.items = forEach === undefined ? undefined : prepare(forEach.items);
     this.path = new CallTemplate(path);
     this.query = query.map(([name, value]) => [encodeURIComponent(name), new CallTemplate(value)] as const);
     this.headers = headers.map(([name, value]) => [name, new CallTemplate(value)] as const);
@@ -43,8 +54,8 @@ export class PreparedCall {
     this.#form = type === undefined ? 'json' : textFormOf(type);
   }
 
-  /** The request; a phrase if it cannot be sent. */
-  render(scope: Scope, passed: readonly Field[]): Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'> | string {
+  /** The request; a phrase if it cannot be sent. Rejects with ValueFault. */
+  async render(scope: Scope, passed: readonly Field[]): Promise<RenderedRequest | string> {
     const path = this.#path(scope);
     if (path === undefined) return 'a variable of the path has no value';
     if (hasDots(path)) return 'a value makes `.` or `..` a segment of the path';
@@ -63,9 +74,13 @@ export class PreparedCall {
     }
     if (!written.has('accept') && this.settings.as === 'json') fields.push(['accept', 'application/json']);
     if (!written.has('accept-encoding')) fields.push(['accept-encoding', 'identity']);
-    if (this.body === undefined) return { method, path, headers: fields };
+    if (this.body === undefined && this.json === undefined) return { method, path, headers: fields };
     if (!written.has('content-type')) fields.push(['content-type', 'application/json']);
-    return { method, path, headers: fields, body: this.body.renderBody(this.#form, scope) };
+    const body =
+      this.json === undefined
+        ? this.body!.renderBody(this.#form, scope)
+        : writeJsonText((await this.json.read(scope)) ?? null);
+    return { method, path, headers: fields, body };
   }
 
   #path(scope: Scope): string | undefined {

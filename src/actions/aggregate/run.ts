@@ -3,7 +3,8 @@ import type { ActionHost, ActionInstance, Exchange, Json, Reply } from '../../po
 import { runAction } from '../../policies/run-kit.js';
 import { Execution, type Prepared } from './execution.js';
 import { PreparedCall } from './request.js';
-import type { AggregateSettings, CallTemplateEntry } from './schema.js';
+import type { AggregateSettings, ExpressionSettings } from './schema.js';
+import { Value } from './value.js';
 import { CallTemplate } from './values.js';
 
 export const create = runAction<Json>(
@@ -16,8 +17,10 @@ class Aggregate implements ActionInstance {
 
   constructor(settings: AggregateSettings, host: ActionHost) {
     this.#host = host;
-    const calls = settings.calls.map((call) => new PreparedCall(call, host));
-    const { etag, headers, maxTotal, status, timeout } = settings;
+    const { etag, headers, maxTotal, merge, personal, status, timeout } = settings;
+    const names = settings.calls.map(({ name }) => name);
+    const prepare = (entry: ExpressionSettings): Value => new Value(entry, names, host, maxTotal);
+    const calls = settings.calls.map((call) => new PreparedCall(call, host, prepare));
     this.#prepared = {
       calls,
       waiting: calls.map((_call, index) =>
@@ -27,11 +30,12 @@ class Aggregate implements ActionInstance {
       maxTotal,
       reply: {
         calls,
-        status,
+        status: status === undefined || typeof status === 'number' ? status : prepare(status),
+        merge: merge === undefined ? undefined : prepare(merge),
         headers: headers.map(([name, value]) => [name, new CallTemplate(value)] as const),
         etag,
         decidesStatus: status !== undefined,
-        personal: isPersonal(settings),
+        personal,
       },
     };
   }
@@ -47,17 +51,3 @@ class Aggregate implements ActionInstance {
     if (execution instanceof Execution) execution.close();
   }
 }
-
-/** Whether a call depends on who calls, or on more of the request than its URL: caches do not see what templates read. */
-function isPersonal({ calls }: AggregateSettings): boolean {
-  const texts = calls.flatMap(({ body, headers, path, query }) => [
-    path,
-    ...query.map(([, value]) => value),
-    ...headers.map(([, value]) => value),
-    ...(body === undefined ? [] : [body]),
-  ]);
-  return calls.some(({ when }) => when !== undefined) || texts.some((text: CallTemplateEntry) => text.some(isOfCaller));
-}
-
-const isOfCaller = (part: CallTemplateEntry[number]): boolean =>
-  typeof part !== 'string' && 'var' in part && /^(consumer|claims|client|request\.(header|id))\b/.test(part.var);

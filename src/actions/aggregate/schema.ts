@@ -52,6 +52,13 @@ export const callSchema = s.object({
     })
     .default({}),
   body: template().describe('Body, as text: a template. JSON unless `headers` has another `content-type`.').optional(),
+  json: s
+    .string({ nonEmpty: true })
+    .describe(
+      'Body, as JSON: a value in JSONata, such as a list of ids. Instead of `body`.',
+      '{ "ids": orders.items.product }',
+    )
+    .optional(),
   pass: s
     .either<'all' | readonly string[]>(
       { kinds: ['string'], schema: s.enum('all') },
@@ -83,8 +90,8 @@ export const callSchema = s.object({
   if: s
     .string({ nonEmpty: true })
     .describe(
-      'A value of another call: the call is only sent if it is there and not false, 0 or empty.',
-      'calls.product.body.id',
+      'A value of another call, in JSONata: the call is only sent if it is there and not false, 0 or empty.',
+      'product.stock > 0',
     )
     .optional(),
   after: s
@@ -94,8 +101,8 @@ export const callSchema = s.object({
   for_each: s
     .string({ nonEmpty: true })
     .describe(
-      'A list in the result of another call: one request for each item, `{item}` in templates.',
-      'calls.orders.body.items',
+      'A list in the results of other calls, in JSONata: one request for each item, `{item}` in templates.',
+      'orders.items.product',
     )
     .optional(),
   max_items: s
@@ -132,8 +139,17 @@ export const schema = s
       )
       .describe('The calls, by name.', { product: { service: 'products', path: '/products/{id}' } }),
     merge: s
-      .array(s.string({ nonEmpty: true }), { min: 1 })
-      .describe('The calls whose bodies are members of the reply. Default: all.', ['product', 'stock'])
+      .either<string | readonly string[]>(
+        {
+          kinds: ['string'],
+          schema: s.mapped(s.string({ nonEmpty: true }), (text): string | readonly string[] => text),
+        },
+        { kinds: ['array'], schema: s.array(s.string({ nonEmpty: true }), { min: 1 }) },
+      )
+      .describe(
+        'Body of the reply: JSONata over the bodies of the calls by name, or a list of the calls whose bodies are its members. Default: all.',
+        '{ "name": product.name, "left": stock.quantity }',
+      )
       .optional(),
     status: s
       .either<number | string>(
@@ -141,8 +157,8 @@ export const schema = s
         { kinds: ['string'], schema: s.mapped(s.string({ nonEmpty: true }), (value): number | string => value) },
       )
       .describe(
-        'Status of the reply: a number, or a value of a call. Then also if a required call fails. Default: 200, or decided by the call that fails.',
-        'calls.product.status',
+        'Status of the reply: a number, or a value in JSONata. Then also if a required call fails. Default: 200, or decided by the call that fails.',
+        '$calls.product.status',
       )
       .optional(),
     headers: headerMap()
@@ -166,6 +182,9 @@ export type PartEntry = string | { readonly var: string } | { readonly value: Va
 export type CallTemplateEntry = readonly PartEntry[];
 export type NamedTemplate = readonly [name: string, value: CallTemplateEntry];
 
+/** A value: a path, or a program in JSONata with the calls whose bodies it reads. */
+export type ExpressionSettings = ValueEntry | { readonly jsonata: string; readonly calls: readonly number[] };
+
 export type CallSettings = {
   readonly name: string;
   readonly service: string;
@@ -175,6 +194,7 @@ export type CallSettings = {
   /** Names in lower case. */
   readonly headers: readonly NamedTemplate[];
   readonly body?: CallTemplateEntry;
+  readonly json?: ExpressionSettings;
   /** Names in lower case; absent: all. */
   readonly pass?: readonly string[];
   readonly as: 'json' | 'text';
@@ -183,8 +203,8 @@ export type CallSettings = {
   readonly attempts: number;
   readonly retryStatuses: readonly number[];
   readonly when?: ExpressionEntry & { readonly [key: string]: Json };
-  readonly if?: ValueEntry;
-  readonly forEach?: { readonly items: ValueEntry; readonly max: number; readonly concurrency: number };
+  readonly if?: ExpressionSettings;
+  readonly forEach?: { readonly items: ExpressionSettings; readonly max: number; readonly concurrency: number };
   readonly unique: boolean;
   readonly onFailure: OnFailure;
   readonly default?: Json;
@@ -200,7 +220,11 @@ export type CallSettings = {
 export type AggregateSettings = {
   /** In an order in which each call comes after those that it waits for. */
   readonly calls: readonly CallSettings[];
-  readonly status?: number | ValueEntry;
+  readonly status?: number | ExpressionSettings;
+  /** Absent: an object with the bodies. */
+  readonly merge?: ExpressionSettings;
+  /** The reply depends on who calls, or on more than the URL. */
+  readonly personal: boolean;
   readonly headers: readonly (readonly [name: string, value: CallTemplateEntry])[];
   readonly timeout: number;
   readonly maxTotal: number;

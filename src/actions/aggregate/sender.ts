@@ -1,6 +1,6 @@
 /** Sends the requests of one aggregate: attempts, bounds of time and memory, and how replies are read. */
-import type { ActionHost, CallReply, CallRequest, Exchange, Json } from '../../policies/contract.js';
-import { readJson } from '../../policies/kits/json.js';
+import type { ActionHost, CallReply, CallRequest, Exchange } from '../../policies/contract.js';
+import { type JsonValue, readJsonText } from '../../policies/kits/json-text/index.js';
 import { callFailure } from '../../policies/run-kit.js';
 import { MOST_AT_ONCE } from './bounds.js';
 import { CodingFault, codingsOf, decode } from './codings.js';
@@ -14,7 +14,7 @@ const PARSED_FACTOR = 4;
 
 /** An answer with its body as a value, if that is wanted. */
 export interface ReadAnswer extends Answer {
-  readonly value?: Json;
+  readonly value?: JsonValue;
 }
 
 export type Sent = { readonly answer: ReadAnswer } | { readonly failure: Failure };
@@ -55,6 +55,13 @@ export class Sender {
   /** Nothing more is sent, and no memory more is taken. */
   stop(): void {
     this.#over = true;
+  }
+
+  /** Counts bytes of the reply that is made of all; false: there is no room. */
+  keep(bytes: number): boolean {
+    if (!this.#host.memory.take(bytes)) return false;
+    this.#taken += bytes;
+    return true;
   }
 
   /** Gives back the memory of all replies. Idempotent. */
@@ -174,11 +181,11 @@ export class Sender {
   }
 }
 
-type ReadBody = { readonly json: Uint8Array | string; readonly value: Json } | { readonly fault: string };
+type ReadBody = { readonly json: Uint8Array | string; readonly value: JsonValue } | { readonly fault: string };
 
 function readJsonBody(bytes: Uint8Array): ReadBody {
   if (bytes.length === 0) return { json: 'null', value: null };
-  const read = readJson(bytes);
+  const read = readJsonText(bytes, { bytes: bytes.length });
   return read.fault === undefined
     ? { json: bytes, value: read.value }
     : { fault: `the body is not JSON: ${read.fault.detail}` };

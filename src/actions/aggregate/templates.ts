@@ -24,7 +24,7 @@ export interface Use {
 
 /** What is wrong with a template. */
 export interface TemplateFault {
-  readonly code: 'template/syntax' | 'template/unknown-variable';
+  readonly code: 'template/syntax' | 'template/unknown-variable' | 'aggregate/jsonata';
   readonly at: ConfigPath;
   readonly part?: TextPart;
   readonly message: string;
@@ -81,19 +81,10 @@ export function readTemplate(text: string, place: TemplatePlace): ReadTemplate {
   return { parts, uses, faults };
 }
 
-/** The use of a text that is a path as a whole. */
-export const wholeUse = (text: string, at: ConfigPath, by: string | undefined): Use => ({
-  by,
-  at,
-  part: { text, start: 0, end: text.length },
-  name: text,
-  path: parsePath(text),
-});
-
 const NO_PARAMS: ReadonlySet<string> = new Set();
 
-/** The facts of requests that templates read. Path parameters are part of every key. */
-export function factsOf(config: AggregateConfig): readonly RequestFact[] {
+/** The facts of requests that templates read. */
+export function templateFactsOf(config: AggregateConfig): readonly RequestFact[] {
   const calls = Object.entries(config.call).flatMap(([name, call]) => templatesOf(['call', name], call));
   return [...calls, ...mapped(['headers'], config.headers)].flatMap(([at, text, isText = false]) => {
     const { parts } = readTemplate(text, { by: undefined, at, params: NO_PARAMS, each: true, text: isText });
@@ -107,7 +98,7 @@ export function factsOf(config: AggregateConfig): readonly RequestFact[] {
   });
 }
 
-/** Everything of an aggregate that uses results of calls. */
+/** What uses results of calls. */
 export interface ReadUses {
   readonly uses: readonly Use[];
   readonly faults: readonly TemplateFault[];
@@ -126,7 +117,7 @@ export const templatesOf = (at: ConfigPath, { body, headers, path, query }: Call
   ...(body === undefined ? [] : [[[...at, 'body'], body, true] as const]),
 ];
 
-export function usesOf(config: AggregateConfig, params: ReadonlySet<string>): ReadUses {
+export function templateUsesOf(config: AggregateConfig, params: ReadonlySet<string>): ReadUses {
   const uses: Use[] = [];
   const faults: TemplateFault[] = [];
   const read = (texts: Texts, by: string | undefined, each: boolean): void => {
@@ -139,10 +130,7 @@ export function usesOf(config: AggregateConfig, params: ReadonlySet<string>): Re
   for (const [name, call] of Object.entries(config.call)) {
     const at = ['call', name];
     read(templatesOf(at, call), name, call.for_each !== undefined);
-    if (call.if !== undefined) uses.push(wholeUse(call.if, [...at, 'if'], name));
-    if (call.for_each !== undefined) uses.push(wholeUse(call.for_each, [...at, 'for_each'], name));
   }
   read(mapped(['headers'], config.headers), undefined, false);
-  if (typeof config.status === 'string') uses.push(wholeUse(config.status, ['status'], undefined));
   return { uses, faults };
 }

@@ -2,7 +2,7 @@
  * Paths into the results of calls: `calls.product.body.id`, `item.product`. A name in a list is that name in each of its items, and
  * a number is the index of one. Both parts use this file.
  */
-import type { Json } from '../../policies/contract.js';
+import { isLongNumber, type JsonValue } from '../../policies/kits/json-text/index.js';
 
 /** A value of a call, or of the item of a fan-out. */
 export type ValueEntry = {
@@ -18,7 +18,8 @@ export type ValueEntry = {
 export interface WrittenPath {
   /** Undefined: the item. */
   readonly call: string | undefined;
-  readonly of: ValueEntry['of'];
+  /** `reply`: more than one of them. */
+  readonly of: ValueEntry['of'] | 'reply';
   readonly path: readonly string[];
 }
 
@@ -38,7 +39,7 @@ export function parsePath(text: string): WrittenPath | undefined {
 }
 
 /** The value of a path below `root`; undefined if there is none. Bounded by the size of the value. */
-export function valueAt(root: Json | undefined, path: readonly string[]): Json | undefined {
+export function valueAt(root: JsonValue | undefined, path: readonly string[]): JsonValue | undefined {
   let value = root;
   for (const name of path) {
     value = memberOf(value, name);
@@ -47,18 +48,19 @@ export function valueAt(root: Json | undefined, path: readonly string[]): Json |
   return value;
 }
 
-function memberOf(value: Json | undefined, name: string): Json | undefined {
-  if (Array.isArray(value)) return isIndex(name) ? value[Number(name)] : ofEach(value as readonly Json[], name);
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return undefined;
-  return (value as { readonly [name: string]: Json })[name];
+function memberOf(value: JsonValue | undefined, name: string): JsonValue | undefined {
+  if (Array.isArray(value)) return isIndex(name) ? value[Number(name)] : ofEach(value as readonly JsonValue[], name);
+  if (typeof value !== 'object' || value === null || isLongNumber(value) || !Object.hasOwn(value, name))
+    return undefined;
+  return (value as { readonly [name: string]: JsonValue })[name];
 }
 
 /** The members of all items in one list; lists in it are joined. */
-function ofEach(items: readonly Json[], name: string): Json | undefined {
-  const found: Json[] = [];
+function ofEach(items: readonly JsonValue[], name: string): JsonValue | undefined {
+  const found: JsonValue[] = [];
   for (const item of items) {
     const value = memberOf(item, name);
-    if (Array.isArray(value)) for (const one of value) found.push(one as Json);
+    if (Array.isArray(value)) for (const one of value) found.push(one as JsonValue);
     else if (value !== undefined) found.push(value);
   }
   return found.length === 0 ? undefined : found;

@@ -1,5 +1,6 @@
 /** Templates of calls at run time: parts are joined in the form that their place requires. */
-import type { Exchange, HeaderFields, Json } from '../../policies/contract.js';
+import type { Exchange, HeaderFields } from '../../policies/contract.js';
+import { isLongNumber, type JsonValue, writeJsonText } from '../../policies/kits/json-text/index.js';
 import { encodeByte, escapeJson, fieldSafe, Template, type TextForm } from '../../policies/run-kit.js';
 import type { CallTemplateEntry, PartEntry } from './schema.js';
 import { type ValueEntry, valueAt } from './value-path.js';
@@ -11,7 +12,7 @@ export interface CallResult {
   readonly status?: number;
   readonly headers?: HeaderFields;
   /** The body as a value, if something reads it. */
-  readonly value?: Json;
+  readonly value?: JsonValue;
 }
 
 /** What templates read. */
@@ -20,10 +21,10 @@ export interface Scope {
   /** By index of the call; undefined: it has not ended. */
   readonly results: readonly (CallResult | undefined)[];
   /** The item of a fan-out. */
-  readonly item?: Json;
+  readonly item?: JsonValue;
 }
 
-export function readValue({ call, of, path }: ValueEntry, { item, results }: Scope): Json | undefined {
+export function readValue({ call, of, path }: ValueEntry, { item, results }: Scope): JsonValue | undefined {
   if (of === 'value') return valueAt(item, path);
   const result = results[call];
   if (of === 'status') return result?.status;
@@ -32,13 +33,15 @@ export function readValue({ call, of, path }: ValueEntry, { item, results }: Sco
 }
 
 /** A value as text: lists of plain values joined with commas, other lists and objects as JSON. */
-function textOf(value: Json | undefined): string {
+function textOf(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return '';
   if (typeof value === 'string') return value;
-  if (typeof value !== 'object') return String(value);
-  const plain = Array.isArray(value) && value.every((item) => typeof item !== 'object' || item === null);
-  return plain ? (value as readonly Json[]).map(textOf).join(',') : JSON.stringify(value);
+  if (typeof value !== 'object' || isLongNumber(value)) return String(value);
+  const plain = Array.isArray(value) && value.every(isPlain);
+  return plain ? (value as readonly JsonValue[]).map(textOf).join(',') : writeJsonText(value);
 }
+
+const isPlain = (value: JsonValue): boolean => typeof value !== 'object' || value === null || isLongNumber(value);
 
 /** Where a template is. */
 type Place = 'path' | 'query' | 'field';
@@ -129,7 +132,7 @@ const toWellFormed = (text: string): string => text.replace(/\p{Cs}/gu, '\ufffd'
 
 /** A value of JSON: that of a call as it is, a variable as a string. */
 function jsonText(part: Part, scope: Scope): string {
-  if (part.value !== undefined) return JSON.stringify(readValue(part.value, scope) ?? null);
+  if (part.value !== undefined) return writeJsonText(readValue(part.value, scope) ?? null);
   const text = plainText(part, scope);
   return text === '' ? 'null' : `"${escapeJson(text)}"`;
 }

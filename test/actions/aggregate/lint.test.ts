@@ -28,13 +28,13 @@ test('a cycle of three is shown with each of its edges, of any kind', () => {
       HEAD +
       call('a', 'body = "{calls.b.body}"') +
       call('b', 'after = ["c"]') +
-      call('c', 'for_each = "calls.a.body.x"\nmax_items = 2'),
+      call('c', 'for_each = "a.x"\nmax_items = 2'),
   });
   const cycle = diagnostics.find(({ code }) => code === 'aggregate/cycle')!;
   assert.match(cycle.message, '`a` -> `b` -> `c` -> `a`');
   assert.equal(
     cycle.related?.map(({ message }) => message),
-    ['`b` waits for `c`', '`c` reads `calls.a.body.x`'],
+    ['`b` waits for `c`', '`c` reads `a.x`'],
   );
   assert.is(cycle.span.start.line, 12);
 });
@@ -43,7 +43,8 @@ test('names are checked: calls, parts of calls, items, variables, services, merg
   assert.match(found(call('a', 'query = { x = "{calls.b.body}" }'))[0]!, 'Unknown call `b`; the calls are `a`.');
   assert.match(found(call('a', 'query = { x = "{item}" }'))[0]!, 'The path has no parameter `item`');
   assert.match(found(call('a', 'query = { x = "{item.id}" }'))[0]!, '`item.id` is an item of `for_each`');
-  assert.match(found(call('a', 'if = "consumer.name"'))[0]!, '`consumer.name` is not a value of a call');
+  assert.match(found(call('a', 'if = "consumer.name"'))[0]!, 'Unknown call `consumer`; the calls are `a`.');
+  assert.match(found(call('a', 'headers = { x = "{calls.a.code}" }'))[0]!, '`calls.a.code` is not a value of a call');
   assert.match(found(call('a', 'headers = { x = "{consumer.nam}" }'))[0]!, 'Unknown variable `{consumer.nam}`');
   assert.match(found(call('a', '').replace('"shop"', '"shpo"'))[0]!, 'name/unresolved');
   assert.match(found(`[route.aggregate]\nmerge = ["b"]\n${call('a', '')}`)[0]!, 'Unknown call `b`');
@@ -51,11 +52,25 @@ test('names are checked: calls, parts of calls, items, variables, services, merg
   assert.match(found('[route.aggregate.call]\n')[0]!, 'schema/empty');
 });
 
+test('JSONata is checked: its syntax, its variables, and which calls it reads', () => {
+  const each = (text: string): string => call('a', '') + call('b', `for_each = '${text}'\nmax_items = 3`);
+  assert.match(found(each('a.list['))[0]!, 'aggregate/jsonata');
+  assert.match(found(each('a.list[id = $item]'))[0]!, '`$item` is neither bound nor a function');
+  assert.match(found(each('$$.*'))[0]!, 'may read the results of all calls');
+  assert.equal(found(each('a.list[id > 1].{ "x": id }')), []);
+  const { diagnostics } = checkSpec({ path: 'gateway.toml', text: HEAD + each('b.list[id > 1]') });
+  assert.match(diagnostics[0]!.message, 'Call `b` waits for itself: it reads `b`.');
+  const merge = (text: string): string[] =>
+    found(`[route.aggregate]\nmerge = '${text}'\n${call('a', '')}${call('b', '')}`);
+  assert.match(merge('{ "x": a.x }')[0]!, 'aggregate/unused-call');
+  assert.equal(merge('{ "x": a.x, "y": $calls.b.status }'), []);
+  assert.equal(merge('$'), []);
+  assert.match(merge('{ "x": a.x, "y": $calls.c.status, "z": b }')[0]!, 'Unknown call `c`');
+});
+
 test('a fan-out has no status of its own', () => {
   const text =
-    call('a', '') +
-    call('b', 'for_each = "calls.a.body"\nmax_items = 3') +
-    call('c', 'headers = { x = "{calls.b.status}" }');
+    call('a', '') + call('b', 'for_each = "a"\nmax_items = 3') + call('c', 'headers = { x = "{calls.b.status}" }');
   assert.match(found(text)[0]!, '`b` has a reply for each item');
 });
 
@@ -63,10 +78,7 @@ test('a spec without faults gives no diagnostics', () => {
   assert.equal(
     found(
       call('a', 'query = { id = "{id}", page = "{query.page}" }') +
-        call(
-          'b',
-          `for_each = "calls.a.body.list"\nmax_items = 3\nbody = '{"x": {item.id}, "y": {z}}'\nmethod = "POST"`,
-        ),
+        call('b', `for_each = "a.list"\nmax_items = 3\nbody = '{"x": {item.id}, "y": {z}}'\nmethod = "POST"`),
     ),
     [],
   );
@@ -83,6 +95,8 @@ test('what templates read of the request is declared for caches; conditions and 
       },
     },
     headers: { 'x-id': '{request.id}' },
+    merge:
+      '{ "a": a, "m": $request.method, "q": $request.query.sort, "l": $request.headers.Accept, "c": $claims.sub, "r": $request }',
   };
   assert.equal(
     aggregate.requestFacts?.(config)?.map(({ at: _, ...fact }) => fact),
@@ -93,13 +107,17 @@ test('what templates read of the request is declared for caches; conditions and 
       { kind: 'field', name: 'accept-language' },
       { kind: 'consumer' },
       { kind: 'id' },
+      { kind: 'query', name: 'sort' },
+      { kind: 'field', name: 'accept' },
+      { kind: 'claims', name: 'sub' },
+      { kind: 'anything' },
     ],
   );
   assert.match(found(call('a', `when = 'request.params["no"] == "1"'`))[0]!, 'has no parameter `no`');
 });
 
 test('explain prints the plan, and what would be called first', async () => {
-  const bundle = bundleOf(HEAD + call('a', 'timeout = "1s"') + call('b', 'if = "calls.a.body.x"\ndefault = []'));
+  const bundle = bundleOf(HEAD + call('a', 'timeout = "1s"') + call('b', 'if = "a.x"\ndefault = []'));
   const explanation = await explain(bundle, { method: 'GET', url: '/page/1', headers: {} });
   const text = renderExplanation(explanation, (_style, plain) => plain);
   assert.match(
@@ -109,7 +127,7 @@ test('explain prints the plan, and what would be called first', async () => {
     stage 1:
       a: GET /a of shop; within 1s
     stage 2:
-      b: GET /b of shop; after a; if calls.a.body.x; a default if it fails
+      b: GET /b of shop; after a; if a.x; a default if it fails
 `,
   );
   assert.match(text, 'action aggregate would call shop: GET /a');
