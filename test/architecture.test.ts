@@ -279,12 +279,14 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/events/index.ts': [],
   'src/policies/kits/events/ndjson.ts': [],
   'src/policies/kits/events/sse.ts': [],
+  'src/policies/kits/form/index.ts': [],
   'src/policies/kits/json-edit/draft.ts': [],
   'src/policies/kits/json-edit/index.ts': [],
   'src/policies/kits/json-edit/path.ts': [],
   'src/policies/kits/json-edit/pick.ts': [],
   'src/policies/kits/json-edit/steps.ts': [],
   'src/policies/kits/json-text/index.ts': [],
+  'src/policies/kits/json-text/member.ts': [],
   'src/policies/kits/json-text/number.ts': [],
   'src/policies/kits/json-text/read.ts': [],
   'src/policies/kits/json-text/slow-parse.ts': [],
@@ -321,6 +323,11 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/structured-fields.ts': ['structured-headers'],
   'src/policies/kits/text-pattern.ts': [],
   'src/policies/kits/unknown-work.ts': [],
+  'src/policies/kits/xml/characters.ts': [],
+  'src/policies/kits/xml/element.ts': [],
+  'src/policies/kits/xml/index.ts': [],
+  'src/policies/kits/xml/read.ts': [],
+  'src/policies/kits/xml/write.ts': [],
 };
 
 test('the run half of a policy or action loads no compile half, no schema and no package', () => {

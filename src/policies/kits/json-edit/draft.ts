@@ -8,13 +8,6 @@ export const isTable = (value: JsonValue | undefined): value is Table =>
 
 export const isList = (value: JsonValue | undefined): value is JsonValue[] => Array.isArray(value);
 
-/** Also for `__proto__`, where assignment would set the prototype. */
-export function put(table: Table, key: string, value: JsonValue): void {
-  if (key === '__proto__')
-    Object.defineProperty(table, key, { value, enumerable: true, configurable: true, writable: true });
-  else table[key] = value;
-}
-
 /** Stands for a removed item until all paths are applied, so that numbers of items mean those of the original. */
 export const HOLE = Symbol('hole') as unknown as JsonValue;
 

@@ -1,6 +1,6 @@
 /** `pick`: what the paths lead to, in its containers. */
-import type { JsonValue } from '../json-text/index.js';
-import { HOLE, indexOf, isList, isTable, put, type Table } from './draft.js';
+import { type JsonValue, putMember } from '../json-text/index.js';
+import { HOLE, indexOf, isList, isTable, type Table } from './draft.js';
 import { ALL_ITEMS, ALL_MEMBERS, type PathStep } from './path.js';
 
 type Container = Table | JsonValue[];
@@ -34,7 +34,7 @@ class Picking {
       const one = typeof step === 'string' && Object.hasOwn(from, step) ? [step] : [];
       for (const key of step === ALL_MEMBERS ? Object.keys(from) : one) {
         const found = this.#child(Object.hasOwn(to, key) ? to[key] : undefined, from[key]!, steps, at);
-        if (found !== undefined) put(to, key, found);
+        if (found !== undefined) putMember(to, key, found);
       }
     }
   }

@@ -1,6 +1,6 @@
 /** `omit`, `rename` and `set` along one path. Each returns the value itself if nothing changes. */
-import type { JsonValue } from '../json-text/index.js';
-import { type Draft, HOLE, indexOf, isList, isTable, put, type Table } from './draft.js';
+import { type JsonValue, putMember } from '../json-text/index.js';
+import { type Draft, HOLE, indexOf, isList, isTable, type Table } from './draft.js';
 import { ALL_ITEMS, ALL_MEMBERS, type PathStep } from './path.js';
 
 type Change = (child: JsonValue) => JsonValue;
@@ -44,7 +44,7 @@ function changeMember(draft: Draft, table: Table, key: string, change: Change): 
   const changed = change(table[key]!);
   if (changed === table[key]) return table;
   const own = draft.own(table);
-  put(own, key, changed);
+  putMember(own, key, changed);
   return own;
 }
 
@@ -84,8 +84,8 @@ export function rename(
   // A new table, because the order of members is kept.
   const renamed: Table = {};
   for (const key of Object.keys(value)) {
-    if (key === step) put(renamed, name, value[key]!);
-    else if (key !== name) put(renamed, key, value[key]!);
+    if (key === step) putMember(renamed, name, value[key]!);
+    else if (key !== name) putMember(renamed, key, value[key]!);
   }
   return renamed;
 }
@@ -109,6 +109,6 @@ export function set(
   // Also if nothing could be set below a member that does not exist, as in `list[0]` without a list.
   if (child === before && (exists || at < steps.length - 1)) return value;
   const own = draft.own(parent);
-  put(own, step, child);
+  putMember(own, step, child);
   return own;
 }

@@ -6,6 +6,7 @@
  *     const text = writeJsonText(read.value);
  */
 
+export { putMember } from './member.js';
 export { isLongNumber, type JsonValue, LongNumber } from './number.js';
 export {
   DEFAULT_JSON_LIMITS,

@@ -1,4 +1,5 @@
 /** Parses JSON that JSON.parse accepts, and keeps the texts of long numbers. */
+import { putMember } from './member.js';
 import { isLongNumber, type JsonValue, numberOf } from './number.js';
 
 /** `text`: valid JSON of bounded depth. */
@@ -49,11 +50,7 @@ class Parser {
       const key = this.#string();
       this.#space();
       this.#at++;
-      const value = this.value();
-      // Assignment would set the prototype.
-      if (key === '__proto__')
-        Object.defineProperty(table, key, { value, enumerable: true, configurable: true, writable: true });
-      else table[key] = value;
+      putMember(table, key, this.value());
     }
     return table;
   }

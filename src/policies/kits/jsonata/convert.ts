@@ -6,7 +6,7 @@
  *
  * Out: a copy with the numbers as they were. A part of the input that the result contains whole is returned itself.
  */
-import { isLongNumber, type JsonValue, type LongNumber } from '../json-text/index.js';
+import { isLongNumber, type JsonValue, type LongNumber, putMember } from '../json-text/index.js';
 import type { Budget } from './budget.js';
 import { isProgramFunction, MAX_NESTING } from './budget.js';
 import { JsonataFault } from './fault.js';
@@ -89,11 +89,7 @@ export class Converter {
     for (const key of Object.keys(table)) {
       const item = table[key];
       if (item === undefined) continue;
-      const value = this.#leave(item, depth + 1);
-      // Assignment would set the prototype.
-      if (key === '__proto__')
-        Object.defineProperty(copy, key, { value, enumerable: true, configurable: true, writable: true });
-      else copy[outside(key)] = value;
+      putMember(copy, outside(key), this.#leave(item, depth + 1));
     }
     return copy;
   }
