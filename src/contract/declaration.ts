@@ -273,6 +273,8 @@ export interface CacheKey {
   readonly cookies: readonly string[];
   /** Query parameters: all, only some, or all but some. */
   readonly query: 'all' | { readonly allow: readonly string[] } | { readonly deny: readonly string[] };
+  /** Whether it removes the other parameters from the request, so that steps inside of it see none of them. Absent: no. */
+  readonly removesQuery?: boolean;
   /** Names of claims: some, or all but some. Absent: none. */
   readonly claims?: readonly string[] | { readonly except: readonly string[] };
   /** The address of the client. Absent: no. */

@@ -92,7 +92,8 @@ const CACHE_KEY = record({
   fields: listOf(fieldName),
   cookies: NAMES,
   query: (value) => value === 'all' || record({ allow: NAMES })(value) || record({ deny: NAMES })(value),
-  claims: optional(NAMES),
+  removesQuery: optional(flag),
+  claims: optional((value) => NAMES(value) || record({ except: NAMES })(value)),
   client: optional(flag),
   route: flag,
 });

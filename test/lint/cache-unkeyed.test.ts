@@ -148,6 +148,31 @@ test('a redirect appends the whole query, and a rewrite reads what its template 
   assert.equal(found(store('') + route('"store"', rewrite)), ['reads the header field `x-tenant` in `rewrite`']);
 });
 
+test('a cache that removes other parameters leaves a query that is part of the key', () => {
+  const spec = (action: string, more = ''): string =>
+    `[policy.store]\nuse = "cache"\nkey = { query = ["page"] }\n${more}${route('"store", "mark"', action)}`;
+  const mark = (when: string): string => `[policy.mark]\nuse = "headers"\nwhen = '${when}'\nrequest.set.x-mark = "1"\n`;
+  assert.equal(found(spec('redirect = { path = "/v2" }', mark('request.query.page == "1"'))), []);
+  assert.equal(found(spec('to = "orders"', mark('request.query.lang == "de"'))), [
+    'reads the query parameter `lang` in `when`',
+  ]);
+});
+
+test('idempotency can be in front of the cache', () => {
+  const spec = (policies: string): string =>
+    `[policy.store]\nuse = "cache"\n[policy.once]\nuse = "idempotency"\nwhen = '"x-client" in request.headers'\n${route(policies, 'to = "orders"', '"POST /orders/{id}"')}`;
+  assert.equal(found(spec('"once", "store"')), []);
+  assert.equal(found(spec('"store", "once"')), ['reads the header field `x-client` in `when`']);
+});
+
+test('the conditions of an aggregate are those of the action', () => {
+  const aggregate = `aggregate.call.a = { service = "orders", path = "/a", on_failure = "omit", when = 'request.query.a == "1"' }`;
+  assert.equal(found(store('allow = []') + route('"store"', aggregate)), [
+    'reads the query parameter `a` in a condition',
+  ]);
+  assert.equal(found(store('allow = ["a"]') + route('"store"', aggregate)), []);
+});
+
 test('the credential of a consumer at the target, and the policies of a service, are inside', () => {
   const sign = `[policy.sign]\nuse = "upstream-auth"\nper_consumer = { acme = "\${env:ACME}" }\n`;
   const onRoute = store('') + sign + route('"keys", "store", "sign"');

@@ -24,6 +24,8 @@ interface Step {
   /** For messages, with a capital. */
   readonly subject: string;
   readonly entity: string;
+  /** Whether the order of the spec can put it in front of the cache. */
+  readonly movable: boolean;
   readonly reads: readonly Read[];
 }
 
@@ -67,12 +69,12 @@ function* findingsOf(step: Step, cache: PolicyUse, route: RouteModel, key: Cache
     yield {
       span,
       entity: step.entity,
-      message: `${step.subject} is inside the cache of policy \`${policy.name}\` on route \`${route.name}\` and ${readText(fact, why)}. ${consequence(fact)}`,
+      message: `${step.subject} is inside the cache of policy \`${policy.name}\` on route \`${route.name}\` and ${what}. ${consequence(fact, key)}`,
       related: [
         { span: cache.span, message: 'the cache is in front of it here' },
         { span: policy.at.spanOf(...key.at), message: 'the key of the cache' },
       ],
-      help: helpOf(fact, policy),
+      help: helpOf(fact, policy, step),
     };
   }
 }
@@ -95,7 +97,7 @@ function isCovered({ kind, name }: FactName, key: CacheKey): boolean {
     case 'claims':
       return coversClaim(key.claims, name);
     case 'query':
-      return coversQuery(key.query, name);
+      return coversQuery(key, name);
     default:
       return false;
   }
@@ -108,9 +110,10 @@ function coversClaim(claims: CacheKey['claims'], name: string | undefined): bool
   return 'except' in claims ? !claims.except.some(isOf) : claims.some(isOf);
 }
 
-function coversQuery(query: CacheKey['query'], name: string | undefined): boolean {
+function coversQuery({ query, removesQuery }: CacheKey, name: string | undefined): boolean {
   if (query === 'all') return true;
-  if (name === undefined) return false;
+  // What is left of the query is part of the key.
+  if (name === undefined) return removesQuery === true;
   return 'allow' in query ? query.allow.includes(name) : !query.deny.includes(name);
 }
 
@@ -138,20 +141,23 @@ function factText({ kind, name }: FactName): string {
   }
 }
 
-function consequence({ kind }: FactName): string {
+function consequence({ kind }: FactName, { removesQuery }: CacheKey): string {
   if (kind === 'id') return 'It differs for each request, so a stored reply would show the id of another one.';
   if (kind === 'anything')
     return 'So the reply for one request could answer another one that must get a different reply.';
+  if (kind === 'query' && removesQuery === true)
+    return 'The key does not have it, so the cache removes it from the request, and it is always empty there.';
   return 'The key does not have it, so the reply for one request would answer others that differ in it.';
 }
 
-function helpOf({ kind }: FactName, { name }: PolicyModel): string {
-  const outside = `take policy \`${name}\` from the route`;
-  if (kind === 'id') return `Do not use the id there, or ${outside}.`;
+function helpOf({ kind }: FactName, { name }: PolicyModel, { movable }: Step): string {
+  const away = `take policy \`${name}\` from the route`;
+  const outside = movable ? `name it before \`${name}\` in \`policies\`, or ${away}` : `or ${away}`;
+  if (kind === 'id') return `Do not use the id there, ${outside}.`;
   if (kind === 'anything')
-    return `Declare what the code reads with \`requestFacts\`, give it a phase before \`cache\` if it is a policy, or ${outside}.`;
-  if (kind === 'certificate') return `Do not read it there, or ${outside}.`;
-  return `Add it to the key of policy \`${name}\`, do not read it there, or ${outside}.`;
+    return `Declare what the code reads with \`requestFacts\`, give it a phase before \`cache\` if it is a policy, or ${away}.`;
+  if (kind === 'certificate') return `Do not read it there, ${outside}.`;
+  return `Add it to the key of policy \`${name}\`, do not read it there, ${outside}.`;
 }
 
 // ---------------------------------------------------------------- what runs inside
@@ -201,6 +207,7 @@ function policyStep(model: Model, policy: PolicyModel): Step {
     of: policy,
     subject: `Policy \`${name}\` (\`${declaration.use}\`)`,
     entity: policyEntity(model, policy),
+    movable: policy.phase === 'cache',
     reads: [...reads, ...conditionReads(policy)],
   };
 }
@@ -235,6 +242,7 @@ function routeStep(model: Model, route: RouteModel): Step {
     of: route,
     subject: `The action of the route (\`${key}\`)`,
     entity: routeEntity(route),
+    movable: false,
     reads: [...reads, ...readsOf(route.expressions, 'in a condition'), ...rewriteReads(model, route)],
   };
 }
@@ -256,6 +264,7 @@ const matchStep = (route: RouteModel): Step => ({
   of: route.match,
   subject: 'The match of the route',
   entity: routeEntity(route),
+  movable: false,
   reads: route.match.conditions.flatMap(({ name, on, span }) => {
     const fact = on === 'header' ? fieldFact(name) : ({ kind: 'query', name } as const);
     return on === 'scheme' ? [] : [{ fact, why: 'to choose between routes with this cache', span }];

@@ -21,6 +21,7 @@ export default declarePolicy<CacheConfig, CacheSettings>({
         consumer,
         fields,
         cookies,
+        removesQuery: true,
         query: query === 'all' ? (queryExcept.length === 0 ? 'all' : { deny: queryExcept }) : { allow: query },
         ...(consumer ? { claims: claims === 'all' ? { except: TOKEN_CLAIMS } : claims } : {}),
         client,
