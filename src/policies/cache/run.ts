@@ -67,7 +67,11 @@ class CachePolicy implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     this.#keys = new KeyMaker(settings.key);
-    const store: ContentStore = host.content({ maxEntry: settings.maxEntry, disk: settings.disk });
+    const store: ContentStore = host.content({
+      maxEntry: settings.maxEntry,
+      disk: settings.disk,
+      admission: true,
+    });
     const replies = new StoredReplies(store);
     this.#replies = replies;
     this.#flights = new Flights(settings, host);

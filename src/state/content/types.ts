@@ -70,7 +70,7 @@ export interface ContentOptions {
   readonly maxEntry: number;
   /**
    * With full memory, a content is stored only if its key was asked for twice of late: what is asked for once displaces nothing.
-   * Absent: every content is stored.
+   * One without a body is stored in any case. Absent: every content is stored.
    */
   readonly admission?: boolean;
   /** Keep contents on disk too, so that they survive a restart. */

@@ -165,7 +165,7 @@ export class MemoryStore implements ContentStore {
     return owner < 0
       ? undefined
       : table.locked(() => {
-          if (!this.#admits(key, hashed, bytes.length + Math.max(0, length))) {
+          if (!this.#admits(key, hashed, length, bytes.length)) {
             this.#count(Count.NotAdmitted);
             return undefined;
           }
@@ -175,9 +175,13 @@ export class MemoryStore implements ContentStore {
         });
   }
 
-  /** Whether a content may displace others, if it has to. A newer version of one that is stored always may. */
-  #admits(key: string, hashed: HashedKey, bytes: number): boolean {
-    if (!this.#admission || this.#room.fits(bytes) || this.#asked.twice(hashed.low, hashed.high)) return true;
+  /**
+   * Whether a content may displace others, if it has to. A newer version of one that is stored always may, and one without a
+   * body, which may lead to others.
+   */
+  #admits(key: string, hashed: HashedKey, length: number, factsLength: number): boolean {
+    if (!this.#admission || length === 0 || this.#room.fits(factsLength + Math.max(0, length))) return true;
+    if (this.#asked.twice(hashed.low, hashed.high)) return true;
     return this.#table.find(hashed, key) >= 0;
   }
 
