@@ -1,0 +1,72 @@
+/** A store that answers late, as one over a network does, or not at all. */
+import * as assert from 'uvu/assert';
+import { create } from '../../../src/policies/cache/run.js';
+import { compile } from '../../policies/support.js';
+import { DelayedContents } from '../../support/delayed-contents.js';
+import { withPolicies } from '../../support/test-policies.js';
+import { until } from '../../support/until.js';
+import { type CacheBed, cacheSuite, requestText } from './kit.js';
+
+const test = cacheSuite('a cache with a late store');
+
+async function late(bed: CacheBed): Promise<DelayedContents> {
+  const contents = new DelayedContents({
+    after: (ms, work) => {
+      const timer = setTimeout(work, ms);
+      return () => clearTimeout(timer);
+    },
+    delay: 5,
+  });
+  const settings = compile('cache', '')!;
+  const policy = {
+    run: (host: Parameters<typeof create>[1]) =>
+      create(settings, { ...host, content: (options) => contents.store('c', options) }),
+  };
+  await bed.load('', '', withPolicies([policy]));
+  return contents;
+}
+
+test('everything works with a store that answers late', async ({ bed }) => {
+  const contents = await late(bed);
+  bed.origin = (request) =>
+    request.header('if-none-match') === '"v1"'
+      ? { status: 304, fields: { 'cache-control': 'max-age=60', etag: '"v1"' } }
+      : { fields: { 'cache-control': 'max-age=10', etag: '"v1"', vary: 'x-a' }, body: request.header('x-a') ?? 'none' };
+  await bed.ask('/a', { 'x-a': '1' });
+  await until(
+    async () => (await bed.ask('/a', { 'x-a': '1' })).header('cache-status')?.includes('hit') === true,
+    'a hit',
+  );
+  assert.is((await bed.ask('/a', { 'x-a': '2' })).body.toString(), '2');
+  bed.pass(20);
+  const validated = await bed.ask('/a', { 'x-a': '1', range: 'bytes=0-0' });
+  assert.is(validated.status, 206);
+  await bed.ask('/a', {}, 'POST');
+  assert.match((await bed.ask('/a', { 'x-a': '1' })).header('cache-status')!, /miss/);
+  await until(() => contents.pinned === 0, 'all contents are released');
+});
+
+test('a store that fails is a miss', async ({ bed }) => {
+  const contents = await late(bed);
+  contents.failing = true;
+  for (let round = 0; round < 3; round++) assert.is((await bed.ask('/a')).body.toString(), 'hello');
+  assert.is(bed.asked, 3);
+  assert.ok(contents.errors > 0);
+});
+
+test('a client that leaves while the store is asked leaves nothing pinned', async ({ bed }) => {
+  const contents = await late(bed);
+  await bed.ask('/a');
+  await until(async () => (await bed.ask('/a')).header('cache-status')?.includes('hit') === true, 'a hit');
+  contents.delays = { get: 50, commit: 5, change: 5 };
+  for (let round = 0; round < 5; round++) {
+    const client = bed.plane.client();
+    client.send(requestText('/a'));
+    await new Promise((resolve) => setImmediate(resolve));
+    client.socket.resetAndDestroy();
+  }
+  assert.is((await bed.ask('/a')).body.toString(), 'hello');
+  await until(() => contents.pinned === 0, 'all contents are released');
+});
+
+test.run();
