@@ -7,11 +7,13 @@ import { currentAge, ERROR_STATUSES, usableOnError } from '../kits/http-cache/re
 import { invalidatedTags, tagsOf } from '../kits/http-cache/tags.js';
 import { fieldsToStore, headEffect, isAbout, updatedFields, updatedView } from '../kits/http-cache/update.js';
 import { matchesVariant, variantKey } from '../kits/http-cache/vary.js';
-import { answer } from './answer.js';
+import { callFailure, problem } from '../run-kit.js';
+import { addStatus, answer } from './answer.js';
 import type { Counts } from './counts.js';
 import { Fill } from './fill.js';
 import type { Flights } from './flights.js';
 import type { KeyMaker } from './key.js';
+import { PROBLEMS } from './problems.js';
 import type { CacheSettings } from './schema.js';
 import { type Found, type ReplyData, type StoredReplies, StoredReply } from './stored.js';
 import type { Visit } from './visit.js';
@@ -65,10 +67,17 @@ export class Keeper {
       if (isOutage(reply) && this.#mayBeStale(visit, found)) return this.#stale(exchange, visit, found, reply);
       if (exchange.method === 'HEAD') this.#compareHead(exchange, visit, found, reply);
       visit.release();
-    }
+    } else if (reply.status === 304 && visit.conditions === undefined) return this.#unusable(exchange, visit, reply);
     if (reply.code !== undefined) visit.flight?.land('alone');
-    else if (this.keep(exchange, visit, reply)) exchange.lasting = true;
+    else if (this.keep(exchange, visit, reply, found?.content.key)) exchange.lasting = true;
     return undefined;
+  }
+
+  /** A 304 to a request without conditions: there is no reply that it could be about. */
+  #unusable(exchange: Exchange, visit: Visit, reply: Reply): Reply {
+    discardBody(reply);
+    visit.flight?.land('alone');
+    return problem(exchange, { ...PROBLEMS.unusable, cause: 'a 304 to a request without conditions' });
   }
 
   // ---------------------------------------------------------------- storing
@@ -106,8 +115,11 @@ export class Keeper {
     return { fields: (name) => (name === 'authorization' ? undefined : request(name)), authorized };
   }
 
-  /** Begins to store or share a reply. Returns whether its body is wanted: `fill` of the visit takes it. */
-  keep(exchange: Exchange, visit: Visit, reply: Reply): boolean {
+  /**
+   * Begins to store or share a reply. Returns whether its body is wanted: `fill` of the visit takes it. `replaced`: the key of the
+   * stored reply that was validated; it goes if this one is not stored.
+   */
+  keep(exchange: Exchange, visit: Visit, reply: Reply, replaced?: string): boolean {
     const { host, store, replies, settings, flights } = this.#parts;
     const now = host.clock.now();
     const received = receivedOf(reply);
@@ -121,6 +133,8 @@ export class Keeper {
     const length = lengthOf(reply);
     if (!assessment.store || length > settings.maxEntry) {
       this.#landApart(visit);
+      const outdated = received.status < 500 && !assessment.requestOnly && exchange.method === 'GET';
+      if (replaced !== undefined && outdated) void store.delete(replaced);
       return false;
     }
     const data: ReplyData = {
@@ -227,7 +241,8 @@ export class Keeper {
     };
     const { store } = this.#parts;
     if (assessment.store) void store.refresh(content, this.facts(exchange, visit, view, data));
-    else void store.delete(content.key);
+    // What only this request forbids is no reason to remove what others use.
+    else if (!assessment.requestOnly) void store.delete(content.key);
     return new StoredReply(data);
   }
 
@@ -238,7 +253,20 @@ export class Keeper {
     visit.release();
     visit.flight?.land('alone');
     for (const name of ['if-none-match', 'if-modified-since']) exchange.headers.remove(name);
-    return await host.background(exchange);
+    visit.validating = false;
+    let again: Reply;
+    try {
+      again = { ...(await host.background(exchange)) };
+    } catch (error) {
+      const failure = callFailure(error);
+      if (failure === undefined) throw error;
+      return problem(exchange, { ...PROBLEMS.unusable, cause: failure.cause });
+    }
+    if (visit.ended || again.status === 304) return this.#unusable(exchange, visit, again);
+    this.keep(exchange, visit, again);
+    const status = this.#status(visit, { stored: visit.stores });
+    if (status !== undefined) addStatus(again.headers, status);
+    return again;
   }
 
   #compareHead(exchange: Exchange, visit: Visit, found: Found, reply: Reply): void {

@@ -70,9 +70,13 @@ test('a GET with a body is neither stored nor answered from the store', async ({
   assert.is((await bed.plane.ask(fat)).header('cache-status'), 'gw; fwd=bypass');
 });
 
-test('a 304 to an unconditional request is passed on, and stored nowhere', async ({ bed }) => {
+test('a 304 to a request without conditions is 502, and stored nowhere', async ({ bed }) => {
   bed.origin = () => ({ status: 304, fields: { 'cache-control': 'max-age=60', etag: '"v1"' } });
-  assert.is((await bed.ask('/a')).status, 304);
+  const refused = await bed.ask('/a');
+  assert.is(refused.status, 502);
+  assert.is(JSON.parse(refused.body.toString()).type, 'urn:gw:problem:cache/unusable');
+  // A client that has a reply may learn that it has not changed.
+  assert.is((await bed.ask('/a', { 'if-none-match': '"v1"' })).status, 304);
   bed.origin = () => ({ fields: { 'cache-control': 'max-age=60' }, body: 'real' });
   assert.is((await bed.ask('/a')).body.toString(), 'real');
 });
@@ -88,6 +92,35 @@ test('a 304 about another reply than the stored one: the origin is asked again',
   const reply = await bed.ask('/a');
   assert.is(reply.status, 200);
   assert.is(reply.body.toString(), 'two');
+  assert.is(reply.header('cache-status'), 'gw; fwd=stale; stored');
+  assert.is((await bed.ask('/a')).header('cache-status'), 'gw; hit; ttl=60');
+});
+
+test('a client cannot remove what is stored by asking for a validation of its own', async ({ bed }) => {
+  bed.origin = (request) =>
+    request.header('if-none-match') === '"v1"'
+      ? { status: 304, fields: { etag: '"v1"', 'cache-control': 'max-age=60' } }
+      : { fields: { etag: '"v1"', 'cache-control': 'max-age=60' }, body: 'kept' };
+  await bed.ask('/a');
+  await bed.ask('/a', { 'cache-control': 'no-cache, no-store' });
+  await bed.ask('/a', { 'cache-control': 'no-cache', authorization: 'Bearer x' });
+  assert.ok(isHit(await bed.ask('/a')));
+  bed.origin = () => ({ fields: { etag: '"v1"', 'cache-control': 'max-age=60' }, body: 'kept' });
+  await bed.ask('/a', { 'cache-control': 'no-cache, no-store' });
+  await bed.ask('/a', { 'cache-control': 'no-cache', authorization: 'Bearer x' });
+  assert.ok(isHit(await bed.ask('/a')));
+});
+
+test('an old reply does not come back after the origin has answered with a new one that is not stored', async ({
+  bed,
+}) => {
+  bed.origin = () => ({ fields: { 'cache-control': 'max-age=1, stale-if-error=1000' }, body: 'v1' });
+  await bed.ask('/a');
+  bed.pass(5);
+  bed.origin = () => ({ fields: { 'cache-control': 'no-store' }, body: 'v2' });
+  await bed.ask('/a');
+  bed.origin = () => ({ status: 503 });
+  assert.is((await bed.ask('/a')).status, 503);
 });
 
 test('a reply with a wrong length is not stored, whatever was announced', async ({ bed }) => {
