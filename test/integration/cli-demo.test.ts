@@ -99,6 +99,30 @@ test('the catalogue is compressed, and timed by the policy of the shop', async (
   assert.is(plain.headers.get('content-encoding'), null);
 });
 
+test('one request of a mobile client becomes four, for the caller, and says what it is made of', async () => {
+  const url = `${gateway!.url}/mobile/products/1`;
+  assert.is((await fetch(url)).status, 401);
+  const reply = await fetch(url, { headers: { 'x-api-key': 'acme-demo-key', 'x-tenant': 'globex' } });
+  const { orders, ...rest } = (await reply.json()) as { orders: { id: number }[] };
+  assert.equal(rest, {
+    product: { id: 1, name: 'Walnut desk', price: 42900, currency: 'EUR' },
+    stock: 7,
+    stars: 4.5,
+    reviews: [
+      { stars: 5, text: 'Solid, and easy to assemble.' },
+      { stars: 4, text: 'Good desk, heavy parcel.' },
+    ],
+  });
+  assert.ok(orders.length > 0 && orders.length <= 3 && orders.every(({ id }) => id !== 1003));
+  assert.is(reply.headers.get('x-served-by'), 'gw');
+  const tag = reply.headers.get('etag') ?? '';
+  const again = await fetch(url, { headers: { 'x-api-key': 'acme-demo-key', 'if-none-match': tag } });
+  assert.is(again.status, 304);
+  const gone = await fetch(`${gateway!.url}/mobile/products/99`, { headers: { 'x-api-key': 'acme-demo-key' } });
+  assert.is(gone.status, 404);
+  assert.match(((await gone.json()) as { call: string }).call, /^(?:product|stock)$/, 'the first that fails');
+});
+
 test('a customer logs in, and the token is verified with the key set of the service', async () => {
   const { url } = gateway!;
   assert.is((await fetch(`${url}/me`)).status, 401);
