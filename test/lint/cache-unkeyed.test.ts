@@ -165,6 +165,14 @@ test('idempotency can be in front of the cache', () => {
   assert.equal(found(spec('"store", "once"')), ['reads the header field `x-client` in `when`']);
 });
 
+test('a program that reads the whole request, and one that reads single facts', () => {
+  const transform = (jsonata: string): string =>
+    `${store('fields = ["x-a"]')}[policy.t]\nuse = "transform"\nreply.body.jsonata = '${jsonata}'\n${route('"store", "t"')}`;
+  assert.equal(found(transform('$string($request)')), ['reads the whole request in `reply.body.jsonata`']);
+  assert.equal(found(transform('$request.headers.`x-a`')), []);
+  assert.equal(found(transform('$consumer.name')), ['reads the consumer in `reply.body.jsonata`']);
+});
+
 test('the conditions of an aggregate are those of the action', () => {
   const aggregate = `aggregate.call.a = { service = "orders", path = "/a", on_failure = "omit", when = 'request.query.a == "1"' }`;
   assert.equal(found(store('allow = []') + route('"store"', aggregate)), [

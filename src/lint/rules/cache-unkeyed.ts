@@ -12,7 +12,7 @@ type CacheKey = NonNullable<ReturnType<typeof traitsOf>['cacheKey']>;
 /** A fact that is read inside of a cache. */
 interface Read {
   readonly fact: FactName;
-  /** Why it is read, as the end of a sentence. */
+  /** Why it is read, as the end of a sentence. Empty: the kind does not say what it reads. */
   readonly why: string;
   readonly span: Span;
 }
@@ -74,7 +74,7 @@ function* findingsOf(step: Step, cache: PolicyUse, route: RouteModel, key: Cache
         { span: cache.span, message: 'the cache is in front of it here' },
         { span: policy.at.spanOf(...key.at), message: 'the key of the cache' },
       ],
-      help: helpOf(fact, policy, step),
+      help: why === '' ? declareHelp(policy) : helpOf(fact, policy, step),
     };
   }
 }
@@ -118,7 +118,7 @@ function coversQuery({ query, removesQuery }: CacheKey, name: string | undefined
 }
 
 const readText = (fact: FactName, why: string): string =>
-  fact.kind === 'anything' ? 'does not declare which facts of the request it reads' : `reads ${factText(fact)} ${why}`;
+  why === '' ? 'does not declare which facts of the request it reads' : `reads ${factText(fact)} ${why}`;
 
 function factText({ kind, name }: FactName): string {
   switch (kind) {
@@ -136,6 +136,8 @@ function factText({ kind, name }: FactName): string {
       return name === undefined ? 'cookies' : `the cookie \`${name}\``;
     case 'query':
       return name === undefined ? 'the whole query' : `the query parameter \`${name}\``;
+    case 'anything':
+      return 'the whole request';
     default:
       return 'the id of the request';
   }
@@ -150,12 +152,14 @@ function consequence({ kind }: FactName, { removesQuery }: CacheKey): string {
   return 'The key does not have it, so the reply for one request would answer others that differ in it.';
 }
 
+const declareHelp = ({ name }: PolicyModel): string =>
+  `Declare what the code reads with \`requestFacts\`, give it a phase before \`cache\` if it is a policy, or take policy \`${name}\` from the route.`;
+
 function helpOf({ kind }: FactName, { name }: PolicyModel, { movable }: Step): string {
   const away = `take policy \`${name}\` from the route`;
   const outside = movable ? `name it before \`${name}\` in \`policies\`, or ${away}` : `or ${away}`;
   if (kind === 'id') return `Do not use the id there, ${outside}.`;
-  if (kind === 'anything')
-    return `Declare what the code reads with \`requestFacts\`, give it a phase before \`cache\` if it is a policy, or ${away}.`;
+  if (kind === 'anything') return `Read single facts there, such as a header field that the key has, ${outside}.`;
   if (kind === 'certificate') return `Do not read it there, ${outside}.`;
   return `Add it to the key of policy \`${name}\`, do not read it there, ${outside}.`;
 }
@@ -199,7 +203,7 @@ function policyStep(model: Model, policy: PolicyModel): Step {
   const reads = declared.map(
     (fact): Read => ({
       fact,
-      why: fact.why ?? placeText(fact.at),
+      why: whyOf(fact),
       span: fact.at.length === 0 ? nameSpan : at.spanOf(...fact.at),
     }),
   );
@@ -223,6 +227,11 @@ const readsOf = (conditions: readonly ReturnType<typeof conditionsOf>[number][],
     }),
   );
 
+function whyOf({ at, kind, why }: Declared[number]): string {
+  if (why !== undefined) return why;
+  return kind === 'anything' && at.length === 0 ? '' : placeText(at);
+}
+
 const placeText = (at: Declared[number]['at']): string =>
   at.length === 0 ? 'to do its work' : `in \`${at.filter((step) => typeof step === 'string').join('.')}\``;
 
@@ -234,7 +243,7 @@ function routeStep(model: Model, route: RouteModel): Step {
   const reads = declared.map(
     (fact): Read => ({
       fact,
-      why: fact.why ?? placeText(fact.at),
+      why: whyOf(fact),
       span: fact.at.length === 0 ? at.keySpanOf(key) : at.spanOf(key, ...fact.at),
     }),
   );

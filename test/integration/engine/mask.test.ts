@@ -138,6 +138,18 @@ for (const order of ['"private", "more"', '"more", "private"'])
     assert.is(reply.header('x-user'), '***');
   });
 
+for (const order of ['"private", "more"', '"more", "private"']) {
+  test(`what a program of transform makes is masked too: ${order}`, async (context) => {
+    const program = `'$merge([$, { "password": note, "mail": "x@y.zz" }])'`;
+    const transform = `[policy.more]\nuse = "transform"\nreply.body.jsonata = ${program}\n`;
+    await load(context, transform, order);
+    context.target.respond = ok('{"note":"n"}', 'Content-Type: application/json\r\n');
+    assert.is((await context.plane.ask(get())).body.toString(), '{"note":"n","mail":"***"}');
+    context.target.respond = ok('{"note":1}\n{"note":2}\n', 'Content-Type: application/x-ndjson\r\n');
+    assert.is((await context.plane.ask(get())).body.toString(), '{"note":1,"mail":"***"}\n{"note":2,"mail":"***"}\n');
+  });
+}
+
 test('an error of gw that replaces the reply of a target has nothing of it', async (context) => {
   await load(context);
   context.target.respond = ok('{"password":', JSON_TYPE);
