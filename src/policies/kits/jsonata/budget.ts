@@ -52,7 +52,8 @@ export class Budget {
 
   /** Called for each node that is visited. `depth`: nodes that are being visited. */
   enter(depth: number): void {
-    if (depth > this.limits.depth) throw this.fail('depth', `more than ${this.limits.depth} nested calls`);
+    if (depth > this.limits.depth)
+      throw this.fail('depth', `more than ${this.limits.depth} nested calls and their parts`);
     this.spend(1);
   }
 

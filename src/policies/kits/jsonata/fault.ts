@@ -1,4 +1,5 @@
 /** What an evaluation may use, and what ends it. */
+import { shortened } from '../json.js';
 
 export interface JsonataLimits {
   /**
@@ -6,9 +7,15 @@ export interface JsonataLimits {
    * strings and arrays. 50,000 steps take about 25 ms.
    */
   readonly steps: number;
-  /** Nested calls, and nesting of values. */
+  /**
+   * Nodes of the program that are being visited at the same time, nested or side by side: the members of an object and the
+   * items of an array are evaluated side by side. A call of a function takes about five.
+   */
   readonly depth: number;
-  /** Characters of the largest value as JSON, intermediate values included; also bounds the length of strings. */
+  /**
+   * Characters of the largest value as JSON, intermediate values and the result included; also the length of strings. At
+   * least what the input may have, if a program is to pass it on.
+   */
   readonly size: number;
   /** Items of the largest array, intermediate arrays included. */
   readonly items: number;
@@ -18,7 +25,7 @@ export interface JsonataLimits {
 
 export const DEFAULT_JSONATA_LIMITS: JsonataLimits = {
   steps: 50_000,
-  depth: 500,
+  depth: 10_000,
   size: 4 << 20,
   items: 20_000,
   time: 1000,
@@ -30,6 +37,8 @@ export const DEFAULT_JSONATA_LIMITS: JsonataLimits = {
  */
 export type JsonataFaultKind = 'error' | 'steps' | 'depth' | 'size' | 'time';
 
+const MAX_MESSAGE = 500;
+
 /** The one thing that `evaluate` rejects with. */
 export class JsonataFault extends Error {
   override readonly name = 'JsonataFault';
@@ -37,9 +46,9 @@ export class JsonataFault extends Error {
   /** Offset in the source near which it happened, if known. */
   readonly position: number | undefined;
 
-  /** `message`: a sentence for the operator. It may contain values of the input, so it is not for clients. */
+  /** `message`: a sentence for the operator. It may contain values of the input, so it is not for clients. Shortened. */
   constructor(kind: JsonataFaultKind, message: string, position?: number) {
-    super(message);
+    super(shortened(message, MAX_MESSAGE));
     this.kind = kind;
     this.position = position;
   }

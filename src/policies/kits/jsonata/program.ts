@@ -52,6 +52,7 @@ export function compileJsonata(source: string, options: JsonataOptions = {}): Js
     return new JsonataProgram(source, reads, expression, prepared);
   } catch (error) {
     if (error instanceof RangeError) return { error: 'The program is nested too deeply.', ...everything };
+    if (error instanceof SyntaxError) return regexError(error, source);
     return syntaxError(error, source);
   }
 }
@@ -72,6 +73,14 @@ function bindingError(
   const known = allowed.map((name) => `\`$${name}\``).join(', ');
   const hint = known === '' ? 'There are no variables here.' : `Available: ${known}.`;
   return { error: `\`$${read.name}\` is neither bound nor a function. ${hint}`, start: read.start, end: read.end };
+}
+
+/** V8's message has the expression and the reason: `Invalid regular expression: /(/g: Unterminated group`. */
+function regexError({ message }: SyntaxError, source: string): JsonataError {
+  const [, literal = '', reason = message] = /^Invalid regular expression: (\/.*\/)[a-z]*: (.*)$/s.exec(message) ?? [];
+  const start = Math.max(0, source.indexOf(literal));
+  const end = literal === '' ? source.length : start + literal.length;
+  return { error: `The regular expression is not valid: ${reason}.`, start, end };
 }
 
 /** As the library throws it: a plain object with a message. */

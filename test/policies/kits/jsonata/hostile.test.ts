@@ -13,10 +13,10 @@ const INPUT = JSON.stringify({
 const FAULTS: readonly [source: string, ...kinds: JsonataFaultKind[]][] = [
   // Recursion.
   ['($f := function($n){ $f($n + 1) }; $f(0))', 'steps'],
-  ['($f := function($n){ 1 + $f($n + 1) }; $f(0))', 'depth'],
+  ['($f := function($n){ 1 + $f($n + 1) }; $f(0))', 'depth', 'steps'],
   ['($f := function($n){ [$f($n + 1), $f($n + 1)] }; $f(0))', 'depth'],
   ['($f := function($n){ $n < 2 ? 1 : $f($n - 1) + $f($n - 2) }; $f(50))', 'steps'],
-  ['($f := function($n){ $n = 0 ? 1 : {"a": $f($n - 1), "b": $f($n - 1)} }; $f(40))', 'depth'],
+  ['($f := function($n){ $n = 0 ? 1 : {"a": $f($n - 1), "b": $f($n - 1)} }; $f(40))', 'depth', 'steps'],
   ['($y := function($g){ $g($g) }; $y(function($h){ $h($h) }))', 'steps'],
   // Long arrays.
   ['[1..1000000000]', 'size'],
@@ -69,8 +69,12 @@ const FAULTS: readonly [source: string, ...kinds: JsonataFaultKind[]][] = [
   ['$count($match(text, /./))', 'steps', 'size'],
   ['$match("aaa", /x*/)', 'error'],
   // Pictures.
-  ['$toMillis("1111111111111111111111111111111111111111111x", "[Y][M][D][H][m][s][f]")', 'error'],
-  ['$toMillis("1111111111111111111111111111111111111111111x", "[Y]1[M]1[D]1[H]1[m]")', 'error'],
+  ['$toMillis("1111111111111111111111111111111111111111111x", "[Y]1[M]1[D]1[H]1[m]1[s]")', 'error'],
+  ['$toMillis("1111111111111111111111111111111111111111111x", "[f][f][f][f][f][f][f]")', 'error'],
+  ['$toMillis("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1", "[MN][FN][P][P][MN][FN]")', 'error'],
+  ['$toMillis("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa1", "[Da][MN][Da][MI][Di][Da]")', 'error'],
+  ['$toMillis("+11111111111111111111111111111111111111111111x", "[Z][f][H#]")', 'error'],
+  ['$toMillis("                                            x", "[Dw] [Mw] [Yw] [Hw] [mw]")', 'error'],
   ['$fromMillis(0, $pad("[Y]", 100000, "[Y]"))', 'error'],
   ['$formatNumber(1.5, $pad("#", 100000, "#"))', 'error'],
   ['$formatInteger(1000000000000000, "I")', 'depth'],
@@ -96,6 +100,8 @@ const FINE: readonly string[] = [
   '$count($map([1..5000], $string))',
   '($f := $substring(?, 0, 1); $f(text))',
   '$keys(list)',
+  '$toMillis("1111111111111111111111111111111111111111111x", "[Y][M][D][H][m][s][f]")',
+  '$toMillis("1111111111-111111111-111111111-11111111x", "[Y]-[M]-[D]-[H]-[m]-[s]")',
   'list = list',
 ];
 
@@ -110,6 +116,11 @@ test('wall time is bounded by the clock of the host', async () => {
   const host = { clock: { now: () => 0, monotonic: () => time++ }, random: () => 0 };
   const fault = await faultOf('$map([1..5000], function($n){ $n + 1 })', { host, limits: { time: 10 } });
   assert.is(fault.kind, 'time');
+});
+
+test('recursion that is not at the end of a function', async () => {
+  const { kind } = await faultOf('($f := function($n){ 1 + $f($n + 1) }; $f(0))', { limits: { steps: 1e6 } });
+  assert.is(kind, 'depth');
 });
 
 test('smaller limits are kept', async () => {

@@ -41,6 +41,12 @@ const RESULTS: readonly [source: string, result: string | undefined][] = [
   ['$random()', '0.25'],
   ['$shuffle([1,2,3,4])', '[4,3,1,2]'],
   ['$toMillis("20240131", "[Y0001][M01][D01]")', '1706659200000'],
+  ['$toMillis("31. January 2024, 7:05am", "[D]. [MNn] [Y0001], [h]:[m01][P]")', '1706684700000'],
+  [
+    '$toMillis("2024-01-31T07:05:06.789+01:00", "[Y0001]-[M01]-[D01]T[H01]:[m01]:[s01].[f001][Z01:01]")',
+    '1706681106789',
+  ],
+  ['$toMillis("twenty-first/March/2024", "[Dwo]/[MNn]/[Y]")', '1710979200000'],
   ['$fromMillis(0, "[D]/[M]/[Y]")', '"1/1/1970"'],
   ['($add := function($a, $b){ $a + $b }; $two := $add(2, ?); $two(3))', '5'],
   ['($left := $substring(?, 0, 3); $left(note))', '"ten"'],
@@ -94,6 +100,7 @@ const ERRORS: readonly [source: string, at: string, error: RegExp][] = [
   ['a ] b', ']', /Syntax error/],
   ['{"a": $eval("1")}', '$eval', /not available/],
   ['$contains(x, /(a)\\1/)', '/(a)\\1/', /linear time/],
+  ['$contains(x, /a**b/)', '/a**b/', /not valid: Nothing to repeat/],
   ['$contains(x, /a(?=b)/i)', '/a(?=b)/i', /linear time/],
   ['$contains(x, /(a{1,500}){1,500}/)', '/(a{1,500}){1,500}/', /linear time/],
   ['function($a)<a+s+:s>{ $a }', '(', /signature/],
@@ -156,6 +163,13 @@ test('variables are bound by name; those that are not given are undefined', asyn
   const bindings = { request: { path: '/x' } };
   assert.is(await textOf('$request.path', { bindings }), '"/x"');
   assert.is(await textOf('$exists($consumer)', { bindings }), 'false');
+});
+
+test('wide programs and many groups are not deep', async () => {
+  const wide = `{${Array.from({ length: 500 }, (_, at) => `"f${at}": $uppercase(a.b)`).join(',')}}`;
+  assert.is(Object.keys((await evaluate(wide, { input: '{"a":{"b":"x"}}' })) as object).length, 500);
+  const groups = await evaluate('$map([1..2000], function($n){ {"id": $string($n)} }){id: $count($)}');
+  assert.is(Object.keys(groups as object).length, 2000);
 });
 
 test('evaluations of one program at the same time do not mix', async () => {
