@@ -193,12 +193,12 @@ test('lines and events of a reply are transformed as they come', async (context)
   const lines = ['{"keep":true,"n":1}', '', '{"keep":false}', '{"keep":true,"n":9007199254740993}'];
   context.target.respond = reply(lines.join('\n'), 'Content-Type: application/x-ndjson');
   const got = await context.plane.ask(get('/x'));
-  assert.is(got.body.toString(), '{"n":1,"s":200}\n\n{"n":9007199254740993,"s":200}\n');
+  assert.is(got.body.toString(), '{"n":1,"s":200}\n{"n":9007199254740993,"s":200}\n');
 
   const events = `: hi\n\nevent: a\nid: 1\ndata: {"keep":true,\ndata: "n":1}\nretry: 5\n\ndata: {"keep":false}\r\n\r\ndata: [DONE]\n\n`;
   context.target.respond = reply(events, 'Content-Type: text/event-stream; charset=utf-8');
   const streamed = await context.plane.ask(get('/x'));
-  assert.is(streamed.body.toString(), ': hi\n\nevent: a\nid: 1\ndata: {"n":1,"s":200}\nretry: 5\n\ndata: [DONE]\n\n');
+  assert.is(streamed.body.toString(), ': hi\nevent: a\nid: 1\ndata: {"n":1,"s":200}\nretry: 5\n\ndata: [DONE]\n\n');
   assert.is(streamed.header('content-type'), 'text/event-stream; charset=utf-8');
 });
 
@@ -257,10 +257,23 @@ test('an event that cannot be read ends the reply, and passes with on_invalid = 
   assert.not.match(text, /\r\n0\r\n\r\n$/);
 });
 
+test('links in a JSON body lead back behind the prefix', async (context) => {
+  const edits = 'reply = { links = {}, body.links = ["next", "items[*].href"] }';
+  await load(context, route('/api/{rest...}', edits, 'strip_prefix = "/api"'));
+  context.target.respond = reply(
+    `{"next":"${context.target.url}/a?page=2","self":"/a","items":[{"href":"/a/1"},{"href":"https://elsewhere.example/"}]}`,
+    JSON_TYPE,
+  );
+  assert.is(
+    (await context.plane.ask(get('/api/a'))).body.toString(),
+    '{"next":"/api/a?page=2","self":"/a","items":[{"href":"/api/a/1"},{"href":"https://elsewhere.example/"}]}',
+  );
+});
+
 test('lines of a request are transformed one by one', async (context) => {
   await load(context, route('/x', 'request.body.jsonata = "n > 1 ? n"'));
   const got = await sent(context, post('/x', '{"n":1}\r\n{"n":2}\n\n{"n":3}', 'Content-Type: application/x-ndjson'));
-  assert.is(got.body, '2\n\n3\n');
+  assert.is(got.body, '2\n3\n');
   assert.is(
     (await sent(context, post('/x', '{"n":2}\n{', 'Content-Type: application/x-ndjson'))).code,
     'transform/request-body',

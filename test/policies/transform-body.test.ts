@@ -1,63 +1,99 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BodyStage, Reply } from '../../src/policies/contract.js';
+import { parsePath } from '../../src/policies/kits/json-edit/index.js';
 import { declarationOf } from '../../src/policies/registry.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
-import { EventUnits, LineUnits, type Units } from '../../src/policies/transform/body/units.js';
+import { mapTexts } from '../../src/policies/transform/body/members.js';
+import { unitsOf } from '../../src/policies/transform/body/units.js';
 import { until } from '../support/until.js';
 import { create, decode, exchange, lint } from './support.js';
 
-const cut = (units: Units, parts: readonly string[]): string[] => {
-  const found: string[] = [];
+const unitsIn = (kind: 'lines' | 'events', parts: readonly string[]): (string | undefined)[] => {
+  const found: (string | undefined)[] = [];
+  const units = unitsOf(kind, 50, (unit) => {
+    found.push(unit.document === undefined ? undefined : Buffer.from(unit.document).toString());
+  });
   for (const part of parts) {
     const bytes = Buffer.from(part);
-    const complete = units.add(bytes);
-    if (complete === undefined) return [...found, '(too long)'];
+    assert.ok(units.write(bytes));
     // The caller uses its memory again.
     bytes.fill('#');
-    found.push(...complete.map((unit) => Buffer.from(unit).toString()));
   }
-  const rest = units.rest();
-  return rest === undefined ? found : [...found, `(${Buffer.from(rest).toString()})`];
+  assert.ok(units.end());
+  return found;
 };
 
 test('lines and events are cut in the same places, however their bytes come', () => {
-  for (const [make, text, units] of [
-    [() => new LineUnits(50), 'a\nbc\r\n\nd', ['a\n', 'bc\r\n', '\n', '(d)']],
+  for (const [kind, text, units] of [
+    ['lines', '1\n{"a":2}\r\n \n\n3', ['1', '{"a":2}', undefined, '3']],
     [
-      () => new EventUnits(50),
-      'data: a\n\n: c\r\n\r\ndata: b\r\rdata:x\ndata:y\n\nevent: z',
-      ['data: a\n\n', ': c\r\n\r\n', 'data: b\r\r', 'data:x\ndata:y\n\n', '(event: z)'],
+      'events',
+      '\ufeffdata: 1\n\n: c\n\r\ndata:2\r\rdata: [3,\ndata: 4]\n\nevent: z\n\ndata: [DONE]\n\ndata: cut',
+      ['1', undefined, '2', '[3,\n4]', undefined, undefined],
     ],
   ] as const) {
-    assert.equal(cut(make(), [text]), units);
-    assert.equal(cut(make(), [...text]), units);
-    for (let at = 1; at < text.length; at++) assert.equal(cut(make(), [text.slice(0, at), text.slice(at)]), units);
+    assert.equal(unitsIn(kind, [text]), units);
+    assert.equal(unitsIn(kind, [...text]), units);
+    for (let at = 1; at < text.length; at++) assert.equal(unitsIn(kind, [text.slice(0, at), text.slice(at)]), units);
   }
-  assert.equal(cut(new LineUnits(3), ['ab\nabc\n']), ['(too long)']);
-  assert.equal(cut(new LineUnits(3), ['ab', 'cd']), ['(too long)']);
 });
 
-test('the data of an event', () => {
-  const units = new EventUnits(100);
-  const documentOf = (event: string): string | undefined => {
-    const found = units.document(Buffer.from(event));
-    return found === undefined ? undefined : Buffer.from(found).toString();
+test('simple forms: pick, omit, rename, set, in this order', async () => {
+  const consumer = { name: 'acme', groups: [], credentials: [], tags: {} };
+  const run = async (edits: string, body: string, known = false): Promise<string> => {
+    const policy = create('transform', edits.replaceAll(/^/gm, 'request.body.'));
+    const on = exchange({
+      method: 'POST',
+      headers: [['content-type', 'application/json']],
+      params: { id: '7' },
+      ...(known ? { consumer } : {}),
+    });
+    Object.assign(on, { hasBody: true });
+    policy.before!(on);
+    const made = await policy.onRequestBody!(on, Buffer.from(body));
+    return made instanceof Uint8Array ? Buffer.from(made).toString() : JSON.stringify(made);
   };
-  for (const [event, data] of [
-    ['data: 1\n\n', '1'],
-    ['data:1\n\n', '1'],
-    ['\ufeffdata:1\n\n', '1'],
-    ['data: [1,\ndata\ndata: 2]\n\n', '[1,\n\n2]'],
-    ['event: x\n\n', undefined],
-    [': data: 1\n\n', undefined],
-    ['data: [DONE]\n\n', undefined],
-    ['datax: 1\n\n', undefined],
-  ] as const)
-    assert.is(documentOf(event), data, event);
-  assert.throws(() => units.document(Buffer.from([0x64, 0xff])), /not UTF-8/);
-  const written = units.written(Buffer.from('id: 1\r\ndata: a\r\ndata: b\r\nevent: x\r\n\r\n'), '{}');
-  assert.is(Buffer.from(written).toString(), 'id: 1\ndata: {}\nevent: x\n\n');
+  const body =
+    '{"id":9007199254740993,"user":{"name":"n","password":"p"},"items":[{"price":1.10,"x":1},{"price":2,"x":2}],"__proto__":{"a":1}}';
+  assert.is(
+    await run('pick = ["id", "items[*].price"]', body),
+    '{"id":9007199254740993,"items":[{"price":1.10},{"price":2}]}'.replace('1.10', '1.1'),
+  );
+  assert.is(
+    await run('omit = ["user.password", "items[0]", "items[*].x", "id"]', body),
+    '{"user":{"name":"n"},"items":[{"price":2}],"__proto__":{"a":1}}',
+  );
+  assert.is(
+    await run('rename = { "user.name" = "first", user = "person" }', '{"user":{"name":1}}'),
+    '{"person":{"first":1}}',
+  );
+  const set = 'set = { "meta.who" = "{consumer.name}", id = "{id}", n = 5, ok = true, empty = "" }';
+  assert.is(await run(set, '{"id":1}', true), '{"id":"7","meta":{"who":"acme"},"n":5,"ok":true,"empty":""}');
+  // Without a value, a client cannot supply one.
+  assert.is(
+    await run(set, '{"id":1,"meta":{"who":"forged"}}'),
+    '{"id":"7","meta":{"who":null},"n":5,"ok":true,"empty":""}',
+  );
+});
+
+test('links in JSON are mapped where paths lead', () => {
+  const map = (text: string): string => `[${text}]`;
+  for (const [path, value, expected] of [
+    ['a', { a: 'x', b: 'y' }, { a: '[x]', b: 'y' }],
+    ['a[*].b', { a: [{ b: 'x' }, { b: 1 }, 'x'] }, { a: [{ b: '[x]' }, { b: 1 }, 'x'] }],
+    ['a[-1]', { a: ['x', 'y'] }, { a: ['x', '[y]'] }],
+    ['*.b', { a: { b: 'x' } }, { a: { b: '[x]' } }],
+    ['a[5]', { a: ['x'] }, { a: ['x'] }],
+    ['a.b', { a: 'x' }, { a: 'x' }],
+  ] as const) {
+    const steps = parsePath(path);
+    if ('error' in steps) throw new Error(steps.error);
+    assert.equal(mapTexts(value, steps, 0, map), expected, path);
+  }
+  const shared = { a: 1 };
+  const [step] = [parsePath('b')];
+  assert.is(mapTexts(shared, step as readonly string[], 0, map), shared);
 });
 
 /** A stage of a reply, and what it has written. */
@@ -124,7 +160,7 @@ test('a stage that is aborted while a program runs writes nothing more', async (
 
 test('the end of a body waits for the program', async () => {
   const { stage, state } = stageOf('reply.body.jsonata = "n"', 'text/event-stream');
-  stage.write(Buffer.from('data: {"n":1}\n\ndata: {"n":'));
+  stage.write(Buffer.from('data: {"n":1}\n\ndata: {"n":\n\n'));
   stage.end(undefined);
   await until(() => state.refused !== '', 'the stage to refuse');
   assert.is(state.written, 'data: 1\n\n');
@@ -134,15 +170,26 @@ test('the end of a body waits for the program', async () => {
 
 test('programs are checked where they are written', () => {
   for (const [text, ...found] of [
-    ['request.body.jsonata = "$request.headers.x"'],
-    ['request.body.jsonata = "$reply.status"', 'transform/jsonata request.body.jsonata'],
+    ['reply.body.jsonata = "$request.headers.x"'],
+    [
+      'request.body.jsonata = "$reply.status"',
+      'transform/jsonata request.body.jsonata',
+      'transform/no-body request.body',
+    ],
     ['reply.body.jsonata = "$reply.status + $request.body"', 'transform/jsonata reply.body.jsonata'],
     ['reply.body.jsonata = "$claims.any.thing"'],
     ['reply.body.jsonata = "$eval(x)"', 'transform/jsonata reply.body.jsonata'],
     ['reply.body.jsonata = "{"', 'transform/jsonata reply.body.jsonata'],
     ['reply.body.on_invalid = "pass"', 'transform/no-edit reply.body'],
+    ['reply.body = { jsonata = "1", omit = ["a"] }', 'transform/conflict reply.body.omit'],
+    ['reply.body = { omit = ["a"], set = { a = "1" } }', 'transform/conflict reply.body.omit.0'],
+    ['reply.body.links = ["a"]', 'transform/conflict reply.body.links'],
+    ['reply = { links = {}, body.links = ["a..b"] }', 'transform/member reply.body.links.0'],
+    ['reply.body.pick = ["a", "b["]', 'transform/member reply.body.pick.1'],
+    ['reply.body.rename = { "a[0]" = "b" }', 'transform/member reply.body.rename.a[0]'],
+    ['reply.body.set = { a = "{reply.status}", b = "{nope.x}" }', 'template/unknown-variable reply.body.set.b'],
   ] as const)
-    assert.equal(lint('transform', text, { routes: [] }), found, text);
+    assert.equal(lint('transform', text), found, text);
   const route = { name: 'r', params: [], path: '/r', schemes: ['http'] as const };
   for (const [methods, ...found] of [[['GET'], 'transform/no-body request.body'], [['GET', 'POST']], [[]]] as const)
     assert.equal(lint('transform', 'request.body.jsonata = "1"', { routes: [{ ...route, methods }] }), found);

@@ -31,9 +31,18 @@ export function factsOf({ request, reply }: TransformConfig): readonly RequestFa
       const at = ['request', 'headers', 'rename', name];
       return { kind: 'field' as const, name: name.toLowerCase(), at, why: moved };
     }),
+    ...memberFacts(request.body, ['request', 'body', 'set']),
+    ...memberFacts(reply.body, ['reply', 'body', 'set']),
     ...programFacts(request.body, ['request', 'body', 'jsonata']),
     ...programFacts(reply.body, ['reply', 'body', 'jsonata']),
   ];
+}
+
+function memberFacts(body: BodyConfig | undefined, at: ConfigPath): readonly RequestFact[] {
+  return Object.entries(body?.set ?? {}).flatMap(([path, value]) => {
+    if (typeof value === 'number' || typeof value === 'boolean') return [];
+    return templateFacts(typeof value === 'string' ? value : value.$ref, [...at, path]);
+  });
 }
 
 /** What a program reads of requests by its variables. */

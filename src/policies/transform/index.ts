@@ -2,6 +2,7 @@
 import { declarePolicy } from '../compile-kit.js';
 import type { Json } from '../contract.js';
 import { compileEdits, isEmptyEdits, ownedNames, templateOf } from '../kits/field-edits-schema.js';
+import type { MemberSettings } from './body/members.js';
 import type { BodySettings } from './body/side.js';
 import { factsOf } from './facts.js';
 import { CODES, lintTransform } from './lint.js';
@@ -43,14 +44,33 @@ export default declarePolicy<TransformConfig, TransformSettings>({
 /** Bodies that may pass unchanged need not reach the hook. */
 const boundOf = ({ max_body, on_invalid }: BodyConfig) => ({ max: max_body, mandatory: on_invalid === 'fail' });
 
-const compileBody = ({ jsonata, on_invalid, other_types, max_body }: BodyConfig): BodySettings => ({
-  from: 'json',
-  to: 'json',
-  ...(jsonata === undefined ? {} : { jsonata }),
-  invalid: on_invalid,
-  other: other_types,
-  max: max_body,
-});
+function compileBody({ jsonata, links = [], max_body, on_invalid, other_types, ...simple }: BodyConfig): BodySettings {
+  const { pick, omit, rename, set } = simple;
+  const forms = {
+    ...(pick === undefined ? {} : { pick }),
+    ...(omit.length === 0 ? {} : { omit }),
+    ...(Object.keys(rename).length === 0 ? {} : { rename }),
+    ...(Object.keys(set).length === 0 ? {} : { set: members(set) }),
+  };
+  return {
+    from: 'json',
+    to: 'json',
+    ...(jsonata === undefined ? {} : { jsonata }),
+    ...(Object.keys(forms).length === 0 ? {} : { simple: forms }),
+    ...(links.length === 0 ? {} : { links }),
+    invalid: on_invalid,
+    other: other_types,
+    max: max_body,
+  };
+}
+
+const members = (set: BodyConfig['set']): { readonly [path: string]: MemberSettings } =>
+  Object.fromEntries(
+    Object.entries(set).map(([path, value]) => [
+      path,
+      typeof value === 'number' || typeof value === 'boolean' ? { value } : { template: templateOf(value) },
+    ]),
+  );
 
 type Templates = readonly (readonly [string, readonly Json[]])[];
 

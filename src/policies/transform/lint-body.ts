@@ -1,5 +1,7 @@
 /** Checks of `request.body` and `reply.body`. */
-import type { PolicyContext, PolicyProblem } from '../contract.js';
+import type { ConfigPath, PolicyContext, PolicyProblem } from '../contract.js';
+import { lintTemplate, RouteParams } from '../kits/field-edits-schema.js';
+import { compileJsonEdit, type PathError, parsePath } from '../kits/json-edit/index.js';
 import { compileJsonata } from '../kits/jsonata/index.js';
 import { BINDINGS, bindingNames, REPLY_BINDINGS, unknownMember } from './body/binding-names.js';
 import type { BodyConfig, TransformConfig } from './schema.js';
@@ -15,22 +17,49 @@ export function lintBody(
   context: PolicyContext,
   report: Report,
 ): void {
-  const { body } = config[side];
+  const body: BodyConfig | undefined = config[side].body;
   if (body === undefined) return;
+  const at = [side, 'body'];
   lintProgram(body, side, report);
-  if (body.jsonata === undefined) {
+  lintMembers(body, at, report);
+  const routes = new RouteParams(context.routes);
+  for (const [path, value] of Object.entries(body.set)) {
+    if (typeof value === 'number' || typeof value === 'boolean') continue;
+    const text = typeof value === 'string' ? value : value.$ref;
+    lintTemplate(text, [...at, 'set', path], { routes, onReply: side === 'reply' }, report);
+  }
+  if (!hasEdit(body)) {
     report({
       code: 'transform/no-edit',
       severity: 'error',
-      at: [side, 'body'],
+      at,
       message: 'The body would be read and written again as it is.',
-      help: 'Add what to do with it, such as `jsonata = "$"`, or remove the table.',
+      help: 'Add what to do with it, such as `omit = ["password"]`, or remove the table.',
     });
   }
-  if (side === 'reply') return;
-  const route = context.routes.find(
-    ({ methods }) => methods.length > 0 && methods.every((each) => WITHOUT_BODY.has(each)),
-  );
+  if (side === 'reply') lintLinks(config, report);
+  else lintMethods(context, report);
+}
+
+/** Whether a body is changed at all. */
+const hasEdit = ({ jsonata, pick, omit, rename, set, links = [] }: BodyConfig): boolean =>
+  jsonata !== undefined ||
+  pick !== undefined ||
+  omit.length + links.length + Object.keys(rename).length + Object.keys(set).length > 0;
+
+function lintLinks({ reply }: TransformConfig, report: Report): void {
+  if (reply.body === undefined || reply.body.links.length === 0 || reply.links !== undefined) return;
+  report({
+    code: 'transform/conflict',
+    severity: 'error',
+    at: ['reply', 'body', 'links'],
+    message: 'Links in the body are rewritten like those of `reply.links`, which is not set.',
+    help: 'Add `reply.links = {}`.',
+  });
+}
+
+function lintMethods({ routes }: PolicyContext, report: Report): void {
+  const route = routes.find(({ methods }) => methods.length > 0 && methods.every((each) => WITHOUT_BODY.has(each)));
   if (route === undefined) return;
   report({
     code: 'transform/no-body',
@@ -39,6 +68,56 @@ export function lintBody(
     message: `Requests of route \`${route.name}\` (${route.methods.join(', ')}) have no body.`,
     help: 'Use the policy on routes whose methods have a body, such as POST, or edit `reply.body`.',
   });
+}
+
+/** The paths of the simple forms. */
+function lintMembers(body: BodyConfig, at: ConfigPath, report: Report): void {
+  const { jsonata, pick, omit, rename, set, links = [] } = body;
+  const { errors } = compileJsonEdit({ ...(pick === undefined ? {} : { pick }), omit, rename, set });
+  const say = (where: ConfigPath, { error, start, end }: PathError, path: string, isValue: boolean): void =>
+    report({
+      code: 'transform/member',
+      severity: 'error',
+      at: [...at, ...where],
+      ...(isValue ? { part: { text: path, start, end: Math.max(end, start + 1) } } : {}),
+      message: error,
+      help: 'Write `items[*].price`, `items[0]`, or `"a name.with dots"`.',
+    });
+  for (const { form, index, path, ...error } of errors) {
+    const isList = form === 'pick' || form === 'omit';
+    say([form, isList ? index : path], error, path, isList);
+  }
+  for (const [index, path] of links.entries()) {
+    const parsed = parsePath(path);
+    if ('error' in parsed) say(['links', index], parsed, path, true);
+  }
+  const conflict = (where: ConfigPath, other: ConfigPath, message: string, help: string): void =>
+    report({
+      code: 'transform/conflict',
+      severity: 'error',
+      at: [...at, ...where],
+      message,
+      help,
+      related: [{ at: [...at, ...other], message: 'the other edit' }],
+    });
+  const form = (['pick', 'omit', 'rename', 'set'] as const).find((each) => Object.keys(body[each] ?? {}).length > 0);
+  if (jsonata !== undefined && form !== undefined)
+    conflict(
+      [form],
+      ['jsonata'],
+      `\`jsonata\` and \`${form}\` both say what becomes of the body.`,
+      'Write the edit in the program, or use a second policy.',
+    );
+  for (const [index, path] of omit.entries()) {
+    const other = (['rename', 'set'] as const).find((each) => Object.hasOwn(body[each], path));
+    if (other !== undefined)
+      conflict(
+        ['omit', index],
+        [other, path],
+        `\`${path}\` is removed, and in \`${other}\` too.`,
+        'Remove one of the two.',
+      );
+  }
 }
 
 function lintProgram({ jsonata }: BodyConfig, side: 'request' | 'reply', report: Report): void {

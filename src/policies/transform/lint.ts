@@ -15,6 +15,7 @@ export const CODES: readonly PolicyCode[] = [
   { code: 'transform/path', severity: 'error', summary: 'A path of a transform policy cannot be matched or sent' },
   { code: 'transform/same-site', severity: 'warning', summary: 'A cookie for other sites has no `Secure`' },
   { code: 'transform/jsonata', severity: 'error', summary: 'A program in JSONata is not valid' },
+  { code: 'transform/member', severity: 'error', summary: 'A path to a member of JSON is not valid' },
   { code: 'transform/no-body', severity: 'warning', summary: 'A body is transformed where requests have none' },
   { code: 'transform/no-edit', severity: 'error', summary: 'A body is read, and nothing is done with it' },
   { code: 'template/syntax', severity: 'error', summary: 'A template has an unmatched brace' },

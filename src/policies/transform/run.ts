@@ -56,7 +56,7 @@ class TransformPolicy implements PolicyInstance {
       this.onRequestBody = (exchange, body) => this.#onRequestBody(side, exchange, body);
     }
     if (reply.body !== undefined) {
-      const side = new BodySide(reply.body, true, host);
+      const side = new BodySide(reply.body, true, host, this.#reply?.links);
       this.#replyBody = side;
       this.readsReply = (exchange, given) => readsAs(this.#plannedOf(exchange, given)?.kind);
       this.onReplyBody = (exchange, given, body) => this.#onReplyBody(side, exchange, given, body);

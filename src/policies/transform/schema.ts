@@ -1,5 +1,6 @@
 /** Config of the transform policy. */
 import { type Infer, isFieldName, isFieldText, parseTemplate, s } from '../compile-kit.js';
+import type { RefString } from '../contract.js';
 import { editKeys, renameKey } from '../kits/field-edits-schema.js';
 import type { BodySettings } from './body/side.js';
 import type { ReplySettings, RequestSettings } from './edits/sides.js';
@@ -152,32 +153,63 @@ const statuses = s
 
 const MIB = 1024 * 1024;
 
-const body = (whose: string) =>
-  s.object({
-    jsonata: s
-      .string({ nonEmpty: true })
-      .describe(
-        'A program in JSONata, whose result takes the place of the body.',
-        '{ "id": order.id, "total": $sum(order.lines.(price * amount)) }',
-      )
-      .optional(),
-    on_invalid: s
-      .enum('fail', 'pass')
-      .describe(
-        `What becomes of a body that cannot be read or transformed: \`fail\` answers ${whose === 'request' ? 400 : 502}, \`pass\` passes it on unchanged.`,
-      )
-      .default('fail'),
-    other_types: s
-      .enum('pass', 'fail')
-      .describe(
-        `What becomes of a body with another media type: \`pass\` passes it on unchanged, \`fail\` answers ${whose === 'request' ? 415 : 502}.`,
-      )
-      .default('pass'),
-    max_body: s
-      .size({ min: 1 })
-      .describe('Largest body that is transformed. In a stream, that of a line or an event.')
-      .default(MIB),
-  });
+const paths = (doc: string, ...examples: string[]) => s.array(s.string({ nonEmpty: true })).describe(doc, examples);
+
+/** A text is a template. */
+const member = s.either<RefString | number | boolean>(
+  { kinds: ['string'], schema: value },
+  { kinds: ['integer'], schema: s.integer({ min: Number.MIN_SAFE_INTEGER }) },
+  { kinds: ['boolean'], schema: s.boolean() },
+);
+
+const bodyFields = (whose: string) => ({
+  jsonata: s
+    .string({ nonEmpty: true })
+    .describe(
+      'A program in JSONata, whose result takes the place of the body.',
+      '{ "id": order.id, "total": $sum(order.lines.(price * amount)) }',
+    )
+    .optional(),
+  pick: paths('The only members that are kept, by paths.', 'id', 'items[*].name').optional(),
+  omit: paths('Members to remove, by paths.', 'user.password').default([]),
+  rename: s
+    .map(s.string({ nonEmpty: true }))
+    .describe('Members to give another name in the same object, by paths.', { 'user.mail': 'email' })
+    .default({}),
+  set: s
+    .map(member)
+    .describe(
+      'Members to set or replace, by paths. A text is a template, of which an empty result becomes `null`; integers and booleans are set as they are.',
+      { 'meta.tenant': '{consumer.name}' },
+    )
+    .default({}),
+  on_invalid: s
+    .enum('fail', 'pass')
+    .describe(
+      `What becomes of a body that cannot be read or transformed: \`fail\` answers ${whose === 'request' ? 400 : 502}, \`pass\` passes it on unchanged.`,
+    )
+    .default('fail'),
+  other_types: s
+    .enum('pass', 'fail')
+    .describe(
+      `What becomes of a body with another media type: \`pass\` passes it on unchanged, \`fail\` answers ${whose === 'request' ? 415 : 502}.`,
+    )
+    .default('pass'),
+  max_body: s
+    .size({ min: 1 })
+    .describe('Largest body that is transformed. In a stream, that of a line or an event.')
+    .default(MIB),
+});
+
+const requestBody = s.object(bodyFields('request'));
+const replyBody = s.object({
+  ...bodyFields('reply'),
+  links: paths(
+    'Members with URLs, by paths, which are rewritten like those of `reply.links`.',
+    'next',
+    'items[*].href',
+  ).default([]),
+});
 
 const NO_QUERY = { allow: undefined, remove: [], rename: {}, set: {}, add: {} };
 const NO_EDITS = { set: {}, add: {}, remove: [], rename: {} };
@@ -199,7 +231,7 @@ const request = s.object({
   cookies: cookies
     .describe('Edits of the cookies: `allow`, `remove`, `rename`, `set`, in this order.')
     .default({ allow: undefined, remove: [], rename: {}, set: {} }),
-  body: body('request').describe('Transforms the body of the request.').optional(),
+  body: requestBody.describe('Transforms the body of the request.').optional(),
 });
 
 const reply = s.object({
@@ -214,7 +246,7 @@ const reply = s.object({
     .object({ ...editKeys('transform', 'reply'), rename: renameKey('transform', 'reply') })
     .describe('Edits of the header fields: `remove`, `rename`, `set`, `add`, in this order.')
     .default(NO_EDITS),
-  body: body('reply').describe('Transforms the body of the reply.').optional(),
+  body: replyBody.describe('Transforms the body of the reply.').optional(),
 });
 
 export const schema = s.object({
@@ -237,7 +269,7 @@ export const schema = s.object({
 export type TransformConfig = Infer<typeof schema>;
 export type RequestConfig = TransformConfig['request'];
 export type ReplyConfig = TransformConfig['reply'];
-export type BodyConfig = Infer<ReturnType<typeof body>>;
+export type BodyConfig = Infer<typeof requestBody> & Partial<Infer<typeof replyBody>>;
 
 /** The rules of `request.path`, in the form that has everything. */
 export function pathRules({ path: given }: RequestConfig): readonly PathRuleConfig[] {

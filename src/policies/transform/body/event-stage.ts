@@ -5,10 +5,10 @@
 import type { Awaitable, BodyStage, Exchange, HeaderFields, Reply, StageOut } from '../../contract.js';
 import { BodyFault } from './edits.js';
 import type { BodySide } from './side.js';
-import { EventUnits, LineUnits, type Units } from './units.js';
+import { type Unit, type Units, unitsOf } from './units.js';
 
 /** Undefined: the unit is left out. */
-type Made = Uint8Array | undefined;
+type Made = string | undefined;
 
 export class EventStage implements BodyStage {
   readonly #side: BodySide;
@@ -17,7 +17,7 @@ export class EventStage implements BodyStage {
   readonly #out: StageOut;
   readonly #units: Units;
   /** Units that wait for the one that is being transformed. */
-  #waiting: Uint8Array[] = [];
+  #waiting: Unit[] = [];
   #busy = false;
   /** The source waits for a unit that is being transformed. */
   #paused = false;
@@ -29,50 +29,45 @@ export class EventStage implements BodyStage {
     this.#exchange = exchange;
     this.#reply = reply;
     this.#out = out;
-    this.#units = kind === 'lines' ? new LineUnits(side.max) : new EventUnits(side.max);
+    this.#units = unitsOf(kind, side.max, (unit) => this.#waiting.push(unit));
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#over) return false;
-    const units = this.#units.add(bytes);
-    if (units === undefined) {
-      this.#refuse(`a line or event has more than ${this.#side.max} bytes`);
-      return false;
-    }
-    this.#waiting.push(...units);
+    const short = this.#units.write(bytes);
     const more = this.#run();
+    if (!short) this.#tooLong();
     this.#paused = this.#busy;
     return more && !this.#busy && !this.#over;
   }
 
   end(trailers: HeaderFields | undefined): void {
     if (this.#over) return;
-    const rest = this.#units.rest();
-    if (rest !== undefined) this.#waiting.push(rest);
+    const short = this.#units.end();
     this.#end = { trailers };
     this.#run();
+    if (!short) this.#tooLong();
   }
 
   abort(): void {
     this.#over = true;
     this.#waiting = [];
-    this.#units.clear();
   }
 
   /** Transforms what waits, until a unit needs a promise. Returns whether the output has room. */
   #run(): boolean {
-    const made: Uint8Array[] = [];
+    let made = '';
     let at = 0;
     while (!this.#over && !this.#busy && at < this.#waiting.length) {
       const one = this.#transformed(this.#waiting[at++]!);
       if (one instanceof Promise) {
         this.#busy = true;
         void this.#later(one);
-      } else if (one !== undefined) made.push(one);
+      } else if (one !== undefined) made += one;
     }
     if (this.#over) return false;
     this.#waiting = this.#waiting.slice(at);
-    const more = made.length === 0 || this.#out.write(made.length === 1 ? made[0]! : Buffer.concat(made));
+    const more = made === '' || this.#out.write(Buffer.from(made));
     if (!this.#over && !this.#busy && this.#end !== undefined) {
       this.#over = true;
       this.#out.end(this.#end.trailers);
@@ -84,7 +79,7 @@ export class EventStage implements BodyStage {
     const made = await pending;
     if (this.#over) return;
     this.#busy = false;
-    let more = made === undefined || this.#out.write(made);
+    let more = made === undefined || this.#out.write(Buffer.from(made));
     more = this.#run() && more;
     if (this.#over || this.#busy || !this.#paused) return;
     this.#paused = false;
@@ -92,15 +87,15 @@ export class EventStage implements BodyStage {
     else this.#out.onWritable(() => this.#out.resume());
   }
 
-  /** The bytes for the client. Never throws or rejects: what cannot be transformed passes unchanged, or ends the reply. */
-  #transformed(unit: Uint8Array): Awaitable<Made> {
+  /** The text for the client. Never throws or rejects: what cannot be transformed passes unchanged, or ends the reply. */
+  #transformed(unit: Unit): Awaitable<Made> {
     try {
-      const document = this.#units.document(unit);
-      if (document === undefined) return unit;
+      const { document } = unit;
+      if (document === undefined) return unit.text();
       const text = this.#side.document(document, this.#exchange, this.#reply);
-      if (!(text instanceof Promise)) return this.#written(unit, text);
+      if (!(text instanceof Promise)) return text === undefined ? undefined : unit.text(text);
       return text.then(
-        (late) => this.#written(unit, late),
+        (late) => (late === undefined ? undefined : unit.text(late)),
         (error: unknown) => this.#failed(unit, error),
       );
     } catch (error) {
@@ -108,14 +103,14 @@ export class EventStage implements BodyStage {
     }
   }
 
-  #written(unit: Uint8Array, text: string | undefined): Made {
-    return text === undefined ? undefined : this.#units.written(unit, text);
-  }
-
-  #failed(unit: Uint8Array, error: unknown): Made {
-    if (error instanceof BodyFault && this.#side.passesInvalid) return unit;
+  #failed(unit: Unit, error: unknown): Made {
+    if (error instanceof BodyFault && this.#side.passesInvalid) return unit.text();
     this.#refuse(error instanceof Error ? error.message : String(error));
     return undefined;
+  }
+
+  #tooLong(): void {
+    this.#refuse(`a line or event has more than ${this.#side.max} bytes`);
   }
 
   #refuse(cause: string): void {

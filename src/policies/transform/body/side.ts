@@ -1,16 +1,22 @@
 /** The bodies of one direction: which ones are transformed, and how. */
 import type { Awaitable, Exchange, PolicyHost, Reply } from '../../contract.js';
 import { mediaType } from '../../kits/negotiate.js';
+import type { Links } from '../edits/links.js';
 import { type Codec, codecOf } from './codecs.js';
 import { BodyFault, JsonataEdit, type ValueEdit } from './edits.js';
 import { ACCEPTED, type BodyKind, bodyKind, type Format, MEDIA_TYPES, saysUtf8 } from './media.js';
-import { isBlank } from './units.js';
+import { LinkEdit, SimpleEdit, type SimpleSettings } from './members.js';
+import { type Unit, unitsOf } from './units.js';
 
 export type BodySettings = {
   readonly from: Format;
   readonly to: Format;
   /** A program. Absent: none. */
   readonly jsonata?: string;
+  /** Absent: none. */
+  readonly simple?: SimpleSettings;
+  /** Paths of members with URLs, which are mapped like those of fields. Absent: none. */
+  readonly links?: readonly string[];
   /** What becomes of a body that cannot be read or transformed. */
   readonly invalid: 'fail' | 'pass';
   /** And of one with another media type. */
@@ -19,7 +25,18 @@ export type BodySettings = {
   readonly max: number;
 };
 
-const LF = 0x0a;
+function editsOf(
+  { jsonata, simple, links, max }: BodySettings,
+  onReply: boolean,
+  host: PolicyHost,
+  map: Links | undefined,
+): readonly ValueEdit[] {
+  return [
+    ...(jsonata === undefined ? [] : [new JsonataEdit(jsonata, onReply, max, host)]),
+    ...(simple === undefined ? [] : [new SimpleEdit(simple)]),
+    ...(links === undefined || map === undefined ? [] : [new LinkEdit(links, map)]),
+  ];
+}
 
 export class BodySide {
   readonly passesInvalid: boolean;
@@ -34,9 +51,9 @@ export class BodySide {
   readonly #edits: readonly ValueEdit[];
   readonly #onReply: boolean;
 
-  /** Throws for settings that do not come from compile(). */
-  constructor(settings: BodySettings, onReply: boolean, host: PolicyHost) {
-    const { from, to, jsonata, invalid, other, max } = settings;
+  /** `links`: of the reply. Throws for settings that do not come from compile(). */
+  constructor(settings: BodySettings, onReply: boolean, host: PolicyHost, links?: Links) {
+    const { from, to, invalid, other, max } = settings;
     this.passesInvalid = invalid === 'pass';
     this.refusesOthers = other === 'fail';
     this.max = max;
@@ -45,7 +62,7 @@ export class BodySide {
     this.#to = to;
     this.#reader = codecOf(from, max);
     this.#writer = codecOf(to, max);
-    this.#edits = jsonata === undefined ? [] : [new JsonataEdit(jsonata, onReply, max, host)];
+    this.#edits = editsOf(settings, onReply, host, links);
     this.#onReply = onReply;
   }
 
@@ -113,18 +130,16 @@ export class BodySide {
 
   /** A line without a result is left out. */
   async #lines(bytes: Uint8Array, exchange: Exchange, reply: Reply | undefined): Promise<Uint8Array> {
-    const written: string[] = [];
-    for (let start = 0; start < bytes.length; ) {
-      const found = bytes.indexOf(LF, start);
-      const end = found < 0 ? bytes.length : found;
-      const line = bytes.subarray(start, end);
-      if (isBlank(line)) written.push('\n');
-      else {
-        const made = await this.document(line, exchange, reply);
-        if (made !== undefined) written.push(made, '\n');
-      }
-      start = end + 1;
+    const lines: Unit[] = [];
+    const units = unitsOf('lines', this.max, (line) => lines.push(line));
+    units.write(bytes);
+    units.end();
+    let written = '';
+    for (const line of lines) {
+      const { document } = line;
+      const made = document === undefined ? undefined : await this.document(document, exchange, reply);
+      if (made !== undefined) written += line.text(made);
     }
-    return Buffer.from(written.join(''));
+    return Buffer.from(written);
   }
 }

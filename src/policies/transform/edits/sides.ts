@@ -59,21 +59,21 @@ export class RequestEdits {
 
 export class ReplyEdits {
   readonly #status: StatusMap | undefined;
-  readonly #links: Links | undefined;
+  readonly links: Links | undefined;
   readonly #cookies: SetCookieEdits | undefined;
   readonly #fields: FieldEdits | undefined;
 
   constructor({ status, links, cookies, headers }: ReplySettings) {
     if (status !== undefined) this.#status = new StatusMap(status);
-    if (links !== undefined) this.#links = new Links(links);
+    if (links !== undefined) this.links = new Links(links);
     if (links !== undefined || cookies !== undefined)
-      this.#cookies = new SetCookieEdits(cookies ?? NO_COOKIES, this.#links);
+      this.#cookies = new SetCookieEdits(cookies ?? NO_COOKIES, this.links);
     if (headers !== undefined) this.#fields = new FieldEdits(headers);
   }
 
   apply(exchange: Exchange, reply: Reply): void {
     this.#status?.apply(reply);
-    this.#links?.apply(reply.headers, exchange);
+    this.links?.apply(reply.headers, exchange);
     this.#cookies?.apply(reply.headers, exchange);
     this.#fields?.apply(reply.headers, exchange, reply);
   }
@@ -82,7 +82,7 @@ export class ReplyEdits {
   describe(reply: Reply): string {
     const parts = [
       this.#status && `status ${reply.status}`,
-      this.#links && 'links',
+      this.links && 'links',
       this.#cookies && 'cookies',
       this.#fields?.describe(reply.headers),
     ];
