@@ -135,7 +135,7 @@ export class Gateway {
     this.#loader = this.#createLoader();
     const now = (): number => this.#clock.now();
     this.#reloader = new Reloader<Candidate, WarmCandidate>(this.#loader, now, (reload) => this.#settled(reload));
-    this.#snapshots = new SnapshotBuilder(this.#stats, this.#limits, this.#plane.holds, this.#clock);
+    this.#snapshots = new SnapshotBuilder(this.#stats, this.#limits, this.#plane, this.#clock);
     this.#metrics = this.#createMetrics();
     this.#ticker = setInterval(() => this.#snapshots.tick(this.#loader.live?.program), TICK_MS).unref();
   }
@@ -194,7 +194,7 @@ export class Gateway {
     return new GatewayMetrics({
       stats: this.#stats,
       limits: this.#limits,
-      holds: this.#plane.holds,
+      plane: this.#plane,
       clock: this.#clock,
       live: () => this.#loader.live,
       reloads: () => this.#reloads,

@@ -5,16 +5,17 @@ import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
-import { type ContentHealth, MemoryContents } from '../state/content/memory/index.js';
+import { MemoryContents } from '../state/content/memory/index.js';
 import { HoldTable } from '../state/hold-table.js';
 import { allocateState, forgetWorker } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
-import type { RequestRecord } from '../telemetry/snapshot.js';
+import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
 import { GatewayConsumers } from './consumers.js';
 import type { GatewayStats } from './gateway-stats.js';
 import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
+import { contentsOf } from './stats/contents.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 import { StepWatch } from './workers/step-watch.js';
@@ -45,6 +46,8 @@ export class Plane {
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
   readonly #workers: number;
+  /** Contents that stay until they expire: to read. */
+  readonly #kept: MemoryContents;
   readonly #records: RecordMerger;
   #contents: { readonly bytes: number; readonly memory: SharedArrayBuffer } | undefined;
   readonly #lines: StdoutAccessLog;
@@ -67,6 +70,7 @@ export class Plane {
     const connections = ConnectionTable.allocate({ workers });
     const state = allocateState({ workers });
     this.holds = new HoldTable(state.holds, 0);
+    this.#kept = new MemoryContents(state.kept, systemClock.now);
     const { accessLog, clock, limits } = options;
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
     this.steps = new StepWatch({
@@ -113,10 +117,11 @@ export class Plane {
     return this.#contents?.bytes;
   }
 
-  /** What the contents of all policies take, and what happened to them; undefined before the first load. */
-  contentHealth(): ContentHealth | undefined {
-    const { clock } = this.#options;
-    return this.#contents && new MemoryContents(this.#contents.memory, () => (clock ?? systemClock).now()).health();
+  /** What the policies of a program have in memory, and what happened to it; undefined before the first load. */
+  contentsOf(program: Program): ContentsSnapshot | undefined {
+    if (this.#contents === undefined) return undefined;
+    const health = new MemoryContents(this.#contents.memory, systemClock.now).health();
+    return contentsOf(program, health, this.#kept.health());
   }
 
   #forgetContents(worker: number): void {

@@ -3,7 +3,7 @@
  * nothing is counted twice.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { DutySnapshot, RefusalCount } from './snapshot.js';
+import type { ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 
@@ -30,6 +30,8 @@ export interface MetricsInput {
     readonly fullest: number;
     readonly refused: number;
   }[];
+  /** What policies keep with bodies; absent before the first load. */
+  readonly contents?: ContentsSnapshot | undefined;
   /** Requests that no policy counted, for lack of room in the table of keys. */
   readonly uncounted: number;
   /** Targets of the live generation. `slot`: of its counters. */
@@ -61,6 +63,21 @@ const OCTAVES = Array.from({ length: HISTOGRAM_BUCKETS / 4 }, (_, octave) => oct
 /** prom-client writes `Nan`; the format requires NaN. */
 const NO_NUMBER = / Nan$/gm;
 
+const CONTENT_GAUGES = [
+  ['gw_content_entries', 'Contents in memory.', 'entries'],
+  ['gw_content_bytes', 'Bytes of contents in memory.', 'bytes'],
+  ['gw_content_pinned_bytes', 'Bytes of removed contents that are still being sent.', 'pinnedBytes'],
+] as const;
+
+const CONTENT_COUNTERS = [
+  ['gw_content_hits_total', 'Lookups that found a content.', 'hits'],
+  ['gw_content_misses_total', 'Lookups that found none.', 'misses'],
+  ['gw_content_stored_total', 'Contents that were stored.', 'stored'],
+  ['gw_content_evicted_total', 'Contents that made room for others.', 'evicted'],
+  ['gw_content_expired_total', 'Contents whose time was over.', 'expired'],
+  ['gw_content_purged_total', 'Contents that a purge removed or marked.', 'purged'],
+] as const;
+
 const STATUS_CLASSES = ['1xx', '2xx', '3xx', '4xx', '5xx'] as const;
 
 export class Metrics {
@@ -79,6 +96,7 @@ export class Metrics {
     this.#refusals();
     this.#limits();
     this.#concurrency();
+    this.#contents();
     this.#targets();
     this.#duties();
     this.#gateway();
@@ -181,6 +199,28 @@ export class Metrics {
     });
     const help = 'Requests that passed uncounted: the table has fewer slots than there are keys in progress.';
     this.#counter('gw_concurrency_uncounted_total', help, [], (metric) => metric.inc(this.#current.uncounted));
+  }
+
+  #contents(): void {
+    const now = (): ContentsSnapshot | undefined => this.#current.contents;
+    this.#gauge('gw_content_memory_bytes', 'Memory for contents of policies, by use.', ['state'], (metric) => {
+      const { bytes, freeBytes } = now() ?? { bytes: 0, freeBytes: 0 };
+      metric.set({ state: 'free' }, freeBytes);
+      metric.set({ state: 'used' }, bytes - freeBytes);
+    });
+    for (const [name, help, value] of CONTENT_GAUGES)
+      this.#gauge(name, help, ['policy'], (metric) => {
+        for (const one of now()?.policies ?? []) metric.set({ policy: one.policy }, one[value]);
+      });
+    for (const [name, help, value] of CONTENT_COUNTERS)
+      this.#counter(name, help, ['policy'], (metric) => {
+        for (const one of now()?.policies ?? []) metric.inc({ policy: one.policy }, one[value]);
+      });
+    const help = 'Contents that were not stored, by reason.';
+    this.#counter('gw_content_refused_total', help, ['policy', 'reason'], (metric) => {
+      for (const { policy, refused } of now()?.policies ?? [])
+        for (const [reason, count] of Object.entries(refused)) metric.inc({ policy, reason }, count);
+    });
   }
 
   #targets(): void {

@@ -38,6 +38,8 @@ export interface Snapshot {
   readonly limits: readonly LimitSnapshot[];
   /** Limits of requests in progress. */
   readonly concurrency: readonly ConcurrencySnapshot[];
+  /** What policies keep with bodies, such as replies. Absent before the first load. */
+  readonly contents?: ContentsSnapshot;
   readonly consumers: ConsumersSnapshot;
   readonly targets: readonly TargetSnapshot[];
   /** The work that policies do in the control thread: fetching key sets, lists. */
@@ -104,6 +106,32 @@ export interface LimitSnapshot {
   readonly evicted: number;
   /** Fullest first, at most 100. */
   readonly keys: readonly LimitKeySnapshot[];
+}
+
+/** Contents in memory, of all workers. */
+export interface ContentsSnapshot {
+  /** Bytes for contents, and how many of them are free. */
+  readonly bytes: number;
+  readonly freeBytes: number;
+  /** Policies that have had contents. */
+  readonly policies: readonly PolicyContents[];
+}
+
+/** Counts are since the gateway started. */
+export interface PolicyContents {
+  readonly policy: string;
+  readonly entries: number;
+  readonly bytes: number;
+  /** Of removed contents that are still being sent. */
+  readonly pinnedBytes: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly stored: number;
+  readonly evicted: number;
+  readonly expired: number;
+  readonly purged: number;
+  /** Contents that were not stored: asked for too seldom, too large, no room. */
+  readonly refused: { readonly admission: number; readonly size: number; readonly room: number };
 }
 
 export interface ConcurrencySnapshot {

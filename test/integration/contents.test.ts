@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { policyWith, project, removeProjects, specWith, write } from '../custom/project.js';
-import { call, closeAll, removeFolders, startGateway } from './control-kit.js';
+import { call, closeAll, removeFolders, startGateway, until } from './control-kit.js';
 
 test.after.each(closeAll);
 test.after(removeFolders);
@@ -52,6 +52,12 @@ for (const inline of [true, false])
       assert.is(body.length, size);
       assert.is(body.at(-1), size === 15 ? '1' : '6');
     }
+    const { contents } = gateway.snapshot();
+    assert.is(contents?.bytes, 8 * 1024 * 1024);
+    const [own] = contents?.policies ?? [];
+    assert.equal([own?.policy, own?.entries, own?.hits, own?.misses, own?.stored], ['own', 1, 2, 1, 2]);
+    assert.ok(own!.bytes > 1_000_000 && own!.bytes < 1_010_000, 'the end of its room was given back');
+    await until(() => gateway.snapshot().contents?.policies[0]?.pinnedBytes === 0, 'the first body to be released');
     write(folder, 'gateway.toml', `${spec('')}[state]\ncontent_memory = "16MiB"\n`);
     const reload = await gateway.reload();
     assert.is(reload?.outcome, 'live');

@@ -1,7 +1,6 @@
 /** The values for a scrape of /metrics that are not in the counters. */
 import type { Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
-import type { HoldTable } from '../../state/hold-table.js';
 import { LimitTable } from '../../state/limits/table.js';
 import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
@@ -9,6 +8,7 @@ import { gwVersion } from '../../version.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
+import type { PlaneTables } from './contents.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
 
 export interface ReloadCounts {
@@ -19,7 +19,7 @@ export interface ReloadCounts {
 export interface MetricsSource {
   readonly stats: GatewayStats;
   readonly limits: SharedArrayBuffer;
-  readonly holds: HoldTable;
+  readonly plane: PlaneTables;
   readonly clock: Clock;
   live(): LiveGeneration | undefined;
   reloads(): ReloadCounts;
@@ -46,7 +46,7 @@ export class GatewayMetrics {
   }
 
   #concurrency(program: Program): MetricsInput['concurrency'] {
-    const { holds } = this.#source;
+    const { holds } = this.#source.plane;
     const policies = program.policies.filter(isConcurrency);
     const found = holds.snapshots(policies.map(stateIdentityOf), 1);
     return policies.map((policy) => {
@@ -65,7 +65,7 @@ export class GatewayMetrics {
       reloads: this.#source.reloads(),
       workers: this.#source.workers(),
     };
-    const { holds } = this.#source;
+    const { holds } = this.#source.plane;
     if (!live)
       return {
         ...input,
@@ -89,6 +89,7 @@ export class GatewayMetrics {
       refusals: this.#source.stats.refusals.of(new Set(program.policies.map(({ name }) => name))),
       uncounted: holds.overflows,
       concurrency: this.#concurrency(program),
+      contents: this.#source.plane.contentsOf(program),
       targets: program.services.flatMap((service, at) =>
         service.targets.flatMap((target, index) => {
           const slot = stats.targets[at]?.[index];

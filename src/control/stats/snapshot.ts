@@ -3,7 +3,6 @@ import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import { declarationOf } from '../../policies/registry.js';
 import { formatRate } from '../../schema/units.js';
-import type { HoldTable } from '../../state/hold-table.js';
 import { LimitTable } from '../../state/limits/table.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
 import {
@@ -25,6 +24,7 @@ import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
 import { ConsumerStats, type DeclaredConsumers } from './consumers.js';
+import type { PlaneTables } from './contents.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
 
 /** Values for a snapshot that only the gateway has. */
@@ -47,17 +47,17 @@ const REFUSAL_WINDOW_MS = 5000;
 export class SnapshotBuilder {
   readonly #stats: GatewayStats;
   readonly #limits: LimitTable;
-  readonly #holds: HoldTable;
+  readonly #plane: PlaneTables;
   readonly #clock: Clock;
   readonly #consumers: ConsumerStats;
   /** By identity: recent readings of each limit's refusals, oldest first. */
   readonly #refusals = new Map<string, { readonly at: number; readonly refused: number }[]>();
 
-  constructor(stats: GatewayStats, limits: SharedArrayBuffer, holds: HoldTable, clock: Clock) {
+  constructor(stats: GatewayStats, limits: SharedArrayBuffer, plane: PlaneTables, clock: Clock) {
     this.#stats = stats;
     this.#consumers = new ConsumerStats(stats.callers);
     this.#limits = new LimitTable(limits);
-    this.#holds = holds;
+    this.#plane = plane;
     this.#clock = clock;
   }
 
@@ -88,6 +88,7 @@ export class SnapshotBuilder {
       routes: live ? this.#routes(live) : [],
       limits: live ? this.#limitsOf(live.program, now) : [],
       concurrency: live ? this.#concurrency(live.program) : [],
+      ...this.#contents(live),
       consumers: this.#consumers.snapshot(facts.consumers, this.#clock.now()),
       targets: live ? this.#targets(live, facts, now) : [],
       duties: live ? facts.duties(live.program) : [],
@@ -105,7 +106,7 @@ export class SnapshotBuilder {
     for (const policy of program?.policies ?? []) {
       const identity = stateIdentityOf(policy);
       if (isLimit(policy)) identities.set(identity, this.#limits.totals(identity).refused);
-      else if (isConcurrency(policy)) identities.set(identity, this.#holds.refused(identity));
+      else if (isConcurrency(policy)) identities.set(identity, this.#plane.holds.refused(identity));
     }
     for (const [identity, refused] of identities) {
       const seen = this.#refusals.get(identity) ?? [];
@@ -209,9 +210,14 @@ export class SnapshotBuilder {
     });
   }
 
+  #contents(live: LiveGeneration | undefined): Pick<Snapshot, 'contents'> {
+    const contents = live && this.#plane.contentsOf(live.program);
+    return contents === undefined ? {} : { contents };
+  }
+
   #concurrency(program: Program): ConcurrencySnapshot[] {
     const policies = program.policies.filter(isConcurrency);
-    const found = this.#holds.snapshots(policies.map(stateIdentityOf), MAX_LIMIT_KEYS);
+    const found = this.#plane.holds.snapshots(policies.map(stateIdentityOf), MAX_LIMIT_KEYS);
     return policies.map((policy) => {
       const identity = stateIdentityOf(policy);
       const { taken = 0, inUse = 0, keys = [] } = found.get(identity) ?? {};
@@ -224,7 +230,7 @@ export class SnapshotBuilder {
         routes: routesWith(program, program.policies.indexOf(policy)),
         inProgress: taken,
         keysInUse: inUse,
-        refused: this.#holds.refused(identity),
+        refused: this.#plane.holds.refused(identity),
         refusedPerSecond: this.#refusedPerSecond(identity),
         // The table has the maximum of a key's last request, which another generation may have set.
         keys: max === 0 ? keys : keys.map((key) => ({ ...key, capacity: max })),

@@ -1,0 +1,27 @@
+/** What the policies of a program have in the memory of contents. */
+import type { Program } from '../../bundle/types.js';
+import type { ContentHealth, ContentStats } from '../../state/content/memory/index.js';
+import type { HoldTable } from '../../state/hold-table.js';
+import type { ContentsSnapshot, PolicyContents } from '../../telemetry/snapshot.js';
+import { stateIdentityOf } from './limit-policies.js';
+
+/** The tables of a data plane that are read here. */
+export interface PlaneTables {
+  readonly holds: HoldTable;
+  /** Undefined before the first load. */
+  contentsOf(program: Program): ContentsSnapshot | undefined;
+}
+
+/** `health`: of the memory that evicts. `kept`: of the one whose contents stay until they expire. */
+export function contentsOf(program: Program, health: ContentHealth, kept: ContentHealth): ContentsSnapshot {
+  const found = new Map<string, ContentStats>();
+  // A policy uses one of the two.
+  for (const stats of [...kept.identities, ...health.identities]) found.set(stats.identity, stats);
+  const policies = program.policies.flatMap((policy): PolicyContents[] => {
+    const stats = found.get(stateIdentityOf(policy));
+    if (stats === undefined) return [];
+    const { identity: _, ...counts } = stats;
+    return [{ policy: policy.name, ...counts }];
+  });
+  return { bytes: health.bytes, freeBytes: health.freeBytes, policies };
+}
