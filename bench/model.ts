@@ -84,7 +84,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     authentication: { failures: undefined },
     vault: undefined,
     overload: { shed_above: 85, shrink_above: 92 },
-    state: { content_memory: DEFAULT_CONTENT_BYTES },
+    state: { content_memory: DEFAULT_CONTENT_BYTES, path: undefined },
     drainTimeout: 10_000,
     drainDelay: 0,
     workers: 1,

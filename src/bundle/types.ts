@@ -332,6 +332,8 @@ export const DEFAULT_CONTENT_BYTES: number = 64 * 1024 * 1024;
 export interface StateEntry {
   /** Bytes for contents with bodies, of all workers together. */
   readonly contentMemory: number;
+  /** Folder for what survives a restart. */
+  readonly path?: string;
 }
 
 /** A bundle in memory: the trie's words in one (shareable) buffer, and the program. */

@@ -56,6 +56,11 @@ export interface PolicyHost {
   kept(maxEntry: number): ContentStore;
   /** What became of work that is done at most once for each key, by the name of the policy: an edit of its config forgets none. */
   readonly outcomes: OutcomeStore;
+  /**
+   * The same, with records that survive a restart. To be called when the policy is created. Throws an Error, which refuses the load, if
+   * gw has no folder for them.
+   */
+  outcomesOnDisk(): OutcomeStore;
   readonly consumers: ConsumerLookup;
   readonly plans: readonly PlanEntry[];
 

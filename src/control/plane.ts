@@ -8,6 +8,8 @@ import { ConnectionTable } from '../state/connection-table.js';
 import { MemoryContents } from '../state/content/memory/index.js';
 import { HoldTable } from '../state/hold-table.js';
 import { allocateState, forgetWorker } from '../state/memory.js';
+import { OutcomeDisk } from '../state/outcomes/disk.js';
+import type { OutcomesOnDisk } from '../state/outcomes/gateway.js';
 import { StepCell } from '../state/step-cell.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
@@ -50,6 +52,7 @@ export class Plane {
   readonly #kept: MemoryContents;
   readonly #records: RecordMerger;
   #contents: { readonly bytes: number; readonly memory: SharedArrayBuffer } | undefined;
+  #outcomes: OutcomeDisk | undefined;
   readonly #lines: StdoutAccessLog;
 
   constructor(options: PlaneOptions) {
@@ -100,6 +103,7 @@ export class Plane {
         connections.forget(worker);
         if (options.state !== undefined) forgetWorker(options.state, worker);
         this.#forgetContents(worker);
+        this.#outcomes?.forget(worker);
         return stats.forgetWorker(worker);
       },
     });
@@ -110,6 +114,15 @@ export class Plane {
     const bytes = state?.contentMemory ?? DEFAULT_CONTENT_BYTES;
     this.#contents ??= { bytes, memory: MemoryContents.allocate({ bytes, workers: this.#workers }) };
     return this.#contents.memory;
+  }
+
+  /** The outcomes on disk; undefined without a folder. The first program with one decides which it is. */
+  outcomesFor({ state }: Program): OutcomesOnDisk | undefined {
+    if (state?.path === undefined) return undefined;
+    // A folder that could not be used is tried again.
+    if (this.#outcomes?.outcomes.fault !== undefined) this.#outcomes = undefined;
+    this.#outcomes ??= new OutcomeDisk(state.path);
+    return this.#outcomes.for(state.path);
   }
 
   /** Bytes for contents, which stay as they are until the gateway ends; undefined before the first load. */
@@ -142,6 +155,7 @@ export class Plane {
   async close(): Promise<void> {
     this.steps.close();
     await this.api.close();
+    this.#outcomes?.close();
     this.#records.flush();
     this.#lines.close();
   }

@@ -5,7 +5,7 @@ import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import type { ConsumerMemory } from '../state/consumers/layers.js';
 import { LimitTable } from '../state/limits/table.js';
-import { claimState, type State } from '../state/memory.js';
+import { adoptShared, claimState, type State } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
 import { systemAfter } from '../state/timers.js';
 import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
@@ -180,7 +180,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       listenerSettings(entry, input.stats.listeners[index] ?? input.stats.unmatched),
     );
     this.#engine.stats.adopt(input.stats.chunks);
-    this.#state.content.use(input.contents);
+    adoptShared(this.#state, input);
     const sharers = input.sharePorts === true ? input.program.workers : 1;
     const services = this.#targets.prepare(input.program.services, input.stats, sharers);
     const generation = new Generation(input, this.#instances, this.#logger);
@@ -390,6 +390,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.close();
     this.#targets.close();
     this.#engine.generation?.retire();
+    this.#state.outcomes.close();
     this.#report(true, this.#engine.monotonic());
     this.#sink.handOver();
     const log = this.#sink.accessLog;

@@ -9,6 +9,13 @@ export const state = s.object({
       'Memory for contents with bodies, such as cached replies, once for all workers and policies. It is taken as contents arrive. A change needs a restart.',
     )
     .default(DEFAULT_CONTENT_BYTES),
+  path: s
+    .string({ nonEmpty: true })
+    .describe(
+      'Folder for what must survive a restart, such as idempotency keys with `disk = true`. It is created if it is not there; one gateway uses it at a time. A change needs a restart.',
+      'state',
+    )
+    .optional(),
 });
 
 export type StateConfig = Infer<typeof state>;

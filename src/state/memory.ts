@@ -6,6 +6,7 @@ import { GatewayContents } from './content/memory/gateway.js';
 import { MemoryContents } from './content/memory/index.js';
 import { HoldTable } from './hold-table.js';
 import { LeaseTable } from './lease-table.js';
+import { GatewayOutcomes, type OutcomesOnDisk } from './outcomes/gateway.js';
 import { OutcomeTable } from './outcomes/table.js';
 import { ReplayTable } from './replay-table.js';
 import { SingleFlight } from './single-flight.js';
@@ -31,7 +32,7 @@ export interface State {
   readonly marks: CacheTable;
   readonly holds: HoldTable;
   readonly replays: ReplayTable;
-  readonly outcomes: OutcomeTable;
+  readonly outcomes: GatewayOutcomes;
   readonly flights: SingleFlight;
   readonly content: GatewayContents;
   readonly kept: MemoryContents;
@@ -59,15 +60,23 @@ export interface StateParts {
   readonly after: After;
 }
 
-/** Opens the memory in one thread. `worker`: its number, from 0. @throws TypeError for memory of another kind */
-export function openState(memory: StateMemory, worker: number, { clock, after }: StateParts): State {
+/**
+ * Opens the memory in one thread. `worker`: its number, from 0. `offline`: a run or a test of which nothing is kept on disk.
+ * @throws TypeError for memory of another kind
+ */
+export function openState(
+  memory: StateMemory,
+  worker: number,
+  { clock, after }: StateParts,
+  { offline = true } = {},
+): State {
   const monotonic = (): number => clock.monotonic();
   const cache = new CacheTable(memory.cache, monotonic);
   const marks = new CacheTable(memory.marks, monotonic);
   const holds = new HoldTable(memory.holds, worker);
   const leases = new LeaseTable(memory.leases, worker);
   const replays = new ReplayTable(memory.replays, monotonic);
-  const outcomes = new OutcomeTable(memory.outcomes, worker, monotonic);
+  const outcomes = new GatewayOutcomes(memory.outcomes, worker, clock, { offline });
   const flights = new SingleFlight({ leases, cache, after, monotonic });
   const content = new GatewayContents(worker, () => clock.now());
   content.use(memory.content);
@@ -83,7 +92,16 @@ export function claimState(memory: StateMemory | undefined, worker: number | und
   const number = worker ?? 0;
   const claimed = memory ?? allocateState({ workers: number + 1 });
   forgetWorker(claimed, number);
-  return openState(claimed, number, parts);
+  return openState(claimed, number, parts, { offline: false });
+}
+
+/** What came with a generation: it stays for the rest of the process. @throws Error if it cannot be used */
+export function adoptShared(
+  { content, outcomes }: State,
+  shared: { readonly contents?: SharedArrayBuffer; readonly outcomes?: OutcomesOnDisk | undefined },
+): void {
+  content.use(shared.contents);
+  outcomes.use(shared.outcomes);
 }
 
 /** Releases what a worker that has ended held, and what it did is unknown. Called by control, and by the worker that takes its number. */

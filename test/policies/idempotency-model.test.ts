@@ -51,7 +51,8 @@ class History {
 
   #start(worker: number): PolicyInstance {
     const around = this.#around;
-    const outcomes = new OutcomeTable(this.#outcomes, worker, () => around.now);
+    const table = new OutcomeTable(this.#outcomes, worker, () => around.now);
+    const outcomes = { store: (name: string) => table.store(name), diskStore: (name: string) => table.store(name) };
     const kept = new MemoryContents(this.#kept, () => around.now, worker, { keeps: true });
     const config = `lease = "10s"\nttl = "1m"\non_unknown = "${this.#retries ? 'retry' : 'refuse'}"`;
     return create('idempotency', config, { ...around, stores: { ...around.stores, outcomes, kept } });

@@ -529,6 +529,7 @@ test('settings', () => {
     lease: 60_000,
     retries: true,
     freeOn: [503],
+    disk: false,
     maxReply: 1024 * 1024,
   });
   for (const text of ['methods = ["GET"]', 'ttl = "0s"', 'lease = "1ms"', 'free_on = [200]', 'on_unknown = "maybe"'])

@@ -31,6 +31,7 @@ import type { TableEntry, TomlNode } from '../../src/schema/tree.js';
 import { LiveConsumers } from '../../src/state/consumers/live.js';
 import { ConsumerSet } from '../../src/state/consumers/set.js';
 import { LimitTable } from '../../src/state/limits/table.js';
+import type { OutcomeSpace } from '../../src/state/outcomes/types.js';
 import type { CacheSpace, ReplaySpace } from '../../src/state/types.js';
 import { noExchanges } from '../support/calls.js';
 import { stores } from '../support/stores.js';
@@ -111,7 +112,11 @@ export interface World {
   /** What services answer to calls. */
   mocks: OfflineMocks;
   /** Of all policies; their timers come due when a test calls `stores.time.step()`. */
-  stores: Omit<ReturnType<typeof stores>, 'marks' | 'replays'> & { marks: CacheSpace; replays: ReplaySpace };
+  stores: Omit<ReturnType<typeof stores>, 'marks' | 'replays' | 'outcomes'> & {
+    marks: CacheSpace;
+    replays: ReplaySpace;
+    outcomes: OutcomeSpace;
+  };
 }
 
 /** `replays`: in place of those in memory. */

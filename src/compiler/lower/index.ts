@@ -67,8 +67,9 @@ function lowerProgram(model: Model, signers: Signers, include: boolean): Omit<Pr
 }
 
 function lowerState({ state }: Model): StateEntry | undefined {
-  const contentMemory = state.content_memory;
-  return contentMemory === DEFAULT_CONTENT_BYTES ? undefined : { contentMemory };
+  const { content_memory: contentMemory, path } = state;
+  if (contentMemory === DEFAULT_CONTENT_BYTES && path === undefined) return undefined;
+  return { contentMemory, ...given('path', path) };
 }
 
 function lowerListener({ name, config }: ListenerModel): ListenerEntry {

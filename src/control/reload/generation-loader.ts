@@ -1,4 +1,5 @@
 /** The work of each state of a reload: build, start managed targets, swap, stop what only the old generation used. */
+
 import type { Program } from '../../bundle/types.js';
 import type { CodeThread } from '../../custom/code-thread.js';
 import type { Clock } from '../../policies/contract.js';
@@ -8,6 +9,7 @@ import type { Diagnostic } from '../../schema/diagnostic.js';
 import { TreeCache } from '../../spec/index.js';
 import type { ConsumerStore } from '../../spec/stored/store.js';
 import { ConsumerConflict } from '../../state/consumers/build.js';
+import type { OutcomesOnDisk } from '../../state/outcomes/gateway.js';
 import { boundedNames } from '../../telemetry/changes.js';
 import type { AdminServer, TcpChange } from '../admin/server.js';
 import type { Background } from '../background.js';
@@ -80,9 +82,10 @@ export interface LoaderParts {
   readonly code: CodeThread;
   /** Numbers the custom steps of a program. */
   readonly stepsOf: (program: Program) => ReadonlyMap<string, number>;
-  /** The memory of contents. */
+  /** The memory of contents, and the outcomes on disk. */
   readonly contents: {
     contentsFor(program: Program): SharedArrayBuffer;
+    outcomesFor(program: Program): OutcomesOnDisk | undefined;
     readonly contentBytes: number | undefined;
   };
 }
@@ -218,6 +221,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
       stats: stats.slotsFor(program),
       contents: this.#parts.contents.contentsFor(program),
+      outcomes: this.#parts.contents.outcomesFor(program),
       published: duties.published,
     };
     const stored = namesOf(candidate.stored.change, this.#parts.consumers);

@@ -19,6 +19,7 @@ import expressionTooMany from './expression-too-many.js';
 import expressionUnknownParameter from './expression-unknown-parameter.js';
 import idempotencyBehindCache from './idempotency-behind-cache.js';
 import idempotencyNoCaller from './idempotency-no-caller.js';
+import idempotencyNoFolder from './idempotency-no-folder.js';
 import idempotencyTtlTimeout from './idempotency-ttl-timeout.js';
 import limitBeforeAuthentication from './limit-before-authentication.js';
 import limitSpoofableKey from './limit-spoofable-key.js';
@@ -83,6 +84,7 @@ export const rules: readonly Rule[] = [
   expressionUnknownParameter,
   idempotencyBehindCache,
   idempotencyNoCaller,
+  idempotencyNoFolder,
   idempotencyTtlTimeout,
   limitBeforeAuthentication,
   limitSpoofableKey,

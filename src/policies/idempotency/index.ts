@@ -42,13 +42,14 @@ export default declarePolicy<IdempotencyConfig, IdempotencySettings>({
       });
     }
   },
-  compile: ({ methods, required, ttl, lease, on_unknown, free_on, max_reply }) => ({
+  compile: ({ methods, required, ttl, lease, on_unknown, free_on, disk, max_reply }) => ({
     methods: [...new Set(methods)],
     required,
     ttl,
     lease,
     retries: on_unknown === 'retry',
     freeOn: free_on,
+    disk,
     maxReply: max_reply,
   }),
 });

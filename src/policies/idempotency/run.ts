@@ -8,6 +8,7 @@ import type {
   Json,
   Outcome,
   OutcomeAnswer,
+  OutcomeStore,
   PolicyHost,
   PolicyInstance,
   Reply,
@@ -33,6 +34,7 @@ class Idempotency implements PolicyInstance {
   readonly #settings: IdempotencySettings;
   readonly #host: PolicyHost;
   readonly #contents: ContentStore;
+  readonly #outcomes: OutcomeStore;
   readonly #full: FullLog;
   readonly #counts = { done: 0, replayed: 0, refused: 0, unknown: 0, notKept: 0, full: 0 };
 
@@ -40,6 +42,7 @@ class Idempotency implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     this.#contents = host.kept(settings.maxReply);
+    this.#outcomes = settings.disk ? host.outcomesOnDisk() : host.outcomes;
     this.#full = new FullLog(host);
   }
 
@@ -83,7 +86,7 @@ class Idempotency implements PolicyInstance {
   #begin(exchange: Exchange, work: Work, body: Uint8Array): Awaitable<Reply | undefined> {
     work.of = { ...work.of, fingerprint: fingerprintOf(exchange, body) };
     try {
-      const answer = this.#host.outcomes.claim(work.of);
+      const answer = this.#outcomes.claim(work.of);
       if (answer instanceof Promise) return this.#later(exchange, work, answer);
       return this.#answered(exchange, work, answer);
     } catch (error) {
@@ -220,7 +223,7 @@ class Idempotency implements PolicyInstance {
     work.state = 'settled';
     if (outcome.state === 'unknown') this.#counts.unknown++;
     try {
-      const noted = this.#host.outcomes.settle(work.of, work.claim, outcome);
+      const noted = this.#outcomes.settle(work.of, work.claim, outcome);
       if (noted instanceof Promise) noted.catch((error: unknown) => this.#unsettled(error));
     } catch (error) {
       this.#unsettled(error);

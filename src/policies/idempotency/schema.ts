@@ -36,6 +36,12 @@ export const schema = s.object({
       [429, 503],
     )
     .default([]),
+  disk: s
+    .boolean()
+    .describe(
+      'Keep keys in the folder `path` of `[state]` too, so that they survive a restart: a request is sent when its key is on disk.',
+    )
+    .default(false),
   max_body: s
     .size({ min: 0, max: 64 * 1024 ** 2 })
     .describe('Largest request body with a key; larger ones get 413.')
@@ -56,6 +62,7 @@ export type IdempotencySettings = {
   readonly lease: number;
   readonly retries: boolean;
   readonly freeOn: readonly number[];
+  readonly disk: boolean;
   /** Bytes. */
   readonly maxReply: number;
 };

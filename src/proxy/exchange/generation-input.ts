@@ -1,6 +1,8 @@
 /** The input of a generation, as control sends it to each data plane. Plain data. */
+
 import type { CodeTexts, Json, Program } from '../../bundle/types.js';
 import type { ConsumerMemory } from '../../state/consumers/layers.js';
+import type { OutcomesOnDisk } from '../../state/outcomes/gateway.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 
 export interface GenerationInput {
@@ -27,6 +29,8 @@ export interface GenerationInput {
    * own.
    */
   readonly contents?: SharedArrayBuffer;
+  /** Outcomes on disk; absent: gw has no folder. */
+  readonly outcomes?: OutcomesOnDisk | undefined;
   /** Bind new listeners with SO_REUSEPORT, since other workers bind the same addresses. */
   readonly sharePorts?: boolean;
 }

@@ -102,6 +102,7 @@ export function policyHost(
     content: (options) => world.content.store(stateIdentity, options),
     kept: (maxEntry) => world.kept.store(stateIdentity, { maxEntry, disk: false }),
     outcomes: world.outcomes.store(name),
+    outcomesOnDisk: () => world.outcomes.diskStore(name),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),
     callStream: async (service, request) => world.calls.callStream(caller, declared(service, calls), request),
     ask: (question) => questions.ask(question),

@@ -15,9 +15,11 @@
  * and its caller has got no answer.
  */
 import * as crypto from 'node:crypto';
+import type { Clock } from '../clock.js';
 import { TextHash } from '../hash.js';
 import { SharedLocks } from '../shared-lock.js';
-import type { Outcome, OutcomeAnswer, OutcomeClaim, OutcomeSpace, OutcomeStore } from './types.js';
+import { IDENTITY_BYTES, type OutcomeFile, SLOT_BYTES, type StoredOutcomes } from './file.js';
+import type { Awaitable, Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } from './types.js';
 
 const MAGIC = 0x6f757431;
 const HEADER_WORDS = 16;
@@ -39,7 +41,7 @@ const State = { Free: 0, Running: 1, Unknown: 2, Done: 3, Kept: 4 } as const;
 const STATE_BITS = 3;
 const STATE_MASK = (1 << STATE_BITS) - 1;
 
-export class OutcomeTable implements OutcomeSpace {
+export class OutcomeTable {
   readonly #words: Int32Array<ArrayBufferLike>;
   readonly #numbers: Float64Array<ArrayBufferLike>;
   readonly #locks: SharedLocks;
@@ -48,6 +50,7 @@ export class OutcomeTable implements OutcomeSpace {
   readonly #worker: number;
   readonly #groups: number;
   readonly #secret: string;
+  #file: { readonly file: OutcomeFile; readonly clock: Clock; readonly bytes: Buffer } | undefined;
 
   /**
    * Memory for `new OutcomeTable` in every thread: 64 bytes for each slot, 32 MiB by default. The system gives a page when it is first
@@ -82,6 +85,16 @@ export class OutcomeTable implements OutcomeSpace {
     this.#secret = Buffer.from(buffer, Header.Secret * 4, SECRET_BYTES).toString('hex');
   }
 
+  /** Writes every change of a record to this file too. `clock`: of the times in the file. */
+  writeTo(file: OutcomeFile, clock: Clock): void {
+    this.#file = { file, clock, bytes: Buffer.alloc(SLOT_BYTES) };
+  }
+
+  /** The number of slots. */
+  get slots(): number {
+    return this.#groups * WAYS;
+  }
+
   /** The records of one identity, shared by all threads and generations. */
   store(identity: string): OutcomeStore {
     const { low, high } = this.#hash.update(this.#words[Header.SeedLow]!, this.#words[Header.SeedHigh]!, identity);
@@ -93,7 +106,7 @@ export class OutcomeTable implements OutcomeSpace {
     };
   }
 
-  #claim(key: Buffer, claim: OutcomeClaim, owner: number): OutcomeAnswer {
+  #claim(key: Buffer, claim: OutcomeClaim, owner: number): Awaitable<OutcomeAnswer> {
     // Added to the time, a text would give a time far in the future. A record without an end would keep its slot forever.
     if (!Number.isFinite(claim.ttlMs) || !Number.isFinite(claim.leaseMs))
       throw new TypeError('A time to live and a lease must be numbers of milliseconds.');
@@ -101,13 +114,38 @@ export class OutcomeTable implements OutcomeSpace {
     if (work.length !== 16) throw new TypeError('A fingerprint needs 32 hexadecimal digits.');
     const group = this.#groupOf(key);
     this.#locks.acquire(group);
-    const slot = this.#find(group, key);
-    const answer = slot < 0 ? this.#add(group, key, work, claim, owner) : this.#answer(slot, work, claim);
-    if (!this.#locks.release(group)) {
-      if (answer.state === 'mine') this.#settle(key, claim, answer.claim, { state: 'free' });
+    let answer: OutcomeAnswer;
+    let known = false;
+    try {
+      const slot = this.#find(group, key);
+      known = slot >= 0;
+      answer = known ? this.#answer(slot, work, claim) : this.#add(group, key, work, claim, owner);
+    } catch (error) {
+      // It was not written.
+      this.#locks.release(group);
+      throw error;
+    }
+    const released = this.#locks.release(group);
+    if (answer.state !== 'mine') return released ? answer : lost();
+    const { claim: number } = answer;
+    // What was unknown before stays so.
+    const undo = (): void => this.#settle(key, claim, number, { state: known ? 'unknown' : 'free' });
+    if (!released) {
+      undo();
       lost();
     }
-    return answer;
+    return this.#file === undefined ? answer : this.#synced(this.#file.file, answer, undo);
+  }
+
+  /** The work is not begun before its record is on disk. */
+  async #synced(file: OutcomeFile, answer: OutcomeAnswer, undo: () => void): Promise<OutcomeAnswer> {
+    try {
+      await file.sync();
+      return answer;
+    } catch (error) {
+      undo();
+      throw error;
+    }
   }
 
   /** What a known key answers. Work of unknown outcome is claimed again if the caller may. */
@@ -141,6 +179,9 @@ export class OutcomeTable implements OutcomeSpace {
     for (let slot = begin; slot < end; slot += SLOT_WORDS) {
       if (!this.#lives(slot, now)) {
         if (free < 0) free = slot;
+        // By a clock that was set back, it could live again.
+        if (this.#file !== undefined && words[slot + Slot.State] !== State.Free && this.#has(slot + Slot.Key, key))
+          this.#set(slot, State.Free);
         continue;
       }
       live++;
@@ -162,13 +203,20 @@ export class OutcomeTable implements OutcomeSpace {
   #begin(slot: number, ttlMs: number, leaseMs: number): OutcomeAnswer {
     const number = crypto.randomInt(2 ** 47);
     const running = State.Running | (this.#worker << STATE_BITS);
+    const fresh = this.#words[slot + Slot.State] === State.Free;
     // Times of running work are lengths: with those of an earlier claim it would end as unknown, and too late.
-    if (this.#words[slot + Slot.State] !== State.Free) this.#words[slot + Slot.State] = running;
+    if (!fresh) this.#words[slot + Slot.State] = running;
     this.#words[slot + Slot.Claim] = (number % 2 ** 32) | 0;
     this.#words[slot + Slot.Claim + 1] = Math.floor(number / 2 ** 32);
     this.#numbers[(slot + Slot.Lease) / 2] = leaseMs;
     this.#numbers[slot / 2] = ttlMs;
-    this.#words[slot + Slot.State] = running;
+    try {
+      this.#set(slot, running);
+    } catch (error) {
+      if (fresh) this.#words[slot + Slot.State] = State.Free;
+      else this.#forgetRunning(slot, ttlMs, 0);
+      throw error;
+    }
     return { state: 'mine', claim: number };
   }
 
@@ -176,8 +224,13 @@ export class OutcomeTable implements OutcomeSpace {
     const group = this.#groupOf(key);
     this.#locks.acquire(group);
     const slot = this.#find(group, key);
-    if (slot >= 0 && this.#claimOf(slot) === claim) this.#settleSlot(slot, ttlMs, leaseMs, outcome);
-    if (!this.#locks.release(group)) lost();
+    let released = false;
+    try {
+      if (slot >= 0 && this.#claimOf(slot) === claim) this.#settleSlot(slot, ttlMs, leaseMs, outcome);
+    } finally {
+      released = this.#locks.release(group);
+    }
+    if (!released) lost();
   }
 
   #settleSlot(slot: number, ttlMs: number, leaseMs: number, outcome: Outcome): void {
@@ -186,10 +239,10 @@ export class OutcomeTable implements OutcomeSpace {
     // What a worker that was taken for ended did is known after all.
     if (state !== State.Running && state !== State.Unknown) return;
     if (outcome.state === 'unknown') this.#forgetRunning(slot, ttlMs, leaseMs);
-    else if (outcome.state === 'free') words[slot + Slot.State] = State.Free;
+    else if (outcome.state === 'free') this.#set(slot, State.Free);
     else {
       this.#numbers[slot / 2] = this.#monotonic() + Math.max(1, ttlMs);
-      words[slot + Slot.State] = (outcome.kept ? State.Kept : State.Done) | (outcome.status << STATE_BITS);
+      this.#set(slot, (outcome.kept ? State.Kept : State.Done) | (outcome.status << STATE_BITS));
     }
   }
 
@@ -199,7 +252,46 @@ export class OutcomeTable implements OutcomeSpace {
     const now = this.#monotonic();
     this.#numbers[slot / 2] = now + Math.max(1, ttlMs, leaseMs);
     this.#numbers[(slot + Slot.Lease) / 2] = now + Math.max(0, leaseMs);
-    this.#words[slot + Slot.State] = State.Unknown;
+    this.#set(slot, State.Unknown);
+  }
+
+  /** Sets a state after all else of the slot, and writes the slot. Throws if it cannot be written; then it is set nevertheless. */
+  #set(slot: number, state: number): void {
+    const words = this.#words;
+    words[slot + Slot.State] = state;
+    if (this.#file === undefined) return;
+    const { file, clock, bytes } = this.#file;
+    new Int32Array(bytes.buffer, bytes.byteOffset, SLOT_WORDS).set(words.subarray(slot, slot + SLOT_WORDS));
+    if ((state & STATE_MASK) !== State.Running) shift(bytes, clock.now() - clock.monotonic());
+    file.write(this.#numberOf(slot), bytes);
+  }
+
+  #numberOf(slot: number): number {
+    const group = Math.floor((slot - HEADER_WORDS) / (GROUP_WORDS + WAYS * SLOT_WORDS));
+    return group * WAYS + (slot - this.#groupAt(group) - GROUP_WORDS) / SLOT_WORDS;
+  }
+
+  /**
+   * Takes over the records of a file, before other threads use the memory. What was running when they were written is unknown from
+   * now on.
+   */
+  static restore(buffer: SharedArrayBuffer, { identity, slots }: StoredOutcomes, { now, monotonic }: Clock): void {
+    Buffer.from(buffer).set(identity.subarray(0, IDENTITY_BYTES), Header.SeedLow * 4);
+    const table = new OutcomeTable(buffer, 0, monotonic);
+    for (const [number, bytes] of slots()) {
+      const state = bytes.readInt32LE(Slot.State * 4) & STATE_MASK;
+      const times = [bytes.readDoubleLE(0), bytes.readDoubleLE(Slot.Lease * 4)];
+      if (state === State.Free || state > State.Kept || !times.every(Number.isFinite)) continue;
+      if (state !== State.Running) shift(bytes, monotonic() - now());
+      const group = table.#groupAt(Math.floor(number / WAYS));
+      const way = number % WAYS;
+      const slot = group + GROUP_WORDS + way * SLOT_WORDS;
+      for (let at = 0; at < SLOT_WORDS; at++) table.#words[slot + at] = bytes.readInt32LE(at * 4);
+      if (state === State.Running)
+        table.#forgetRunning(slot, table.#numbers[slot / 2]!, table.#numbers[(slot + Slot.Lease) / 2]!);
+      if (table.#lives(slot, monotonic())) table.#words[group + 1] = way + 1;
+      else table.#words[slot + Slot.State] = State.Free;
+    }
   }
 
   /** The outcome of what an ended worker did is unknown. */
@@ -256,6 +348,11 @@ export class OutcomeTable implements OutcomeSpace {
   #groupAt(index: number): number {
     return HEADER_WORDS + index * (GROUP_WORDS + WAYS * SLOT_WORDS);
   }
+}
+
+/** Moves the times of a slot, expiry and lease, by so many milliseconds. */
+function shift(bytes: Buffer, ms: number): void {
+  for (const at of [0, Slot.Lease * 4]) bytes.writeDoubleLE(bytes.readDoubleLE(at) + ms, at);
 }
 
 /**

@@ -8,7 +8,7 @@
  * No record is forgotten before its time to make room. A store on disk or over a network answers with promises; the one in memory
  * does not.
  */
-type Awaitable<T> = T | Promise<T>;
+export type Awaitable<T> = T | Promise<T>;
 
 /** A key, and the work that it stands for. */
 export interface OutcomeClaim {
@@ -59,4 +59,9 @@ export interface OutcomeStore {
 /** All outcomes of a gateway, across workers and generations: an identity keeps its records. */
 export interface OutcomeSpace {
   store(identity: string): OutcomeStore;
+  /**
+   * The same, with records that survive a restart: work does not begin before its record is on disk. Throws Error if gw has no
+   * folder for them.
+   */
+  diskStore(identity: string): OutcomeStore;
 }
