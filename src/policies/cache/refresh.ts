@@ -55,7 +55,7 @@ export class Refresher {
       return;
     }
     found?.content.release();
-    if (reply.status >= 500 || !this.#keeper.keep(exchange, visit, reply)) {
+    if (reply.status >= 500 || !this.#keeper.keep(exchange, visit, reply, found?.content.key)) {
       streamed.body.discard();
       return;
     }
