@@ -1,6 +1,7 @@
 /** Compile part of cache. */
 import { declarePolicy } from '../compile-kit.js';
 import type { RequestFact } from '../contract.js';
+import { CODES, lint } from './lint.js';
 import { PROBLEMS } from './problems.js';
 import { type CacheConfig, type CacheSettings, type KeySettings, schema } from './schema.js';
 import { TOKEN_CLAIMS } from './token-claims.js';
@@ -44,6 +45,8 @@ export default declarePolicy<CacheConfig, CacheSettings>({
     if (query !== 'all') for (const name of query) add('query', name);
     return facts;
   },
+  codes: CODES,
+  lint,
   problems: Object.values(PROBLEMS),
   compile: (config) => ({
     ttl: config.ttl === undefined ? null : Number.isFinite(config.ttl) ? config.ttl : 'forever',
