@@ -24,8 +24,8 @@ export interface CacheFields {
 /** Names in Vary that are kept; a longer list is `*`. */
 const MOST_VARY = 32;
 
-/** `personal`: a call depends on who calls, or on more than the fields of the request. */
-export function cacheFieldsOf(parts: readonly CachedPart[], personal: boolean): CacheFields {
+/** `personal`: a call depends on who calls, or on more than the URL. */
+export function cacheFieldsOf(parts: readonly CachedPart[], personal: boolean, now: number): CacheFields {
   const vary = varyOf(parts);
   const found = parts.map(({ read }) => readDirectives(read('cache-control')));
   const has = (name: string): boolean => found.some((directives) => hasDirective(directives, name));
@@ -37,7 +37,7 @@ export function cacheFieldsOf(parts: readonly CachedPart[], personal: boolean): 
   if (has('no-cache')) words.push('no-cache');
   else {
     const read = parts.map((part, index) => ({ ...part, directives: found[index]! }));
-    words.push(...lifetimes(read, isPrivate, has('s-maxage')));
+    words.push(...lifetimes(read, isPrivate, has('s-maxage'), now));
   }
   for (const name of ['must-revalidate', 'proxy-revalidate', 'no-transform']) if (has(name)) words.push(name);
   return { cacheControl: words.length === 0 ? undefined : words.join(', '), vary };
@@ -45,20 +45,20 @@ export function cacheFieldsOf(parts: readonly CachedPart[], personal: boolean): 
 
 type Parts = readonly (CachedPart & { readonly directives: Directives })[];
 
-function lifetimes(parts: Parts, isPrivate: boolean, hasShared: boolean): readonly string[] {
-  const own = shortest(parts, false);
+function lifetimes(parts: Parts, isPrivate: boolean, hasShared: boolean, now: number): readonly string[] {
+  const own = shortest(parts, false, now);
   if (!hasShared || isPrivate) return own === undefined ? [] : [`max-age=${own}`];
-  const shared = shortest(parts, true);
+  const shared = shortest(parts, true, now);
   return [...(own === undefined ? [] : [`max-age=${own}`]), ...(shared === undefined ? [] : [`s-maxage=${shared}`])];
 }
 
 /** Seconds; undefined if a part does not say how long it is fresh. */
-function shortest(parts: Parts, shared: boolean): number | undefined {
+function shortest(parts: Parts, shared: boolean, now: number): number | undefined {
   let least: number | undefined;
   for (const { directives, read, ...times } of parts) {
     const lifetime = explicitLifetime(read, directives, times.receivedAt, { shared, expires: true });
     if (lifetime === undefined) return undefined;
-    const left = Math.max(0, lifetime.ms - initialAge(read, times));
+    const left = Math.max(0, lifetime.ms - initialAge(read, times) - Math.max(0, now - times.receivedAt));
     least = least === undefined ? left : Math.min(least, left);
   }
   return least === undefined ? undefined : Math.floor(least / 1000);

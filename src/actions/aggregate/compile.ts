@@ -72,6 +72,7 @@ class Writer {
       ...(only === undefined ? {} : { if: this.expression(only) }),
       ...(items === undefined ? {} : { forEach: items }),
       unique: call.unique ?? isSafe(method),
+      ...(call.cache === undefined ? {} : { cache: cacheOf(call.cache) }),
       onFailure: failureOf(call, config),
       ...(call.default === undefined ? {} : { default: call.default }),
       maxReply: max_reply,
@@ -103,3 +104,8 @@ class Writer {
 
 const failureOf = ({ default: value, on_failure }: CallConfig, config: AggregateConfig): string =>
   on_failure ?? (value === undefined ? config.on_failure : 'default');
+
+const cacheOf = ({ shared, ttl }: NonNullable<CallConfig['cache']>): Json => ({
+  shared,
+  ...(ttl === undefined ? {} : { ttl }),
+});

@@ -34,6 +34,9 @@ function callText(call: CallConfig, waits: readonly string[], config: AggregateC
     ...(when === undefined ? [] : [`when ${when.source}`]),
     ...(only === undefined ? [] : [`if ${only}`]),
     ...(timeout === undefined ? [] : [`within ${formatDuration(timeout)}`]),
+    ...(call.cache === undefined
+      ? []
+      : [`fresh replies are used again${call.cache.shared ? ', for all callers' : ''}`]),
     ...(retry === 0 ? [] : [`${retry} ${retry === 1 ? 'retry' : 'retries'}`]),
     ...(policy === 'fail' ? [] : [policy === 'omit' ? 'left out if it fails' : 'a default if it fails']),
   ];

@@ -1,5 +1,5 @@
 /** Runs the calls of one request: each as soon as those that it waits for have ended. */
-import type { ActionHost, Exchange, Reply } from '../../policies/contract.js';
+import type { ActionHost, ContentStore, Exchange, Reply } from '../../policies/contract.js';
 import { isLongNumber, type JsonValue } from '../../policies/kits/json-text/index.js';
 import { type FanOut, fanOut, itemsOf } from './fan-out.js';
 import { type Failure, timedOut, unusable } from './outcome.js';
@@ -17,6 +17,8 @@ export interface Prepared {
   /** Milliseconds. */
   readonly timeout: number;
   readonly maxTotal: number;
+  /** Of fresh replies; undefined: no call uses them again. */
+  readonly store: ContentStore | undefined;
   readonly reply: ReplyPlan;
 }
 
@@ -51,11 +53,11 @@ export class Execution {
   #cancelTimer: () => void = () => {};
 
   constructor(prepared: Prepared, host: ActionHost, exchange: Exchange) {
-    const { calls, maxTotal, timeout } = prepared;
+    const { calls, maxTotal, store, timeout } = prepared;
     this.#prepared = prepared;
     this.#host = host;
     this.#exchange = exchange;
-    this.#sender = new Sender(host, exchange, host.clock.monotonic() + timeout, maxTotal);
+    this.#sender = new Sender(host, exchange, { deadline: host.clock.monotonic() + timeout, maxTotal, store });
     this.#results = calls.map(() => undefined);
     this.#ended = calls.map(() => undefined);
     this.#left = calls.map(({ settings }) => settings.after.length);
@@ -235,6 +237,7 @@ export class Execution {
       answers: ended.map(({ answers = [] }) => answers),
       failures: ended.map(({ failures = [] }) => failures),
       ran: this.#sender.ran,
+      now: this.#host.clock.now(),
       keep: (bytes: number): boolean => this.#sender.keep(bytes),
     };
     new Replies(this.#prepared.reply, this.#exchange).success(outcome).then(

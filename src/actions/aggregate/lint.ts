@@ -109,7 +109,7 @@ function lintCycle(config: AggregateConfig, edges: readonly PlacedEdge[], report
 
 function lintCall(name: string, call: CallConfig, config: AggregateConfig, report: Report): void {
   const at = ['call', name];
-  const { body, for_each, idempotent, json, max_items, method, path, retry } = call;
+  const { body, cache, for_each, idempotent, json, max_items, method, path, retry } = call;
   if (body !== undefined && json !== undefined)
     report({
       code: 'aggregate/no-effect',
@@ -126,6 +126,14 @@ function lintCall(name: string, call: CallConfig, config: AggregateConfig, repor
       at: [...at, 'path'],
       message: 'The path of a call begins with one `/`, so that the spec decides where it leads.',
       help: 'Write, for example, `"/products/{id}"`.',
+    });
+  if (cache !== undefined && method !== 'GET')
+    report({
+      code: 'aggregate/no-effect',
+      severity: 'warning',
+      at: [...at, 'cache'],
+      message: `\`cache\` has no effect: replies to ${method} are not stored.`,
+      help: 'Remove it.',
     });
   if (retry > 0 && !idempotent && !isSafe(method))
     report({

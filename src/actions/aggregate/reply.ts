@@ -35,6 +35,8 @@ export interface Outcome {
   readonly answers: readonly (readonly ReadAnswer[])[];
   readonly failures: readonly (readonly Failure[])[];
   readonly ran: readonly RanCall[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
   /** Counts bytes of the reply in the memory for bodies; false: there is no room. */
   keep(bytes: number): boolean;
 }
@@ -151,7 +153,7 @@ export class Replies {
     return Buffer.concat(texts);
   }
 
-  #cacheFields(headers: HeaderFields, { answers }: Outcome, incomplete: boolean): void {
+  #cacheFields(headers: HeaderFields, { answers, now }: Outcome, incomplete: boolean): void {
     const { calls, personal } = this.#plan;
     if (incomplete || calls.some(({ settings }) => !isSafe(settings.method))) {
       headers.set('cache-control', 'no-store');
@@ -165,7 +167,7 @@ export class Replies {
         own: calls[index]!.own,
       })),
     );
-    const { cacheControl, vary } = cacheFieldsOf(parts, personal);
+    const { cacheControl, vary } = cacheFieldsOf(parts, personal, now);
     if (cacheControl !== undefined && headers.get('cache-control') === undefined)
       headers.set('cache-control', cacheControl);
     if (vary !== undefined) headers.append('vary', vary);

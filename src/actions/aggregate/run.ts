@@ -28,6 +28,13 @@ class Aggregate implements ActionInstance {
       ),
       timeout,
       maxTotal,
+      store: settings.calls.some(({ cache }) => cache !== undefined)
+        ? host.content({
+            maxEntry: Math.max(...settings.calls.map(({ maxReply }) => maxReply)),
+            admission: true,
+            disk: false,
+          })
+        : undefined,
       reply: {
         calls,
         status: status === undefined || typeof status === 'number' ? status : prepare(status),

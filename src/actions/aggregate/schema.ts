@@ -123,6 +123,19 @@ export const callSchema = s.object({
     )
     .optional(),
   default: new JsonValueSchema().describe('Takes the place of the body if the call fails.', []).optional(),
+  cache: s
+    .object({
+      shared: s
+        .boolean()
+        .describe('Replies do not depend on the caller: one for all. Default: each caller has its own.')
+        .default(false),
+      ttl: s
+        .duration({ min: 1 })
+        .describe('How long a reply is fresh, whatever its fields say about that. Default: what they say.')
+        .optional(),
+    })
+    .describe('Use fresh replies to GET again, as RFC 9111 allows.', { shared: true })
+    .optional(),
   max_reply: s
     .size({ min: 1, max: 16 * MIB })
     .describe('Largest body of a reply, as received and decoded.')
@@ -209,6 +222,7 @@ export type CallSettings = {
   readonly onFailure: OnFailure;
   readonly default?: Json;
   readonly maxReply: number;
+  readonly cache?: { readonly shared: boolean; readonly ttl?: number };
   /** Indices of the calls that end first. */
   readonly after: readonly number[];
   /** Something reads the value of its body, not only its text. */

@@ -1,8 +1,9 @@
 /** Sends the requests of one aggregate: attempts, bounds of time and memory, and how replies are read. */
-import type { ActionHost, CallReply, CallRequest, Exchange } from '../../policies/contract.js';
+import type { ActionHost, CallReply, CallRequest, ContentStore, Exchange } from '../../policies/contract.js';
 import { type JsonValue, readJsonText } from '../../policies/kits/json-text/index.js';
 import { callFailure } from '../../policies/run-kit.js';
 import { MOST_AT_ONCE } from './bounds.js';
+import { type CachedReply, CallCache } from './call-cache.js';
 import { CodingFault, codingsOf, decode } from './codings.js';
 import { Gate } from './gate.js';
 import { isSafe } from './methods.js';
@@ -34,6 +35,8 @@ export class Sender {
   readonly #exchange: Exchange;
   readonly #deadline: number;
   readonly #maxTotal: number;
+  /** Present if a call has a cache. */
+  readonly #store: ContentStore | undefined;
   readonly #gate = new Gate(MOST_AT_ONCE);
   /** Bytes of all replies so far. */
   #total = 0;
@@ -45,7 +48,12 @@ export class Sender {
   #over = false;
 
   /** `deadline`: monotonic milliseconds. */
-  constructor(host: ActionHost, exchange: Exchange, deadline: number, maxTotal: number) {
+  constructor(
+    host: ActionHost,
+    exchange: Exchange,
+    { deadline, maxTotal, store }: { deadline: number; maxTotal: number; store: ContentStore | undefined },
+  ) {
+    this.#store = store;
     this.#host = host;
     this.#exchange = exchange;
     this.#deadline = deadline;
@@ -75,8 +83,19 @@ export class Sender {
   async send(call: CallSettings, request: Request, label: string): Promise<Sent> {
     await this.#gate.enter();
     try {
+      const cache = this.#cacheOf(call, request);
+      const cached = await cache?.find(this.#host.clock.now());
+      if (cached !== undefined) {
+        this.#exchange.decisions?.push({
+          step: label,
+          use: 'aggregate',
+          outcome: 'pass',
+          why: 'a fresh reply is used again',
+        });
+        return this.#answer(call, cached, label);
+      }
       for (let attempt = 1; ; attempt++) {
-        const sent = await this.#attempt(call, request, label);
+        const sent = await this.#attempt(call, request, label, cache);
         const again =
           attempt < call.attempts && !this.#over && 'failure' in sent && this.#mayRepeat(call, sent.failure);
         if (!again) return sent;
@@ -90,7 +109,12 @@ export class Sender {
     return ended !== true && (from === undefined || retryStatuses.includes(from));
   }
 
-  async #attempt(call: CallSettings, request: Request, label: string): Promise<Sent> {
+  #cacheOf(call: CallSettings, request: Request): CallCache | undefined {
+    const usable = call.cache !== undefined && call.method === 'GET' && request.body === undefined;
+    return usable ? new CallCache(this.#store!, call, this.#exchange, request) : undefined;
+  }
+
+  async #attempt(call: CallSettings, request: Request, label: string, cache: CallCache | undefined): Promise<Sent> {
     const { clock } = this.#host;
     const left = this.#deadline - clock.monotonic();
     if (this.#over || left <= 0) return { failure: timedOut(label, 'the time of the aggregate is over') };
@@ -115,7 +139,13 @@ export class Sender {
     }
     if (ran !== undefined) ran.status = reply.status;
     if (reply.status < 200 || reply.status > 299) return { failure: refusal(label, reply) };
-    return this.#read(call, reply, label, { requestedAt, receivedAt: clock.now() });
+    const decoded = await this.#decoded(call, reply, label);
+    if ('failure' in decoded) return decoded;
+    const { headers, status } = reply;
+    const whole = { status, headers, body: decoded.bytes, requestedAt, receivedAt: clock.now() };
+    const sent = this.#answer(call, whole, label);
+    if ('answer' in sent) cache?.keep(whole);
+    return sent;
   }
 
   #begin(call: string, method: string): RanCall {
@@ -125,16 +155,8 @@ export class Sender {
     return ran;
   }
 
-  async #read(
-    call: CallSettings,
-    reply: CallReply,
-    label: string,
-    times: Pick<Answer, 'requestedAt' | 'receivedAt'>,
-  ): Promise<Sent> {
-    const { headers, status } = reply;
-    const body = await this.#decoded(call, reply, label);
-    if ('failure' in body) return body;
-    const { bytes } = body;
+  /** Counts and reads the body of a reply. */
+  #answer(call: CallSettings, { body: bytes, headers, status, ...times }: CachedReply, label: string): Sent {
     this.#total += bytes.length;
     if (this.#total > this.#maxTotal)
       return { failure: unusable(label, `the replies have more than ${this.#maxTotal} bytes`, status) };

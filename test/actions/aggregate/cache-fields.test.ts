@@ -14,6 +14,7 @@ const control = (...values: (string | undefined)[]): string | undefined =>
   cacheFieldsOf(
     values.map((value) => part(value === undefined ? {} : { 'cache-control': value })),
     false,
+    NOW,
   ).cacheControl;
 
 test('the shortest freshness counts, and none if a part does not say', () => {
@@ -26,9 +27,9 @@ test('the shortest freshness counts, and none if a part does not say', () => {
 test('what has passed is not counted again: Age, and Expires against Date', () => {
   const aged = part({ 'cache-control': 'max-age=60', age: '50' });
   const expiring = part({ expires: 'Fri, 01 May 2026 12:00:30 GMT', date: 'Fri, 01 May 2026 12:00:00 GMT' });
-  assert.is(cacheFieldsOf([aged], false).cacheControl, 'max-age=10');
-  assert.is(cacheFieldsOf([expiring, part({ 'cache-control': 'max-age=90' })], false).cacheControl, 'max-age=30');
-  assert.is(cacheFieldsOf([part({ 'cache-control': 'max-age=5', age: '9' })], false).cacheControl, 'max-age=0');
+  assert.is(cacheFieldsOf([aged], false, NOW).cacheControl, 'max-age=10');
+  assert.is(cacheFieldsOf([expiring, part({ 'cache-control': 'max-age=90' })], false, NOW).cacheControl, 'max-age=30');
+  assert.is(cacheFieldsOf([part({ 'cache-control': 'max-age=5', age: '9' })], false, NOW).cacheControl, 'max-age=0');
 });
 
 test('the strictest part wins', () => {
@@ -47,7 +48,7 @@ test('s-maxage is that of shared caches, for parts without it their max-age', ()
 });
 
 test('Vary joins those of the parts, without fields that a call sets itself', () => {
-  const vary = (...parts: CachedPart[]): string | undefined => cacheFieldsOf(parts, false).vary;
+  const vary = (...parts: CachedPart[]): string | undefined => cacheFieldsOf(parts, false, NOW).vary;
   assert.is(vary(part({ vary: 'Accept-Language' }), part({ vary: 'accept-language, x-a' })), 'accept-language, x-a');
   assert.is(vary(part({ vary: 'accept, x-a' }, ['accept'])), 'x-a');
   assert.is(vary(part({ vary: 'x-a' }), part({ vary: '*' })), '*');
@@ -55,7 +56,10 @@ test('Vary joins those of the parts, without fields that a call sets itself', ()
 });
 
 test('a reply that depends on the caller is private', () => {
-  assert.is(cacheFieldsOf([part({ 'cache-control': 'public, max-age=9' })], true).cacheControl, 'private, max-age=9');
+  assert.is(
+    cacheFieldsOf([part({ 'cache-control': 'public, max-age=9' })], true, NOW).cacheControl,
+    'private, max-age=9',
+  );
 });
 
 test.run();
