@@ -165,7 +165,8 @@ export interface Declaration<Config, Settings extends Json> {
   /**
    * The facts of requests on which the reply can depend through this config, besides those that its conditions read: a cache in front
    * of it must have them in its key. Not those that only the target reads in the fields of the client, which are the matter of Vary.
-   * Absent: anything, so that it cannot be behind a cache.
+   * Absent: anything, so that it cannot be behind a cache. A policy that is always in front of caches, by its phase, declares only what
+   * it writes into the request for the target.
    */
   requestFacts?(config: Config): readonly RequestFact[];
   lint?(config: Config, context: PolicyContext, report: (problem: PolicyProblem) => void): void;

@@ -55,6 +55,10 @@ export function templateFacts(text: string, at: ConfigPath): readonly RequestFac
   return 'error' in parsed ? [] : factsOf(parsed.variables, at);
 }
 
+/** The facts of a policy that tells the target who calls, by fields of these names. */
+export const callerFacts = (names: readonly string[], at: ConfigPath): readonly RequestFact[] =>
+  names.map((name) => ({ kind: 'caller', name: name.toLowerCase(), at }));
+
 const NO_PARAMS: ReadonlySet<string> = new Set();
 
 /** The same for a text in which other braces are literal (parseText()). */

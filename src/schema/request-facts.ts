@@ -1,11 +1,12 @@
 /** Facts of requests that templates, conditions and policies read: the key of a cache must have those that are read inside of it. */
 
 /**
- * `client`: its address and the facts of its connection. `id`: different for each request. `anything`: not known, so every
+ * `caller`: all that is known about who calls, in the field of that name, which a policy writes for the target. `client`: its address and the facts of its connection. `id`: different for each request. `anything`: not known, so every
  * fact. Method, path and path parameters are no facts here: each key has them.
  */
 export const REQUEST_FACTS = [
   'consumer',
+  'caller',
   'claims',
   'client',
   'certificate',

@@ -46,7 +46,7 @@ function found(spec: string, files: { readonly [path: string]: string } = {}): s
   return diagnostics
     .filter(({ severity }) => severity === 'error')
     .map(({ code, message }) =>
-      code === 'cache/unkeyed' ? /reads .*?(?=\. )|does not .*?(?=\. )/.exec(message)![0] : `${code} ${message}`,
+      code === 'cache/unkeyed' ? /(reads|does not|tells) .*?(?=\. )/.exec(message)![0] : `${code} ${message}`,
     );
 }
 
@@ -179,6 +179,20 @@ test('the conditions of an aggregate are those of the action', () => {
     'reads the query parameter `a` in a condition',
   ]);
   assert.equal(found(store('allow = ["a"]') + route('"store"', aggregate)), []);
+});
+
+test('a policy in front of the cache that tells the target who calls', () => {
+  const cache = (key: string): string =>
+    `[policy.store]\nuse = "cache"\n${key}\n[service.auth]\ntargets = ["http://127.0.0.1:4009"]\n`;
+  const auth = '[policy.ask]\nuse = "forward-auth"\nurl = "http://127.0.0.1:4009/auth"\ntake = ["X-User"]\n';
+  const both = (key: string): string[] => found(cache(key) + auth + route('"ask", "store"'));
+  assert.equal(both(''), []);
+  assert.equal(both('key = { consumer = false }'), ['tells the target who calls, by the header field `x-user`']);
+  assert.equal(both('key = { claims = ["region"] }'), ['tells the target who calls, by the header field `x-user`']);
+  assert.equal(both('key = { consumer = false, fields = ["x-user"] }'), []);
+  const any = '[policy.any]\nuse = "any-of"\npolicies = ["keys", "ask"]\n';
+  const composed = found(cache('key = { consumer = false }') + auth + any + route('"any", "store"'));
+  assert.equal(composed, ['tells the target who calls, by the header field `x-user`']);
 });
 
 test('the credential of a consumer at the target, and the policies of a service, are inside', () => {

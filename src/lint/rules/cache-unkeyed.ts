@@ -1,3 +1,4 @@
+import { PHASES } from '../../bundle/types.js';
 import { factOfRead } from '../../expression/request-facts.js';
 import type { Span } from '../../schema/diagnostic.js';
 import { type FactName, factOfVariable, fieldFact } from '../../schema/request-facts.js';
@@ -24,6 +25,8 @@ interface Step {
   /** For messages, with a capital. */
   readonly subject: string;
   readonly entity: string;
+  /** Whether it is in front of the cache, and writes into the request for the target. */
+  readonly outer?: true;
   /** Whether the order of the spec can put it in front of the cache. */
   readonly movable: boolean;
   readonly reads: readonly Read[];
@@ -46,7 +49,11 @@ const rule: Rule = {
         const known = checked.get(cache.policy) ?? new Set();
         checked.set(cache.policy, known);
         const apart = cacheKey.route || modelIndexOf(model).routesByPolicy.get(cache.policy)?.length === 1;
-        for (const step of stepsOf(model, route, chain.slice(index + 1), apart)) {
+        const steps = [
+          ...outerSteps(model, chain.slice(0, index)),
+          ...stepsOf(model, route, chain.slice(index + 1), apart),
+        ];
+        for (const step of steps) {
           if (known.has(step.of)) continue;
           known.add(step.of);
           for (const finding of findingsOf(step, cache, route, cacheKey)) report(finding);
@@ -69,9 +76,9 @@ function* findingsOf(step: Step, cache: PolicyUse, route: RouteModel, key: Cache
     yield {
       span,
       entity: step.entity,
-      message: `${step.subject} is inside the cache of policy \`${policy.name}\` on route \`${route.name}\` and ${what}. ${consequence(fact, key)}`,
+      message: `${step.subject} is ${step.outer === true ? 'in front of' : 'inside'} the cache of policy \`${policy.name}\` on route \`${route.name}\` and ${what}. ${consequence(fact, key)}`,
       related: [
-        { span: cache.span, message: 'the cache is in front of it here' },
+        { span: cache.span, message: step.outer === true ? 'the cache' : 'the cache is in front of it here' },
         { span: policy.at.spanOf(...key.at), message: 'the key of the cache' },
       ],
       help: why === '' ? declareHelp(policy) : helpOf(fact, policy, step),
@@ -88,10 +95,13 @@ function isCovered({ kind, name }: FactName, key: CacheKey): boolean {
       return true;
     case 'consumer':
       return key.consumer;
+    case 'caller':
+      // The key has all claims but those of one token, or the field itself.
+      return (key.consumer && key.claims !== undefined && 'except' in key.claims) || hasField(key, name);
     case 'client':
       return key.client === true;
     case 'field':
-      return name !== undefined && key.fields.includes(name);
+      return hasField(key, name);
     case 'cookie':
       return key.fields.includes('cookie') || (name !== undefined && key.cookies.includes(name));
     case 'claims':
@@ -102,6 +112,9 @@ function isCovered({ kind, name }: FactName, key: CacheKey): boolean {
       return false;
   }
 }
+
+const hasField = ({ fields }: CacheKey, name: string | undefined): boolean =>
+  name !== undefined && fields.includes(name);
 
 function coversClaim(claims: CacheKey['claims'], name: string | undefined): boolean {
   if (claims === undefined || name === undefined) return false;
@@ -117,8 +130,10 @@ function coversQuery({ query, removesQuery }: CacheKey, name: string | undefined
   return 'allow' in query ? query.allow.includes(name) : !query.deny.includes(name);
 }
 
-const readText = (fact: FactName, why: string): string =>
-  why === '' ? 'does not declare which facts of the request it reads' : `reads ${factText(fact)} ${why}`;
+function readText(fact: FactName, why: string): string {
+  if (fact.kind === 'caller') return `tells the target who calls, by the header field \`${fact.name}\``;
+  return why === '' ? 'does not declare which facts of the request it reads' : `reads ${factText(fact)} ${why}`;
+}
 
 function factText({ kind, name }: FactName): string {
   switch (kind) {
@@ -147,6 +162,8 @@ function consequence({ kind }: FactName, { removesQuery }: CacheKey): string {
   if (kind === 'id') return 'It differs for each request, so a stored reply would show the id of another one.';
   if (kind === 'anything')
     return 'So the reply for one request could answer another one that must get a different reply.';
+  if (kind === 'caller')
+    return 'The key does not tell all callers apart, so the reply for one of them would answer others.';
   if (kind === 'query' && removesQuery === true)
     return 'The key does not have it, so the cache removes it from the request, and it is always empty there.';
   return 'The key does not have it, so the reply for one request would answer others that differ in it.';
@@ -160,6 +177,8 @@ function helpOf({ kind }: FactName, { name }: PolicyModel, { movable }: Step): s
   const outside = movable ? `name it before \`${name}\` in \`policies\`, or ${away}` : `or ${away}`;
   if (kind === 'id') return `Do not use the id there, ${outside}.`;
   if (kind === 'anything') return `Read single facts there, such as a header field that the key has, ${outside}.`;
+  if (kind === 'caller')
+    return `Add the field to the key of policy \`${name}\`, or let the key have the consumer and all claims, ${outside}.`;
   if (kind === 'certificate') return `Do not read it there, ${outside}.`;
   return `Add it to the key of policy \`${name}\`, do not read it there, ${outside}.`;
 }
@@ -179,6 +198,18 @@ function* stepsOf(model: Model, route: RouteModel, inner: readonly PolicyUse[], 
   yield* calledSteps(model, route.action);
   yield routeStep(model, route);
   if (!apart) yield matchStep(route);
+}
+
+/** Policies in front of a cache that write something into the request for the target. */
+function* outerSteps(model: Model, outer: readonly PolicyUse[]): Generator<Step> {
+  for (const { policy } of outer) {
+    if (PHASES.indexOf(policy.phase) >= PHASES.indexOf('cache')) continue;
+    for (const one of [policy, ...(model.members.get(policy) ?? [])]) {
+      const { reads, ...step } = policyStep(model, one);
+      // What decides about the request only is no matter of the reply.
+      yield { ...step, outer: true, reads: reads.filter(({ fact }) => fact.kind === 'caller') };
+    }
+  }
 }
 
 /** The policies of the services that a policy or an action calls. */

@@ -1,5 +1,5 @@
 /** Compile part of forward-auth. */
-import { declarePolicy } from '../compile-kit.js';
+import { callerFacts, declarePolicy } from '../compile-kit.js';
 import { calledOf, calledProblem, callsOf } from '../kits/called-service.js';
 import { OWN_FIELDS } from './own-fields.js';
 import { PROBLEMS } from './problems.js';
@@ -12,6 +12,7 @@ export default declarePolicy<ForwardAuthConfig, ForwardAuthSettings>({
   authenticator: true,
   stateful: false,
   schema,
+  requestFacts: ({ take }) => callerFacts(take, ['take']),
   traits: ({ take, send, body }) => ({
     authenticates: true,
     ownsRequestFields: lower(take),

@@ -1,5 +1,5 @@
 /** Compile part of mtls. */
-import { declarePolicy } from '../compile-kit.js';
+import { callerFacts, declarePolicy } from '../compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../contract.js';
 import { ClientTrust, DerError, DistinguishedName } from '../kits/certificates.js';
 import { CLIENT_CERT, CLIENT_CERT_CHAIN } from './fields.js';
@@ -15,6 +15,11 @@ export default declarePolicy<MtlsConfig, MtlsSettings>({
   authenticator: true,
   stateful: false,
   schema,
+  requestFacts: ({ forward: { chain, client_cert, fields } }) => [
+    ...(client_cert ? callerFacts([CLIENT_CERT], ['forward', 'client_cert']) : []),
+    ...(chain ? callerFacts([CLIENT_CERT_CHAIN], ['forward', 'chain']) : []),
+    ...callerFacts(Object.keys(fields), ['forward', 'fields']),
+  ],
   traits: ({ optional, forward }) => ({
     authenticates: !optional,
     // A certificate has no scopes.

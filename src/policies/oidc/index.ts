@@ -1,5 +1,5 @@
 /** Compile part of oidc. */
-import { declarePolicy, isLoopbackHost, isPlainHttp } from '../compile-kit.js';
+import { callerFacts, declarePolicy, isLoopbackHost, isPlainHttp } from '../compile-kit.js';
 import type { PolicyContext, PolicyPath, PolicyProblem } from '../contract.js';
 import { PROBLEMS as BEARER_PROBLEMS } from '../kits/bearer/problems.js';
 import { metadataUrls } from '../kits/jose/discovery.js';
@@ -39,6 +39,10 @@ export default declarePolicy<OidcConfig, OidcSettings>({
   // Keys, and the marks of sessions, belong to the issuer: other edits keep them.
   stateKey: ({ issuer }) => issuer,
   duty: ({ wait, require_issuer }) => ({ wait, required: require_issuer }),
+  requestFacts: ({ fields, forward_token }) => [
+    ...callerFacts(Object.keys(fields), ['fields']),
+    ...(forward_token ? callerFacts(['authorization'], ['forward_token']) : []),
+  ],
   traits: ({ bearer, fields, forward_token, optional }) => ({
     authenticates: !optional,
     ...(bearer === undefined
