@@ -52,9 +52,9 @@ class Watcher {
   }
 }
 
-async function load({ plane, target }: EngineContext, { policy }: Watcher): Promise<void> {
+async function load({ plane, target }: EngineContext, { policy }: Watcher, listener = ''): Promise<void> {
   const body = { request: { max: 1000, mandatory: false } };
-  await plane.load(specOf(target.url), withPolicies([{ run: policy, body }]));
+  await plane.load(specOf(target.url, { listener }), withPolicies([{ run: policy, body }]));
 }
 
 /** A client that sends a request and leaves when the target has it. */
@@ -96,6 +96,24 @@ test('a client that leaves within the reply: the rest is read', async (context) 
   context.target.arrived[0]!.socket.write('rest');
   await until(() => watcher.seen.includes('aborted'), 'the end of the exchange');
   assert.equal(watcher.seen, ['reply 200', 'part half', 'part rest', 'whole', 'aborted']);
+});
+
+test('a client that reads nothing of its reply: the rest is read without it', async (context) => {
+  const big = 16 * 1024 * 1024;
+  const watcher = new Watcher();
+  context.target.respond = (_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${big}\r\n\r\n`);
+    socket.write(Buffer.alloc(big, 'y'));
+  };
+  await load(context, watcher, 'min_body_rate = "0B"\nbody_timeout = "400ms"');
+  const client = context.plane.client();
+  client.socket.pause();
+  client.send(POST);
+  const { error, status } = await context.plane.record(({ url }) => url === '/x');
+  assert.equal([error, status], ['downstream/slow', 200]);
+  assert.equal(watcher.seen, ['reply 200', 'aborted']);
+  assert.is(context.target.open, 1, 'the connection to the target is used again');
+  client.destroy();
 });
 
 test('an exchange without its client ends with its target, and at its deadline', async (context) => {

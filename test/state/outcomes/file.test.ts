@@ -2,7 +2,6 @@ import { rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FolderLock } from '../../../src/state/folder-lock.js';
 import { OutcomeDisk } from '../../../src/state/outcomes/disk.js';
 import { OutcomeFile, openOutcomeFile } from '../../../src/state/outcomes/file.js';
 import { GatewayOutcomes } from '../../../src/state/outcomes/gateway.js';
@@ -169,21 +168,6 @@ test('another file, and one of a table of another size, are refused', () => {
   truncateSync(path, 8192);
   openOutcomeFile(path, SLOTS).close();
   assert.is(statSync(path).size, 4096 + SLOTS * 64);
-});
-
-test('one gateway uses a folder at a time; that of a process that was killed can be used', () => {
-  const folder = temporaryFolder();
-  const lock = new FolderLock(folder);
-  lock.take();
-  assert.throws(() => new FolderLock(folder).take(), new RegExp(`process ${process.pid} uses it`));
-  lock.release();
-  lock.release();
-  for (const text of ['{"pid":4194305,"began":"1"}', `{"pid":${process.pid},"began":"1"}`, '{', 'null']) {
-    writeFileSync(join(folder, 'in-use'), text);
-    const next = new FolderLock(folder);
-    next.take();
-    next.release();
-  }
 });
 
 test('a gateway: the folder is created; one that cannot be used is a fault, not an exception', async () => {
