@@ -29,8 +29,12 @@ export interface AstNode {
   index?: string;
   /** Set by the kit: all of the result is read, so all of it is paid for. */
   readWhole?: boolean;
+  /** Set by the kit: the members of the result are set in the context. */
+  isUpdate?: boolean;
   /** Set by the kit: the result becomes the name of a member. */
   isName?: boolean;
+  /** Set by the kit: the result becomes a member. */
+  isMember?: boolean;
 }
 
 export interface AstStage {

@@ -98,9 +98,13 @@ export class Budget {
     this.spendItems(count);
   }
 
-  /** Called with the result of each node that was visited. */
-  left(node: AstNode, result: unknown): void {
+  /** Called with the context and the result of each node that was visited. */
+  left(node: AstNode, context: unknown, result: unknown): void {
+    // The members would become properties of the array: `length` among them.
+    if (node.isUpdate === true && Array.isArray(context))
+      throw new JsonataFault('error', 'A transform can change objects only, not arrays.', node.position);
     if (node.isName === true) checkName(result, node);
+    if (node.isMember === true) checkMember(result, node);
     if (typeof result === 'string') {
       if (result.length > this.limits.size) this.allowString(result.length);
       if (result.length > CHARACTERS_PER_STEP && (node.type === 'binary' || node.type === 'function'))
@@ -136,6 +140,17 @@ function checkName(result: unknown, node: AstNode): void {
   const name: unknown = Array.isArray(result) ? result[0] : result;
   if (typeof name === 'string' && isReserved(name))
     throw new JsonataFault('error', `A member cannot have the name \`${name}\` here.`, node.position);
+}
+
+/**
+ * A function of JavaScript as the member `then` would make a promise of the object: the library would call the function and
+ * wait. Regular expressions are such functions, and so are the functions that a program gets as arguments.
+ */
+function checkMember(result: unknown, node: AstNode): void {
+  let value = result;
+  while (Array.isArray(value) && value.length === 1) value = value[0];
+  if (typeof value === 'function')
+    throw new JsonataFault('error', 'A member cannot be a regular expression or a passed function.', node.position);
 }
 
 /** A function of the language with bounds. `call`: the function as the library has it. */

@@ -65,6 +65,9 @@ function errorOf(node: AstNode, regexes: Map<RegExp, LinearRegex>): JsonataError
   if (node.type === 'variable' && node.value === 'eval')
     return { error: '`$eval` is not available, because its program would come from data.', ...spanOf(node) };
   const end = node.position ?? 0;
+  // The library keeps such variables as members of an object, and a promise would call this one.
+  if (node.focus === 'then')
+    return { error: '`@$then` is not available; choose another name.', start: Math.max(0, end - 1), end };
   if (node.type === 'lambda' && (node.signature?.definition.split('+').length ?? 1) > 2)
     return { error: 'The signature of a function may contain `+` once.', start: Math.max(0, end - 1), end };
   if (node.type !== 'regex' || !(node.value instanceof RegExp)) return undefined;
@@ -87,11 +90,13 @@ function mark(node: AstNode): void {
     if (node.lhs !== undefined && !Array.isArray(node.lhs)) node.lhs.readWhole = true;
     if (node.rhs !== undefined) node.rhs.readWhole = true;
   }
+  if (node.update !== undefined) node.update.isUpdate = true;
   if (node.condition !== undefined) node.condition.readWhole = true;
   for (const stage of [...(node.stages ?? []), ...(node.predicate ?? [])])
     if (stage.expr !== undefined) stage.expr.readWhole = true;
-  for (const [key] of [...(Array.isArray(node.lhs) ? node.lhs : []), ...(node.group?.lhs ?? [])]) {
+  for (const [key, value] of [...(Array.isArray(node.lhs) ? node.lhs : []), ...(node.group?.lhs ?? [])]) {
     key.isName = true;
+    value.isMember = true;
     if (key.type === 'string' && typeof key.value === 'string') key.value = inside(key.value);
   }
 }

@@ -148,7 +148,7 @@ export class JsonataProgram {
       for (const name of used) variables[name] = converter.take(bindings[name]!);
       const entered = input === undefined ? undefined : converter.take(input);
       this.#starting = budget;
-      const result = await this.#expression.evaluate(entered, variables);
+      const result = await settled(this.#expression.evaluate(entered, variables));
       if (budget.fault !== undefined) throw budget.fault;
       return converter.leave(result);
     } catch (error) {
@@ -167,7 +167,25 @@ export class JsonataProgram {
     base.guardrails = () => budget.enter(base.depth);
     base.createSequence = (...items) => Object.assign(items, { sequence: true });
     base.bind(ENTRY, undefined);
-    base.bind(EXIT, (node: AstNode, _input: unknown, _frame: Frame, result: unknown) => budget.left(node, result));
+    base.bind(EXIT, (node: AstNode, context: unknown, _frame: Frame, result: unknown) =>
+      budget.left(node, context, result),
+    );
+  }
+}
+
+/**
+ * The result of an evaluation. It consists of microtasks, so it has settled when the event loop goes on; if it has not, it never
+ * will, and a fault takes its place.
+ */
+export async function settled(evaluation: Promise<unknown>): Promise<unknown> {
+  let check: NodeJS.Immediate | undefined;
+  const stuck = new Promise<never>((_resolve, reject) => {
+    check = setImmediate(() => reject(new JsonataFault('error', 'The program waits for what never comes.')));
+  });
+  try {
+    return await Promise.race([evaluation, stuck]);
+  } finally {
+    clearImmediate(check);
   }
 }
 

@@ -3,10 +3,11 @@ import type { Bounded, Budget } from './budget.js';
 import { JsonataFault } from './fault.js';
 import { checkPicture } from './picture.js';
 
-/** A match as the library's matchers return it. */
+/** A match as matchers return it: those of regular expressions, and functions of the program. */
 interface Match {
-  readonly match: string;
-  readonly next: () => Match | undefined;
+  readonly match?: unknown;
+  /** Functions of the program are objects with a method `apply`. */
+  readonly next: { apply(self: unknown, args: unknown[]): Match | undefined | Promise<Match | undefined> };
 }
 
 type Matcher = (text: string) => Match | undefined | Promise<Match | undefined>;
@@ -105,15 +106,15 @@ function countedMatcher(budget: Budget, matcher: Matcher, textLength: number, re
   let length = textLength;
   const counted = (found: Match | undefined): Match | undefined => {
     if (found === undefined) return undefined;
-    length += replacement.length + references * found.match.length;
+    length += replacement.length + references * (typeof found.match === 'string' ? found.match.length : 0);
     budget.allowString(length);
-    const { next } = found;
-    return { ...found, next: () => counted(next()) };
+    return { ...found, next: () => either(found.next.apply(undefined, []), counted) };
   };
-  return (text) => {
-    const found = matcher(text);
-    return found instanceof Promise ? found.then(counted) : counted(found);
-  };
+  return (text) => either(matcher(text), counted);
+}
+
+function either<T, R>(value: T | Promise<T>, work: (value: T) => R): R | Promise<R> {
+  return value instanceof Promise ? value.then(work) : work(value);
 }
 
 const MAX_PICTURE = 256;

@@ -2,6 +2,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { JsonataFault, JsonataFaultKind } from '../../../../src/policies/kits/jsonata/index.js';
+import { settled } from '../../../../src/policies/kits/jsonata/program.js';
 import { evaluate, faultOf, HOST, programOf } from './support.js';
 
 const INPUT = JSON.stringify({
@@ -79,6 +80,19 @@ const FAULTS: readonly [source: string, ...kinds: JsonataFaultKind[]][] = [
   ['$formatNumber(1.5, $pad("#", 100000, "#"))', 'error'],
   ['$formatInteger(1000000000000000, "I")', 'depth'],
   ['$parseInteger(text, "w")', 'error'],
+  // Objects that a promise would wait for.
+  ['{"then": /a/}', 'error'],
+  ['($g := function($h){ {"then": $h} }; $g(function($a){ 1 }))', 'error'],
+  ['($g := function($h){ {"then": $h} }; $g($sum))', 'error'],
+  ['$map([1, 2], function($x){ {"then": /a/} })', 'error'],
+  ['{"then": ($r := /a/; [$r][0])}', 'error'],
+  ['($g := function($h){ $h@$x[0] }; $g($sum))', 'error'],
+  ['{"then": $map([1], function($x){ /a/ })}', 'error'],
+  ['({"a": 1}){"then": /a/}', 'error'],
+  ['{"a": 1} ~> |$|{"then": /a/}|', 'error'],
+  // Arrays of any length.
+  ['{"l": [[1], [2]]} ~> |l|{"length": 4000000000}|', 'error'],
+  ['{"o": {"l": [[1]]}} ~> |[$, o.l, o]|{"length": 4000000000, "p": $p := $, "x": $p.**}|', 'error', 'depth'],
   // What is not there.
   ['nothing()', 'error'],
   ['$nothing(1)', 'error'],
@@ -86,7 +100,10 @@ const FAULTS: readonly [source: string, ...kinds: JsonataFaultKind[]][] = [
 
 for (const [source, ...kinds] of FAULTS) {
   test(`ends in ${kinds.join(' or ')}: ${source}`, async () => {
+    const start = process.cpuUsage();
     const { kind, message } = await faultOf(source, { input: INPUT });
+    const { user, system } = process.cpuUsage(start);
+    assert.ok(user + system < 2_000_000, `${user + system} microseconds of CPU`);
     assert.ok(kinds.includes(kind), `${kind}: ${message}`);
   });
 }
@@ -138,6 +155,16 @@ test('branches that run side by side stop when one fails', async () => {
   assert.match(fault.message, /x/);
   await new Promise((resolve) => setImmediate(resolve));
   assert.ok(steps.length < 100, String(steps.length));
+});
+
+test('an evaluation that never settles is a fault', async () => {
+  assert.is(await settled(Promise.resolve(1)), 1);
+  try {
+    await settled(new Promise(() => undefined));
+    assert.unreachable();
+  } catch (error) {
+    assert.is((error as JsonataFault).kind, 'error');
+  }
 });
 
 test('a fault of one evaluation does not affect others of the program', async () => {

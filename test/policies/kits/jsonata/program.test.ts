@@ -31,6 +31,12 @@ const RESULTS: readonly [source: string, result: string | undefined][] = [
   ['$replace("a1b22", /[0-9]+/, "<$0>")', '"a<1>b<22>"'],
   ['$replace("a.b.c", ".", "-", 1)', '"a-b.c"'],
   ['$replace("abc", /b/, function($m){ $uppercase($m.match) })', '"aBc"'],
+  [
+    '($m := function($t, $o){ $o < 2 ? {"match": "x", "start": $o, "end": $o + 1, "groups": [], "next": function(){ $m($t, $o + 1) }} };' +
+      ' $replace("xxx", function($t){ $m($t, 0) }, "<$0>"))',
+    '"<x><x>x"',
+  ],
+  ['{"then": 1, "f": function($x){ $x }}.f(2)', '2'],
   ['$split("a, b;c", /[,;] ?/)', '["a","b","c"]'],
   ['$contains("ABC", /b/i)', 'true'],
   ['$match("\\u00e9\\n", /\\u00e9$/m).match', '"é"'],
@@ -100,6 +106,7 @@ const ERRORS: readonly [source: string, at: string, error: RegExp][] = [
   ['a ] b', ']', /Syntax error/],
   ['{"a": $eval("1")}', '$eval', /not available/],
   ['$contains(x, /(a)\\1/)', '/(a)\\1/', /linear time/],
+  ['list@$then[0]', 't', /another name/],
   ['$contains(x, /a**b/)', '/a**b/', /not valid: Nothing to repeat/],
   ['$contains(x, /a(?=b)/i)', '/a(?=b)/i', /linear time/],
   ['$contains(x, /(a{1,500}){1,500}/)', '/(a{1,500}){1,500}/', /linear time/],
