@@ -1,0 +1,251 @@
+/** Contents in an lmdb file: what is stored, purged, evicted, and what a reopened store has. */
+import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { checksum } from '../../../../src/state/content/disk/record.js';
+import { FormatError } from '../../../../src/state/content/disk/tables.js';
+import { seededBelow } from '../../../support/random.js';
+import { FOREVER, factsOf, MIB, openDatabase, removeStoreFolders, storeFolder } from './kit.js';
+
+const test = suite('database');
+test.after(removeStoreFolders);
+
+test('a content comes back with its facts, for its owner and key, and after a restart', async () => {
+  const path = storeFolder();
+  const { put, get, database } = openDatabase({ path });
+  const large = 'x'.repeat(200_000);
+  assert.is(put('k', 'body'), 'written');
+  assert.is(put('large', large, factsOf({ expiresAt: FOREVER })), 'written');
+  assert.is(put('empty', ''), 'written');
+  assert.is(get('k'), 'body');
+  assert.is(get('k', 'b'), undefined);
+  assert.is(get('other'), undefined);
+  assert.is(put('k', 'newer body'), 'written');
+  await database.close();
+  const again = openDatabase({ path });
+  assert.is(again.get('k'), 'newer body');
+  assert.is(again.get('large'), large);
+  assert.is(again.get('empty'), '');
+  const found = again.database.get({ owner: 'a', key: 'large' });
+  assert.equal(found?.facts, factsOf({ expiresAt: FOREVER }));
+  const { entries, forever } = again.memory.stats();
+  assert.equal({ entries, forever }, { entries: 3, forever: 1 });
+  await again.database.close();
+});
+
+test('names that are alike are kept apart', async () => {
+  const { put, get, database } = openDatabase();
+  put('bc', '1', factsOf(), 'a');
+  put('c', '2', factsOf(), 'ab');
+  assert.is(get('bc', 'a'), '1');
+  assert.is(get('c', 'ab'), '2');
+  await database.close();
+});
+
+test('a content whose time is over is missing, and removed', async () => {
+  let now = 1_000_000;
+  const { put, get, memory, database } = openDatabase({ now: () => now });
+  put('k', 'body', factsOf({ expiresAt: 1_000_100 }));
+  now += 99;
+  assert.is(get('k'), 'body');
+  now += 1;
+  assert.is(get('k'), undefined);
+  assert.is(memory.stats().expired, 1);
+  assert.is(memory.stats().entries, 0);
+  await database.close();
+});
+
+test('what is not what its checksum says is not written', async () => {
+  const { database } = openDatabase();
+  const body = Buffer.from('body');
+  const of = { owner: 'a', key: 'k', facts: factsOf(), parts: [body] };
+  database.batch(() => {
+    assert.is(database.put({ ...of, length: 4, crc: checksum(body) + 1 }), 'damaged');
+    assert.is(database.put({ ...of, length: 5, crc: checksum(body) }), 'damaged');
+    assert.is(database.put({ ...of, length: 3, crc: checksum(body) }), 'damaged');
+  });
+  assert.is(database.get({ owner: 'a', key: 'k' }), undefined);
+  await database.close();
+});
+
+test('a purge finds by URL, beginning of a URL, route, tag and owner', async () => {
+  const { put, get, database } = openDatabase();
+  const long = `https://a.example/${'y'.repeat(1500)}`;
+  put('1', '1', factsOf({ url: 'https://a.example/x/1', route: 'one', tags: ['a', 'a', 'b'] }));
+  put('2', '2', factsOf({ url: 'https://a.example/x/12', route: 'one', tags: ['b'] }));
+  put('3', '3', factsOf({ url: `${long}3`, route: 'two', tags: [] }));
+  put('4', '4', factsOf({ url: `${long}4`, route: 'two', tags: [] }));
+  put('5', '5', factsOf({ url: '', route: '', tags: [] }));
+  put('6', '6', factsOf({ url: 'https://a.example/x/1', route: 'one', tags: ['a'] }), 'b');
+  const purge = (kind: 'o' | 'u' | 'r' | 't', text: string, whole = true): number =>
+    database.purgeStep({ owner: 'a', kind, text, whole }, false).count;
+  assert.is(purge('u', 'https://a.example/x/'), 0);
+  assert.is(purge('u', `${long}3`), 1);
+  assert.is(get('4'), '4');
+  assert.is(purge('t', 'a'), 1);
+  assert.is(purge('u', 'https://a.example/x/1', false), 1);
+  assert.is(purge('r', 'two'), 1);
+  assert.is(purge('o', ''), 1);
+  assert.is(get('6', 'b'), '6');
+  await database.close();
+});
+
+test('a soft purge marks, and new facts for the same body remove the mark', async () => {
+  const { put, database } = openDatabase();
+  put('k', 'body');
+  const name = { owner: 'a', key: 'k' };
+  assert.is(database.purgeStep({ owner: 'a', kind: 't', text: 't', whole: true }, true).count, 1);
+  assert.is(database.get(name)?.soft, true);
+  const same = { ...name, length: 4, crc: checksum(Buffer.from('body')) };
+  database.batch(() => {
+    assert.is(database.refresh({ ...same, crc: 1 }, factsOf()), false);
+    assert.is(database.refresh(same, factsOf({ tags: ['new'], expiresAt: FOREVER })), true);
+    assert.is(database.refresh({ ...same, key: 'other' }, factsOf()), false);
+  });
+  const found = database.get(name);
+  assert.is(found?.soft, false);
+  assert.equal(found?.facts.tags, ['new']);
+  const purge = (text: string): number => database.purgeStep({ owner: 'a', kind: 't', text, whole: true }, false).count;
+  assert.is(purge('t'), 0);
+  assert.is(purge('new'), 1);
+  await database.close();
+});
+
+test('the oldest are evicted first, those that were read later, and those kept forever never', async () => {
+  const { put, get, memory, database } = openDatabase({ size: 4 * MIB });
+  const body = (letter: string): string => letter.repeat(300_000);
+  put('forever', body('f'), factsOf({ expiresAt: FOREVER }));
+  put('read', body('r'));
+  put('old', body('o'));
+  for (let at = 0; at < 20; at++) {
+    assert.is(put(`k${at}`, body('k')), 'written');
+    assert.is(get('read'), body('r'), String(at));
+  }
+  assert.is(get('old'), undefined);
+  assert.is(get('forever'), body('f'));
+  assert.ok(memory.stats().evicted >= 12);
+  await database.close();
+});
+
+test('when all room is taken by what is kept forever, more is refused, and nothing of it is lost', async () => {
+  const { put, get, memory, database } = openDatabase({ size: 4 * MIB });
+  const forever = factsOf({ expiresAt: FOREVER });
+  put('evictable', 'x'.repeat(100_000));
+  let stored = 0;
+  while (put(`k${stored}`, 'y'.repeat(200_000), forever) === 'written') stored++;
+  assert.ok(stored >= 10, String(stored));
+  assert.is(put('more', 'x'.repeat(200_000)), 'full');
+  for (let at = 0; at < stored; at++) assert.ok(get(`k${at}`) !== undefined);
+  assert.is(get('evictable'), undefined);
+  assert.is(memory.stats().forever, stored);
+  await database.close();
+});
+
+test('the number of contents is bounded, and so are one and its facts', async () => {
+  const { put, get, memory, database } = openDatabase({ entries: 3, size: 4 * MIB });
+  for (const key of ['1', '2', '3', '4']) put(key, key);
+  assert.is(get('1'), undefined);
+  assert.is(memory.stats().entries, 3);
+  assert.is(put('large', 'x'.repeat(3 * MIB)), 'tooLarge');
+  assert.is(put('facts', 'x', factsOf({ data: 'x'.repeat(300_000) })), 'tooLarge');
+  await database.close();
+});
+
+test('the file stays near its size, whatever is written over and evicted', async () => {
+  const size = 16 * MIB;
+  const { memory, database } = openDatabase({ size });
+  const below = seededBelow(7);
+  const write = (at: number): void => {
+    const body = Buffer.alloc(below(10) === 0 ? below(600_000) : below(30_000), at);
+    const facts = factsOf({ url: `https://a.example/${at}`, tags: [`t${below(20)}`] });
+    const crc = checksum(body);
+    database.put({ owner: 'a', key: `k${below(800)}`, facts, parts: [body], length: body.length, crc });
+  };
+  for (let at = 0; at < 3000; at += 10) {
+    database.batch(() => {
+      for (let one = 0; one < 10; one++) write(at + one);
+    });
+  }
+  const { bytes, fileBytes, evicted } = memory.stats();
+  assert.ok(evicted > 50, String(evicted));
+  assert.ok(bytes <= size * 0.75, `${bytes} bytes`);
+  assert.ok(fileBytes <= size, `${fileBytes} bytes of file`);
+  await database.close();
+});
+
+test('after an end without close the totals are counted anew', async () => {
+  const path = storeFolder();
+  const { put, memory } = openDatabase({ path });
+  for (let at = 0; at < 20; at++) put(`k${at}`, 'x'.repeat(at * 1000), factsOf(at % 2 ? { expiresAt: FOREVER } : {}));
+  const before = memory.stats();
+  const again = openDatabase({ path });
+  const after = again.memory.stats();
+  assert.equal([after.entries, after.forever, after.bytes], [before.entries, before.forever, before.bytes]);
+  await again.database.close();
+});
+
+test('a record that does not verify is a miss, and removed', async () => {
+  const path = storeFolder();
+  const { put, database } = openDatabase({ path });
+  const mark = 'MARKED BODY'.repeat(300);
+  put('k', mark);
+  put('other', 'x'.repeat(5000));
+  await database.close();
+  overwrite(join(path, 'data.mdb'), 'MARKED BODY', 'mArked body');
+  const again = openDatabase({ path });
+  assert.is(again.get('k'), undefined);
+  assert.is(again.memory.stats().damaged, 1);
+  assert.is(again.memory.stats().entries, 1);
+  assert.is(again.get('other'), 'x'.repeat(5000));
+  await again.database.close();
+});
+
+test('a record whose facts do not verify is a miss, and the check removes it', async () => {
+  const path = storeFolder();
+  const { put } = openDatabase({ path });
+  put('k', 'body', factsOf({ data: 'MARKED FACTS' }));
+  put('other', 'body');
+  overwrite(join(path, 'data.mdb'), 'MARKED FACTS', 'mArked facts');
+  const again = openDatabase({ path });
+  assert.is(again.memory.stats().damaged, 1);
+  assert.is(again.memory.stats().entries, 1);
+  assert.is(again.get('k'), undefined);
+  await again.database.close();
+});
+
+test('a store of another format is not used', async () => {
+  const path = storeFolder();
+  const { put, database } = openDatabase({ path });
+  put('k', 'body');
+  await database.close();
+  overwrite(join(path, 'data.mdb'), '"format":1', '"format":7');
+  assert.throws(
+    () => openDatabase({ path }),
+    (error: unknown) => error instanceof FormatError,
+  );
+});
+
+/** Replaces each occurrence in the file. */
+function overwrite(file: string, from: string, to: string): void {
+  const bytes = Buffer.alloc(statSync(file).size);
+  const descriptor = openSync(file, 'r+');
+  try {
+    readAll(descriptor, bytes);
+    let found = 0;
+    for (let at = bytes.indexOf(from); at >= 0; at = bytes.indexOf(from, at + 1)) {
+      writeSync(descriptor, to, at);
+      found++;
+    }
+    assert.ok(found > 0);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function readAll(descriptor: number, into: Buffer): void {
+  let at = 0;
+  while (at < into.length) at += readSync(descriptor, into, at, into.length - at, at);
+}
+
+test.run();
