@@ -1,7 +1,7 @@
 /** Models built without spec text, equal to the result of reading a spec with these routes. */
 
 import proxy from '../src/actions/proxy/index.js';
-import { DEFAULT_CONTENT_BYTES } from '../src/bundle/types.js';
+import { DEFAULT_CONTENT_BYTES, DEFAULT_DISK_BYTES } from '../src/bundle/types.js';
 import type { Origin, Origins } from '../src/schema/decoder.js';
 import type { Span } from '../src/schema/diagnostic.js';
 import type { ActionModel, Model, RouteModel, SegmentModel, ServiceModel } from '../src/spec/model.js';
@@ -84,7 +84,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     authentication: { failures: undefined },
     vault: undefined,
     overload: { shed_above: 85, shrink_above: 92 },
-    state: { content_memory: DEFAULT_CONTENT_BYTES, path: undefined },
+    state: { content_memory: DEFAULT_CONTENT_BYTES, content_disk: DEFAULT_DISK_BYTES, path: undefined },
     drainTimeout: 10_000,
     drainDelay: 0,
     workers: 1,

@@ -55,6 +55,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   'http-proxy': 'proxy',
   chokidar: 'control',
   pino: 'control',
+  lmdb: 'state',
   'prom-client': 'telemetry',
   ink: 'dashboard',
   react: 'dashboard',
@@ -72,7 +73,7 @@ const atRunTime = inside.filter((one) => !one.typeOnly);
 
 /** Files outside the rooms, which import at most each other, and the rooms that may import them. */
 const LEAVES: Readonly<Record<string, readonly string[]>> = {
-  'src/reason.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'dashboard', 'cli'],
+  'src/reason.ts': ['spec', 'lint', 'telemetry', 'state', 'proxy', 'control', 'dashboard', 'cli'],
   'src/delay.ts': ['telemetry', 'control'],
   'src/version.ts': ['cli', 'control'],
   'src/plural.ts': ['lint', 'compiler', 'telemetry', 'control', 'dashboard', 'cli'],
@@ -361,6 +362,13 @@ test('a worker never loads a duty half', () => {
     loaded.filter((file) => /\/duty\.ts$|duty-registry/.test(file)),
     [],
   );
+});
+
+test('only the store thread loads lmdb', () => {
+  const importers = imports.filter(({ to }) => to === 'lmdb').map(({ from }) => from);
+  assert.equal(importers, ['src/state/content/disk/tables.ts']);
+  for (const entry of ['src/control/workers/worker.ts', 'src/control/gateway.ts'])
+    assert.not.ok(closure(entry).has('src/state/content/disk/tables.ts'), entry);
 });
 
 test('packages have the one importer that the table names', () => {

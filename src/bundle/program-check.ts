@@ -285,7 +285,7 @@ const program = table({
   code: optional(list(table({ use: text, sha256: text, bytes: index(0) }))),
   vault: optional(vault),
   overload: table({ shedAbove: number(0, 1), shrinkAbove: number(0, 1) }),
-  state: optional(table({ contentMemory: number(1), path: optional(text) })),
+  state: optional(table({ contentMemory: number(1), contentDisk: optional(number(1)), path: optional(text) })),
   drainTimeout: number(0),
   drainDelay: number(0),
   workers: number(1, 64),

@@ -329,9 +329,14 @@ export interface Program {
 /** Bytes for contents without `content_memory`. */
 export const DEFAULT_CONTENT_BYTES: number = 64 * 1024 * 1024;
 
+/** Bytes on disk for contents without `content_disk`. */
+export const DEFAULT_DISK_BYTES: number = 1024 ** 3;
+
 export interface StateEntry {
   /** Bytes for contents with bodies, of all workers together. */
   readonly contentMemory: number;
+  /** Bytes on disk for contents, if a policy keeps some there; absent: DEFAULT_DISK_BYTES. */
+  readonly contentDisk?: number;
   /** Folder for what survives a restart. */
   readonly path?: string;
 }

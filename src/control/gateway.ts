@@ -352,7 +352,10 @@ export class Gateway {
     } else if (reload.outcome === 'live' && diagnostics.trim() !== '') {
       this.#log.warn(`${counted(reload.warnings, 'warning')} in the spec`, { diagnostics });
     }
-    if (reload.outcome === 'live') this.#socket.refresh();
+    if (reload.outcome === 'live') {
+      this.#socket.refresh();
+      if (live !== undefined) this.#plane.placeContents(live.program, live.candidate.root);
+    }
     this.#admin.events.reload(reload);
     this.#emit('reload', reload);
   }

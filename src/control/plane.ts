@@ -1,10 +1,12 @@
 /** Runs the data plane of a gateway, in worker threads or in this thread, and collects what it reports. */
-import { DEFAULT_CONTENT_BYTES, type Program } from '../bundle/types.js';
+import { resolve } from 'node:path';
+import { DEFAULT_CONTENT_BYTES, DEFAULT_DISK_BYTES, type Program } from '../bundle/types.js';
 import type { Clock, Json } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
+import { DiskMemory, type DiskStats } from '../state/content/disk/memory.js';
 import { MemoryContents } from '../state/content/memory/index.js';
 import { HoldTable } from '../state/hold-table.js';
 import { allocateState, forgetWorker } from '../state/memory.js';
@@ -14,6 +16,7 @@ import { StepCell } from '../state/step-cell.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
 import { GatewayConsumers } from './consumers.js';
+import { DiskHost } from './contents/disk-host.js';
 import type { GatewayStats } from './gateway-stats.js';
 import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
@@ -51,6 +54,8 @@ export class Plane {
   /** Contents that stay until they expire: to read. */
   readonly #kept: MemoryContents;
   readonly #records: RecordMerger;
+  readonly #disk: DiskHost;
+  readonly #diskMemory: DiskMemory;
   #contents: { readonly bytes: number; readonly memory: SharedArrayBuffer } | undefined;
   #outcomes: OutcomeDisk | undefined;
   readonly #lines: StdoutAccessLog;
@@ -65,6 +70,7 @@ export class Plane {
       log: (level, message, fields) => options.log.write(level, message, fields),
       reports: (reports) => options.stats.note(reports),
       ask: options.ask,
+      disk: (worker, connect) => this.#disk.link(worker, connect),
       lines: (lines, count) => this.#lines.write(lines, count),
     };
     const several = !options.inline && whyNoSharing() === undefined;
@@ -74,6 +80,8 @@ export class Plane {
     const state = allocateState({ workers });
     this.holds = new HoldTable(state.holds, 0);
     this.#kept = new MemoryContents(state.kept, systemClock.now);
+    this.#disk = new DiskHost({ memory: state.disk, log: options.log });
+    this.#diskMemory = new DiskMemory(state.disk);
     const { accessLog, clock, limits } = options;
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
     this.steps = new StepWatch({
@@ -109,6 +117,12 @@ export class Plane {
     });
   }
 
+  /** Where contents on disk are, for the live program. `root`: the folder of its spec or bundle. */
+  placeContents({ state }: Program, root: string): void {
+    const path = state?.path === undefined ? resolve(root, '.gw/contents') : resolve(state.path, 'contents');
+    this.#disk.use({ path, size: state?.contentDisk ?? DEFAULT_DISK_BYTES });
+  }
+
   /** The memory of contents. The first program that is loaded decides its size. */
   contentsFor({ state }: Program): SharedArrayBuffer {
     const bytes = state?.contentMemory ?? DEFAULT_CONTENT_BYTES;
@@ -137,6 +151,11 @@ export class Plane {
     return contentsOf(program, health, this.#kept.health());
   }
 
+  /** Counts of the contents on disk; `open` is 0 if no policy uses them, or the store is not open. */
+  diskStats(): DiskStats {
+    return this.#diskMemory.stats();
+  }
+
   #forgetContents(worker: number): void {
     if (this.#contents !== undefined) new MemoryContents(this.#contents.memory, systemClock.now).forget(worker);
   }
@@ -156,6 +175,7 @@ export class Plane {
     this.steps.close();
     await this.api.close();
     this.#outcomes?.close();
+    await this.#disk.close();
     this.#records.flush();
     this.#lines.close();
   }

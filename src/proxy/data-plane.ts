@@ -119,7 +119,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#tell = (reports) => events.reports?.(reports);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
-    this.#state = claimState(options.state, options.worker, { clock, after: systemAfter });
+    this.#state = claimState(options.state, options.worker, { clock, after: systemAfter, disk: events.disk });
     this.#instances = new PolicyInstances({
       clock,
       random: options.random ?? Math.random,

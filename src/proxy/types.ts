@@ -1,5 +1,6 @@
 /** The interface between control and a data plane: plain data only, so it works in process and over a MessagePort. */
 
+import type { MessagePort } from 'node:worker_threads';
 import type { Json } from '../bundle/types.js';
 import type { ConsumerMemory } from '../state/consumers/layers.js';
 import type { StateMemory } from '../state/memory.js';
@@ -52,6 +53,8 @@ export interface DataPlaneEvents {
   reports?(reports: WorkerReports): void;
   /** Asks the duty of the policy with this identity; absent: there are no duties. */
   ask?(identity: string, question: Json): Promise<Json>;
+  /** The worker with this number keeps contents on disk, and is told each port to a store of them. Absent: memory only. */
+  disk?(worker: number, connect: (port: MessagePort) => void): void;
   /**
    * Complete lines of an access log on standard output: a single writer keeps the lines of several workers and of the
    * operational log apart. If absent, the data plane writes them itself.

@@ -19,6 +19,7 @@ import { consumer } from './consumer.js';
 import { accessLog, admin, lintSettings, listener, normalize, plan, service } from './entities.js';
 import { phases } from './phases.js';
 import { defaultsShape, groupShape, rootShape, routeShape } from './shapes.js';
+import { state } from './state-section.js';
 import { vault } from './vault.js';
 import { WHEN_SUMMARY } from './when.js';
 
@@ -66,6 +67,11 @@ const CHAPTERS: readonly Chapter[] = [
     title: '`[service.NAME]`',
     intro: 'A logical API that owns targets. It has either `targets` or `run`.',
     schema: service,
+  },
+  {
+    title: '`[state]`',
+    intro: 'Where gw keeps what policies note, and how much: see [contents on disk](running.md#contents-on-disk).',
+    schema: state,
   },
   {
     title: '`[vault]`',

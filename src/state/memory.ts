@@ -2,8 +2,12 @@
 import { CacheTable } from './cache-table.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
+import { DiskClient } from './content/disk/client.js';
+import { DiskMemory } from './content/disk/memory.js';
+import { contentsOf, type WantDisk } from './content/disk/tiered.js';
 import { GatewayContents } from './content/memory/gateway.js';
 import { MemoryContents } from './content/memory/index.js';
+import type { ContentSpace } from './content/types.js';
 import { HoldTable } from './hold-table.js';
 import { LeaseTable } from './lease-table.js';
 import { GatewayOutcomes, type OutcomesOnDisk } from './outcomes/gateway.js';
@@ -21,6 +25,8 @@ export interface StateMemory {
   readonly replays: SharedArrayBuffer;
   /** Of contents with bodies. Absent: it comes with the first generation, whose program says its size. */
   readonly content?: SharedArrayBuffer;
+  /** What all threads know about contents on disk. */
+  readonly disk: SharedArrayBuffer;
   /** Of contents that stay until they expire. */
   readonly kept: SharedArrayBuffer;
   readonly outcomes: SharedArrayBuffer;
@@ -34,7 +40,9 @@ export interface State {
   readonly replays: ReplayTable;
   readonly outcomes: GatewayOutcomes;
   readonly flights: SingleFlight;
-  readonly content: GatewayContents;
+  /** In memory, and on disk if a policy wants that and there is a store. */
+  readonly content: ContentSpace;
+  readonly contentMemory: GatewayContents;
   readonly kept: MemoryContents;
 }
 
@@ -49,6 +57,7 @@ export function allocateState({ workers, small = false }: { workers: number; sma
     leases: LeaseTable.allocate(),
     replays: ReplayTable.allocate(small ? { slots: 4096 } : {}),
     ...(small ? { content: MemoryContents.allocate({ workers, bytes: SMALL_CONTENT_BYTES }) } : {}),
+    disk: DiskMemory.allocate(),
     kept: MemoryContents.allocate({ workers, ...(small ? { bytes: SMALL_CONTENT_BYTES / 4 } : {}) }),
     outcomes: OutcomeTable.allocate(small ? { slots: 1024 } : {}),
   };
@@ -58,6 +67,8 @@ export function allocateState({ workers, small = false }: { workers: number; sma
 export interface StateParts {
   readonly clock: Clock;
   readonly after: After;
+  /** Leads to a store of contents on disk: see WantDisk. Undefined: contents are in memory only. */
+  readonly disk?: ((worker: number, connect: Parameters<WantDisk>[0]) => void) | undefined;
 }
 
 /**
@@ -67,7 +78,7 @@ export interface StateParts {
 export function openState(
   memory: StateMemory,
   worker: number,
-  { clock, after }: StateParts,
+  { clock, after, disk: wanted }: StateParts,
   { offline = true } = {},
 ): State {
   const monotonic = (): number => clock.monotonic();
@@ -78,10 +89,13 @@ export function openState(
   const replays = new ReplayTable(memory.replays, monotonic);
   const outcomes = new GatewayOutcomes(memory.outcomes, worker, clock, { offline });
   const flights = new SingleFlight({ leases, cache, after, monotonic });
-  const content = new GatewayContents(worker, () => clock.now());
-  content.use(memory.content);
+  const contentMemory = new GatewayContents(worker, () => clock.now());
+  contentMemory.use(memory.content);
+  const disk = new DiskClient({ memory: new DiskMemory(memory.disk), after });
+  const want: WantDisk | undefined = wanted && ((connect) => wanted(worker, connect));
+  const content = contentsOf({ content: contentMemory, disk }, clock, want);
   const kept = new MemoryContents(memory.kept, () => clock.now(), worker, { keeps: true });
-  return { cache, marks, holds, replays, outcomes, flights, content, kept };
+  return { cache, marks, holds, replays, outcomes, flights, content, contentMemory, kept };
 }
 
 /**
@@ -97,10 +111,10 @@ export function claimState(memory: StateMemory | undefined, worker: number | und
 
 /** What came with a generation: it stays for the rest of the process. @throws Error if it cannot be used */
 export function adoptShared(
-  { content, outcomes }: State,
+  { contentMemory, outcomes }: State,
   shared: { readonly contents?: SharedArrayBuffer; readonly outcomes?: OutcomesOnDisk | undefined },
 ): void {
-  content.use(shared.contents);
+  contentMemory.use(shared.contents);
   outcomes.use(shared.outcomes);
 }
 

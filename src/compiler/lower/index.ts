@@ -2,6 +2,7 @@
 import {
   type ConsumerEntry,
   DEFAULT_CONTENT_BYTES,
+  DEFAULT_DISK_BYTES,
   type ListenerEntry,
   type PlanEntry,
   type Program,
@@ -67,9 +68,10 @@ function lowerProgram(model: Model, signers: Signers, include: boolean): Omit<Pr
 }
 
 function lowerState({ state }: Model): StateEntry | undefined {
-  const { content_memory: contentMemory, path } = state;
-  if (contentMemory === DEFAULT_CONTENT_BYTES && path === undefined) return undefined;
-  return { contentMemory, ...given('path', path) };
+  const { content_memory: contentMemory, content_disk: contentDisk, path } = state;
+  const usual = contentMemory === DEFAULT_CONTENT_BYTES && contentDisk === DEFAULT_DISK_BYTES;
+  if (usual && path === undefined) return undefined;
+  return { contentMemory, ...(contentDisk === DEFAULT_DISK_BYTES ? {} : { contentDisk }), ...given('path', path) };
 }
 
 function lowerListener({ name, config }: ListenerModel): ListenerEntry {

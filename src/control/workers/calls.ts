@@ -10,6 +10,7 @@ import { fromWire, toWire, type WorkerCall, type WorkerMessage, type WorkerQuest
 export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) => WorkerApi): void {
   const post = (message: WorkerMessage): void => port.postMessage(message);
   const answers = new Answers();
+  let connectDisk: ((port: MessagePort) => void) | undefined;
   const plane: WorkerApi = create({
     requests: (records, dropped) => post({ type: 'requests', records, dropped }),
     recent: (records) => post({ type: 'recent', records }),
@@ -23,6 +24,10 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
       }
     },
     ask: (identity, question) => answers.expect((id) => post({ type: 'ask', id, identity, question })),
+    disk: (_worker, connect) => {
+      connectDisk = connect;
+      post({ type: 'disk' });
+    },
     // The bytes are transferred, not copied.
     lines: (lines, count) =>
       port.postMessage({ type: 'lines', lines, count } satisfies WorkerMessage, transferOf(lines)),
@@ -40,6 +45,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
   port.on('message', (call: WorkerCall) => {
     if (call.call === 'ping') post({ type: 'pong' });
     else if (call.call === 'watch') plane.watch(call.level);
+    else if (call.call === 'disk') connectDisk?.(call.port);
     else if (call.call === 'abort') plane.abort();
     else if (call.call === 'reopen') plane.reopenLog();
     else if (call.call === 'publish') plane.publish(call.identity, call.value);

@@ -1,4 +1,5 @@
 /** What control and a worker thread say to each other over their MessagePort: WorkerApi as messages. */
+import type { MessagePort } from 'node:worker_threads';
 import type { Json } from '../../bundle/types.js';
 import type {
   BoundListener,
@@ -29,6 +30,8 @@ export type WorkerCall =
   /** The answer to an `ask` with this id. */
   | { readonly call: 'answer'; readonly id: number; readonly answer: Json }
   | { readonly call: 'unanswered'; readonly id: number; readonly error: WireError }
+  /** A port to the store of contents on disk. */
+  | { readonly call: 'disk'; readonly port: MessagePort }
   | { readonly call: 'watch'; readonly level: WatchLevel }
   /** Answered by `pong` in the next turn of the thread's event loop, which shows that it is not stuck. */
   | { readonly call: 'ping' };
@@ -52,6 +55,8 @@ export type WorkerMessage =
   | { readonly type: 'pong' }
   /** A question to the duty of a policy. */
   | { readonly type: 'ask'; readonly id: number; readonly identity: string; readonly question: Json }
+  /** It keeps contents on disk. */
+  | { readonly type: 'disk' }
   | { readonly type: 'reports'; readonly reports: WorkerReports }
   | { readonly type: 'recent'; readonly records: readonly RequestRecord[] }
   | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }

@@ -36,6 +36,7 @@ export class WorkerThread {
   readonly startedAt = performance.now();
   readonly #worker: Worker;
   readonly #events: DataPlaneEvents;
+  readonly #options: DataPlaneOptions;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   /** Pings without an answer. */
@@ -49,6 +50,7 @@ export class WorkerThread {
     const worker = new Worker(entry ?? new URL('./worker.js', import.meta.url), { workerData: data });
     this.#worker = worker;
     this.#events = events;
+    this.#options = options;
     let cause = '';
     worker.on('message', (message: WorkerMessage) => this.#take(message));
     worker.on('error', (error) => {
@@ -102,7 +104,12 @@ export class WorkerThread {
     if (message.type === 'requests') events.requests(message.records, message.dropped);
     else if (message.type === 'recent') events.recent?.(message.records);
     else if (message.type === 'reports') events.reports?.(message.reports);
-    else if (message.type === 'lines') events.lines?.(message.lines, message.count);
+    else if (message.type === 'disk') {
+      const { worker } = this.#options;
+      events.disk?.(worker ?? 0, (port) =>
+        this.#worker.postMessage({ call: 'disk', port } satisfies WorkerCall, [port]),
+      );
+    } else if (message.type === 'lines') events.lines?.(message.lines, message.count);
     else if (message.type === 'log') events.log(message.level, message.message, message.fields);
     else if (message.type === 'ask') void this.#answer(message);
     else if (message.type === 'pong') this.#unanswered = 0;

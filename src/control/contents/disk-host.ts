@@ -1,0 +1,164 @@
+/** The store of contents on disk, in a thread of its own: started when a worker needs it, and again when it dies. */
+import { randomUUID } from 'node:crypto';
+import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
+import { Backoff, RESTART_BACKOFF, within } from '../../delay.js';
+import type { StoreOrder, StoreReport, StoreSetup } from '../../state/content/disk/protocol.js';
+import type { Log } from '../log.js';
+import { BLOCKED_THREAD } from '../process-end.js';
+
+/** Where the contents are, and how much room they have. */
+export interface DiskPlace {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+}
+
+export interface DiskHostOptions {
+  /** DiskMemory. */
+  readonly memory: SharedArrayBuffer;
+  readonly log: Log;
+  /** Entry point of the thread; tests use others. */
+  readonly entry?: URL;
+  /** Milliseconds between two attempts while another gateway has the folder. */
+  readonly retryMs?: number;
+}
+
+/** Contents whose number is not bounded otherwise: a record takes some hundred bytes. */
+const MAX_ENTRIES = 4_000_000;
+const RETRY_MS = 10_000;
+const END_WITHIN_MS = 3000;
+/** Errors of single writes are logged this often. */
+const TROUBLE_EVERY_MS = 60_000;
+
+export class DiskHost {
+  readonly #options: DiskHostOptions;
+  /** The same for all threads of this gateway: one takes over what another one left. */
+  readonly #token = randomUUID();
+  /** Hands a port to the store to each worker that needs one. */
+  readonly #links = new Map<number, (port: MessagePort) => void>();
+  readonly #backoff = new Backoff({ ...RESTART_BACKOFF, immediate: true });
+  #place: DiskPlace | undefined;
+  #worker: Worker | undefined;
+  /** The thread has opened the store. */
+  #open = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** Who has the folder, if that was logged. */
+  #takenBy: string | undefined;
+  #troubleAt = Number.NEGATIVE_INFINITY;
+  #ending: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(options: DiskHostOptions) {
+    this.#options = options;
+  }
+
+  /** The live program has this place. The store moves there if it runs; contents at the old place stay. */
+  use(place: DiskPlace): void {
+    const before = this.#place;
+    if (before?.path === place.path && before.size === place.size) return;
+    this.#place = place;
+    this.#takenBy = undefined;
+    if (this.#worker !== undefined) this.#restart();
+    else if (this.#links.size > 0) this.#start();
+  }
+
+  /** A worker needs the store: gets a port now or when it is open, and another one whenever it has been restarted. */
+  link(worker: number, connect: (port: MessagePort) => void): void {
+    this.#links.set(worker, connect);
+    if (this.#open) this.#connect(connect);
+    else if (this.#worker === undefined && this.#timer === undefined && this.#ending === undefined) this.#start();
+  }
+
+  /** Writes what it was asked to, and ends the thread. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#links.clear();
+    await this.#ending;
+    await this.#end();
+  }
+
+  #start(): void {
+    this.#timer = undefined;
+    const place = this.#place;
+    if (this.#closed || place === undefined || this.#worker !== undefined) return;
+    const { entry = new URL('../../state/content/disk/thread.js', import.meta.url), memory } = this.#options;
+    const setup: StoreSetup = { ...place, entries: MAX_ENTRIES, memory, token: this.#token };
+    const worker = new Worker(entry, { workerData: setup });
+    const startedAt = performance.now();
+    let cause = '';
+    let taken = false;
+    worker.on('message', (report: StoreReport) => {
+      if (report.type === 'failed') cause = report.cause;
+      else if (report.type === 'taken') taken = true;
+      if (this.#worker === worker) this.#take(report, place);
+    });
+    worker.on('error', (error) => {
+      cause = error instanceof Error ? error.message : String(error);
+    });
+    worker.on('exit', () => this.#exited(worker, cause, taken, performance.now() - startedAt));
+    this.#worker = worker;
+  }
+
+  #take(report: StoreReport, { path, size }: DiskPlace): void {
+    const { log } = this.#options;
+    if (report.type === 'open') {
+      this.#open = true;
+      this.#takenBy = undefined;
+      log.info('contents on disk are open', { path, size, entries: report.entries, bytes: report.bytes });
+      for (const connect of this.#links.values()) this.#connect(connect);
+    } else if (report.type === 'taken' && this.#takenBy !== report.by) {
+      this.#takenBy = report.by;
+      log.warn('contents are kept in memory only: another gateway uses the folder', { path, by: report.by });
+    } else if (report.type === 'movedAside') {
+      log.warn('damaged contents on disk moved aside, the store begins anew', { path, cause: report.cause });
+    } else if (report.type === 'trouble' && performance.now() - this.#troubleAt > TROUBLE_EVERY_MS) {
+      this.#troubleAt = performance.now();
+      log.warn('content not written to disk', { path, cause: report.cause });
+    }
+  }
+
+  #connect(connect: (port: MessagePort) => void): void {
+    const { port1, port2 } = new MessageChannel();
+    const order: StoreOrder = { order: 'connect', port: port2 };
+    this.#worker?.postMessage(order, [port2]);
+    connect(port1);
+  }
+
+  #exited(worker: Worker, cause: string, taken: boolean, ranMs: number): void {
+    if (this.#worker !== worker) return;
+    this.#worker = undefined;
+    this.#open = false;
+    if (this.#closed || this.#ending !== undefined) return;
+    const wait = taken ? (this.#options.retryMs ?? RETRY_MS) : this.#backoff.next(ranMs);
+    if (!taken) {
+      const fields = { path: this.#place?.path, cause: cause || 'the thread ended', retryMs: wait };
+      this.#options.log.error('store of contents on disk ended, it is started again', fields);
+    }
+    this.#timer = setTimeout(() => this.#start(), wait).unref();
+  }
+
+  #restart(): void {
+    this.#ending ??= this.#end().finally(() => {
+      this.#ending = undefined;
+      this.#start();
+    });
+  }
+
+  /** A thread that is blocked in a system call is left: the process ends without it. */
+  async #end(): Promise<void> {
+    const worker = this.#worker;
+    if (worker === undefined) return;
+    const ended = new Promise<boolean>((resolve) => worker.once('exit', () => resolve(true)));
+    worker.postMessage({ order: 'close' } satisfies StoreOrder);
+    if (!(await within(ended, END_WITHIN_MS))) {
+      void worker.terminate();
+      if (!(await within(ended, END_WITHIN_MS))) {
+        this.#options.log.warn('store of contents on disk has not ended yet', { cause: BLOCKED_THREAD });
+        worker.unref();
+      }
+    }
+    this.#worker = undefined;
+    this.#open = false;
+  }
+}
