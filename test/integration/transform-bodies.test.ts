@@ -270,6 +270,64 @@ test('links in a JSON body lead back behind the prefix', async (context) => {
   );
 });
 
+const XML_TYPE = 'Content-Type: text/xml';
+
+test('a legacy service with XML, behind JSON', async (context) => {
+  const edits = `request.body = { to = "xml", set = { 'order."@channel"' = "web" } }
+reply.body = { from = "xml", to = "json", xml_arrays = ["orders.order"], on_invalid = "fail" }`;
+  await load(context, route('/orders', edits) + route('/pass', edits.replaceAll('"fail"', '"pass"')));
+  const got = await sent(
+    context,
+    post('/orders', '{"order":{"id":9007199254740993,"line":["a","b & c"],"note":null}}', JSON_TYPE),
+  );
+  assert.is(
+    got.body,
+    '<?xml version="1.0" encoding="UTF-8"?>\n<order channel="web"><id>9007199254740993</id><line>a</line><line>b &amp; c</line><note/></order>',
+  );
+  assert.is(got.header('content-type'), 'application/xml; charset=utf-8');
+  assert.is((await sent(context, post('/orders', '{"a":1,"b":2}', JSON_TYPE))).code, 'transform/request-body');
+
+  context.target.respond = reply('<orders><order id="007"><n>1</n></order></orders>', XML_TYPE);
+  const json = await context.plane.ask(get('/orders'));
+  assert.equal(
+    [json.header('content-type'), json.body.toString()],
+    ['application/json', '{"orders":{"order":[{"@id":"007","n":"1"}]}}'],
+  );
+  const head = await context.plane.ask(`HEAD /orders HTTP/1.1\r\n${HOST}\r\n`, { head: true });
+  assert.is(head.header('content-type'), 'application/json');
+  for (const hostile of [
+    '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+    '<a>',
+    `${'<a>'.repeat(100)}${'</a>'.repeat(100)}`,
+  ]) {
+    context.target.respond = reply(hostile, XML_TYPE);
+    assert.is((await context.plane.ask(get('/orders'))).status, 502, hostile.slice(0, 20));
+    const passed = await context.plane.ask(get('/pass'));
+    assert.equal([passed.header('content-type'), passed.body.toString()], ['text/xml', hostile]);
+  }
+});
+
+test('forms become JSON, and JSON becomes a form', async (context) => {
+  await load(
+    context,
+    route('/in', 'request.body = { from = "form", to = "json", omit = ["token"], other_types = "fail" }') +
+      route(
+        '/out',
+        'request.body = { to = "form" }\nrequest.headers.set = { content-type = "application/x-www-form-urlencoded; charset=utf-8" }',
+      ),
+  );
+  const FORM = 'Content-Type: application/x-www-form-urlencoded';
+  const got = await sent(context, post('/in', 'a=1&b=x+y&b=%C3%A9&token=s&c', FORM));
+  assert.equal([got.body, got.header('content-type')], ['{"a":"1","b":["x y","é"],"c":""}', 'application/json']);
+  assert.is((await sent(context, post('/in', 'a=%zz', FORM))).code, 'transform/request-body');
+  assert.is((await sent(context, post('/in', '{}', JSON_TYPE))).status, 415);
+  const out = await sent(context, post('/out', '{"a":12345678901234567890,"b":["x y",true,null]}', JSON_TYPE));
+  assert.is(out.body, 'a=12345678901234567890&b=x+y&b=true&b=');
+  // The edit of the field counts.
+  assert.is(out.header('content-type'), 'application/x-www-form-urlencoded; charset=utf-8');
+  assert.is((await sent(context, post('/out', '{"a":{"b":1}}', JSON_TYPE))).code, 'transform/request-body');
+});
+
 test('lines of a request are transformed one by one', async (context) => {
   await load(context, route('/x', 'request.body.jsonata = "n > 1 ? n"'));
   const got = await sent(context, post('/x', '{"n":1}\r\n{"n":2}\n\n{"n":3}', 'Content-Type: application/x-ndjson'));

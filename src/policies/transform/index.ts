@@ -20,7 +20,7 @@ import {
 
 export default declarePolicy<TransformConfig, TransformSettings>({
   use: 'transform',
-  summary: 'Rewrites path, query, fields and cookies of requests, and status, fields, cookies and links of replies',
+  summary: 'Rewrites requests and replies: path, query, fields, cookies, status, links and bodies',
   phase: 'transform',
   stateful: false,
   schema,
@@ -44,7 +44,17 @@ export default declarePolicy<TransformConfig, TransformSettings>({
 /** Bodies that may pass unchanged need not reach the hook. */
 const boundOf = ({ max_body, on_invalid }: BodyConfig) => ({ max: max_body, mandatory: on_invalid === 'fail' });
 
-function compileBody({ jsonata, links = [], max_body, on_invalid, other_types, ...simple }: BodyConfig): BodySettings {
+function compileBody({
+  from,
+  to,
+  xml_arrays,
+  jsonata,
+  links = [],
+  max_body,
+  on_invalid,
+  other_types,
+  ...simple
+}: BodyConfig): BodySettings {
   const { pick, omit, rename, set } = simple;
   const forms = {
     ...(pick === undefined ? {} : { pick }),
@@ -53,8 +63,9 @@ function compileBody({ jsonata, links = [], max_body, on_invalid, other_types, .
     ...(Object.keys(set).length === 0 ? {} : { set: members(set) }),
   };
   return {
-    from: 'json',
-    to: 'json',
+    from,
+    to: to ?? from,
+    ...(xml_arrays.length === 0 ? {} : { arrays: xml_arrays }),
     ...(jsonata === undefined ? {} : { jsonata }),
     ...(Object.keys(forms).length === 0 ? {} : { simple: forms }),
     ...(links.length === 0 ? {} : { links }),

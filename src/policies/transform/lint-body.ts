@@ -22,6 +22,7 @@ export function lintBody(
   const at = [side, 'body'];
   lintProgram(body, side, report);
   lintMembers(body, at, report);
+  lintArrays(body, at, report);
   const routes = new RouteParams(context.routes);
   for (const [path, value] of Object.entries(body.set)) {
     if (typeof value === 'number' || typeof value === 'boolean') continue;
@@ -42,10 +43,22 @@ export function lintBody(
 }
 
 /** Whether a body is changed at all. */
-const hasEdit = ({ jsonata, pick, omit, rename, set, links = [] }: BodyConfig): boolean =>
+const hasEdit = ({ from, to, jsonata, pick, omit, rename, set, links = [] }: BodyConfig): boolean =>
+  (to !== undefined && to !== from) ||
   jsonata !== undefined ||
   pick !== undefined ||
   omit.length + links.length + Object.keys(rename).length + Object.keys(set).length > 0;
+
+function lintArrays({ from, xml_arrays }: BodyConfig, at: ConfigPath, report: Report): void {
+  if (from === 'xml' || xml_arrays.length === 0) return;
+  report({
+    code: 'transform/conflict',
+    severity: 'error',
+    at: [...at, 'xml_arrays'],
+    message: `\`xml_arrays\` is for bodies that are read as XML, and these are read as \`${from}\`.`,
+    help: 'Add `from = "xml"`, or remove the key.',
+  });
+}
 
 function lintLinks({ reply }: TransformConfig, report: Report): void {
   if (reply.body === undefined || reply.body.links.length === 0 || reply.links !== undefined) return;

@@ -162,7 +162,26 @@ const member = s.either<RefString | number | boolean>(
   { kinds: ['boolean'], schema: s.boolean() },
 );
 
+const FORMATS = ['json', 'form', 'xml'] as const;
+
 const bodyFields = (whose: string) => ({
+  from: s
+    .enum(...FORMATS)
+    .describe('Format that is read: JSON, a form (`application/x-www-form-urlencoded`) or XML.')
+    .default('json'),
+  to: s
+    .enum(...FORMATS)
+    .describe('Format that is written. Default: the one that is read.', 'json')
+    .optional(),
+  xml_arrays: s
+    .array(
+      s.string({
+        pattern: /^[^.\s]+(\.[^.\s]+)*$/,
+        expected: 'names of elements with dots, such as `"order.items.item"`',
+      }),
+    )
+    .describe('Elements of XML that are lists also if they occur once, as names from the root.', ['order.items.item'])
+    .default([]),
   jsonata: s
     .string({ nonEmpty: true })
     .describe(

@@ -11,6 +11,8 @@ import { type Unit, unitsOf } from './units.js';
 export type BodySettings = {
   readonly from: Format;
   readonly to: Format;
+  /** Elements of XML that are lists also if they occur once. Absent: none. */
+  readonly arrays?: readonly string[];
   /** A program. Absent: none. */
   readonly jsonata?: string;
   /** Absent: none. */
@@ -60,7 +62,7 @@ export class BodySide {
     this.accepted = ACCEPTED[from];
     this.#from = from;
     this.#to = to;
-    this.#reader = codecOf(from, max);
+    this.#reader = codecOf(from, max, settings.arrays);
     this.#writer = codecOf(to, max);
     this.#edits = editsOf(settings, onReply, host, links);
     this.#onReply = onReply;
