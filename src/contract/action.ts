@@ -47,6 +47,11 @@ export interface ActionHost extends PolicyHost {
    * gw; without Host, Via, x-request-id, framing and hop-by-hop fields. For calls on behalf of the caller.
    */
   passedFields(exchange: Exchange): Iterable<readonly [name: string, value: string]>;
+  /**
+   * Collects the body of the request, at most `max` bytes, in the memory for such bodies; empty if it has none. A reply if it is too
+   * large, has a content coding, or no memory is left. Not for an action that calls forward(). Never settles if the exchange ends first.
+   */
+  collectBody(exchange: Exchange, max: number): Promise<Uint8Array | Reply>;
   /** For replies of calls that an action keeps until its own reply is sent. */
   readonly memory: BodyMemory;
 }

@@ -510,6 +510,40 @@ if = '$request.query.bad = "2" ? $error("no") : true'
   assert.equal([only.status, (only.body as { call: string }).call], [502, 'two']);
 });
 
+test('calls use the JSON of the request, which is bounded', async () => {
+  const of = await start(
+    { a: json({ id: 5 }, {}, 201), b: json(1) },
+    `[route.aggregate]
+request_body = "100B"
+[route.aggregate.call.order]
+service = "a"
+method = "POST"
+path = "/orders"
+json = '{ "lines": $body.lines[ok].id }'
+[route.aggregate.call.mail]
+service = "b"
+method = "POST"
+path = "/mail/{body.user.name}"
+body = '{ "order": {calls.order.body.id}, "to": "{body.user.mail}" }'
+`,
+    { match: 'POST /page/{id}' },
+  );
+  const post = (body: string, headers = {}) => of.get('/page/7', { method: 'POST', body, headers });
+  const sent = '{"user":{"name":"a/b","mail":"x\\"y"},"lines":[{"id":1},{"ok":true,"id":9007199254740993}]}';
+  assert.is((await post(sent)).status, 200);
+  assert.is(of.services['a']!.got[0]?.body, '{"lines":9007199254740993}');
+  const [mail] = of.services['b']!.got;
+  assert.equal([mail?.url, JSON.parse(mail?.body ?? '')], ['/mail/a%2Fb', { order: 5, to: 'x"y' }]);
+  const type = async (reply: ReturnType<typeof post>) => [
+    (await reply).status,
+    ((await reply).body as { type: string }).type,
+  ];
+  assert.equal(await type(post('{')), [400, 'urn:gw:problem:aggregate/body']);
+  assert.equal(await type(post(`"${'x'.repeat(100)}"`)), [413, 'urn:gw:problem:request/body-too-large']);
+  assert.equal(await type(post(sent, { 'content-encoding': 'gzip' })), [415, 'urn:gw:problem:request/unreadable']);
+  assert.is(of.services['a']!.got.length, 1);
+});
+
 test('at most 16 requests of an aggregate are in progress', async () => {
   const barrier = new Barrier(16);
   const handler: Handler = (got, reply) => {

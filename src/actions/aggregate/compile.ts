@@ -29,6 +29,7 @@ export function settingsOf(config: AggregateConfig, params: ReadonlySet<string>)
     ...(typeof merge === 'string' ? { merge: writer.expression(merge) } : {}),
     personal: factsOf(config).some(isPersonal) || Object.values(config.call).some(({ when }) => when !== undefined),
     headers: writer.map(headers, { each: false, lower: true }),
+    ...(config.request_body === undefined ? {} : { requestBody: config.request_body }),
     timeout,
     maxTotal: max_total,
     etag,

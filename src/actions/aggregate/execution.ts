@@ -38,6 +38,7 @@ export class Execution {
   readonly #prepared: Prepared;
   readonly #host: ActionHost;
   readonly #exchange: Exchange;
+  readonly #body: JsonValue | undefined;
   readonly #sender: Sender;
   readonly #results: (CallResult | undefined)[];
   /** By index: how many calls it still waits for. */
@@ -52,7 +53,9 @@ export class Execution {
   #reject: (error: unknown) => void = () => {};
   #cancelTimer: () => void = () => {};
 
-  constructor(prepared: Prepared, host: ActionHost, exchange: Exchange) {
+  /** `body`: of the request, if it is read. */
+  constructor(prepared: Prepared, host: ActionHost, exchange: Exchange, body: JsonValue | undefined) {
+    this.#body = body;
     const { calls, maxTotal, store, timeout } = prepared;
     this.#prepared = prepared;
     this.#host = host;
@@ -127,7 +130,7 @@ export class Execution {
   }
 
   #scope(item?: JsonValue): Scope {
-    const scope = { exchange: this.#exchange, results: this.#results };
+    const scope = { exchange: this.#exchange, body: this.#body, results: this.#results };
     return item === undefined ? scope : { ...scope, item };
   }
 

@@ -49,7 +49,7 @@ export function pathOf(text: string, each: boolean): WrittenPath | undefined {
   return { call: name, of: 'body', path };
 }
 
-const VARIABLES = ['calls', 'request', 'consumer', 'claims', 'client'] as const;
+const VARIABLES = ['body', 'calls', 'request', 'consumer', 'claims', 'client'] as const;
 
 export function readExpression(place: ExpressionPlace, config: AggregateConfig): ReadExpression {
   const { at, by, each, text } = place;
@@ -79,6 +79,14 @@ export function readExpression(place: ExpressionPlace, config: AggregateConfig):
     path: [call],
     start,
   } of reads.bindings) {
+    if (name === 'body')
+      uses.push({
+        by,
+        at,
+        part: { text, start, end },
+        name: '$body',
+        path: { call: undefined, of: 'request', path: [] },
+      });
     if (name !== 'calls') continue;
     if (call === undefined) all = true;
     else uses.push({ by, at, part: { text, start, end }, name: call, path: { call, of: 'reply', path: [] } });

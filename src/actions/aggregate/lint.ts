@@ -38,7 +38,18 @@ function lintUse({ at, by, name, part, path }: Use, config: AggregateConfig, rep
       ...problem,
       code: 'aggregate/unknown-name',
       message: `\`${name}\` is not a value of a call.`,
-      help: 'Write `calls.NAME.body`, or a member such as `calls.NAME.body.id`; `calls.NAME.status`; `calls.NAME.header.FIELD`; `item` in a call with `for_each`.',
+      help: 'Write `calls.NAME.body`, or a member such as `calls.NAME.body.id`; `calls.NAME.status`; `calls.NAME.header.FIELD`; `item` in a call with `for_each`; `body.x` with `request_body`.',
+    });
+    return;
+  }
+  if (path.of === 'request') {
+    if (config.request_body !== undefined) return;
+    const message = `\`${name}\` is a value of the body of the request, which is not read.`;
+    report({
+      ...problem,
+      code: 'aggregate/unknown-name',
+      message,
+      help: 'Set `request_body`, for example to `"64KiB"`.',
     });
     return;
   }

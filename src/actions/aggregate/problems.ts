@@ -1,5 +1,11 @@
 /** What aggregate answers if it has no reply of its calls. */
 export const PROBLEMS = {
+  body: {
+    code: 'aggregate/body',
+    status: 400,
+    title: 'The request body is not JSON',
+    description: 'The calls use the body of the request, which is not valid JSON. `detail` says where.',
+  },
   refused: {
     code: 'aggregate/call-refused',
     status: 400,

@@ -1,7 +1,9 @@
 /** aggregate at run time. */
 import type { ActionHost, ActionInstance, Exchange, Json, Reply } from '../../policies/contract.js';
-import { runAction } from '../../policies/run-kit.js';
+import { type JsonValue, readJsonText } from '../../policies/kits/json-text/index.js';
+import { problem, runAction } from '../../policies/run-kit.js';
 import { Execution, type Prepared } from './execution.js';
+import { PROBLEMS } from './problems.js';
 import { PreparedCall } from './request.js';
 import type { AggregateSettings, ExpressionSettings } from './schema.js';
 import { Value } from './value.js';
@@ -14,9 +16,12 @@ export const create = runAction<Json>(
 class Aggregate implements ActionInstance {
   readonly #host: ActionHost;
   readonly #prepared: Prepared;
+  /** Bytes of the body of the request that is read. */
+  readonly #maxBody: number | undefined;
 
   constructor(settings: AggregateSettings, host: ActionHost) {
     this.#host = host;
+    this.#maxBody = settings.requestBody;
     const { etag, headers, maxTotal, merge, personal, status, timeout } = settings;
     const names = settings.calls.map(({ name }) => name);
     const prepare = (entry: ExpressionSettings): Value => new Value(entry, names, host, maxTotal);
@@ -48,7 +53,22 @@ class Aggregate implements ActionInstance {
   }
 
   start(exchange: Exchange): Promise<Reply> {
-    const execution = new Execution(this.#prepared, this.#host, exchange);
+    if (this.#maxBody === undefined || !exchange.hasBody) return this.#run(exchange, undefined);
+    return this.#withBody(exchange, this.#maxBody);
+  }
+
+  async #withBody(exchange: Exchange, max: number): Promise<Reply> {
+    const bytes = await this.#host.collectBody(exchange, max);
+    if (!(bytes instanceof Uint8Array)) return bytes;
+    if (bytes.length === 0) return this.#run(exchange, undefined);
+    const { fault, value } = readJsonText(bytes, { bytes: max });
+    return fault === undefined
+      ? this.#run(exchange, value)
+      : problem(exchange, { ...PROBLEMS.body, detail: fault.detail });
+  }
+
+  #run(exchange: Exchange, body: JsonValue | undefined): Promise<Reply> {
+    const execution = new Execution(this.#prepared, this.#host, exchange, body);
     exchange.note(this, execution);
     return execution.run();
   }

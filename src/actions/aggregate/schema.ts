@@ -178,6 +178,13 @@ export const schema = s
       .describe('Fields of the reply; their values are templates. One without a value is not sent.')
       .default({}),
     timeout: s.duration({ min: 1 }).describe('Time limit for all calls together.').default(10_000),
+    request_body: s
+      .size({ min: 1, max: 16 * MIB })
+      .describe(
+        'Read the JSON of the request, up to this size: `{body.NAME}` in templates, `$body` in expressions. Default: it is not read.',
+        '64KiB',
+      )
+      .optional(),
     on_failure: onFailure().describe('What the failure of a call does, if the call does not say.').default('fail'),
     max_total: s
       .size({ min: 1, max: 64 * MIB })
@@ -240,6 +247,8 @@ export type AggregateSettings = {
   /** The reply depends on who calls, or on more than the URL. */
   readonly personal: boolean;
   readonly headers: readonly (readonly [name: string, value: CallTemplateEntry])[];
+  /** Bytes; absent: the body of the request is not read. */
+  readonly requestBody?: number;
   readonly timeout: number;
   readonly maxTotal: number;
   readonly etag: boolean;

@@ -48,13 +48,13 @@ export interface TemplatePlace {
   readonly text?: boolean;
 }
 
-const WORDS: ReadonlySet<string> = new Set(['calls', 'item', 'query']);
+const WORDS: ReadonlySet<string> = new Set(['body', 'calls', 'item', 'query']);
 
 /** The name without what the parser adds to a name without a dot. */
 const writtenName = (name: string, { each }: TemplatePlace): string => (each && name === 'param.item' ? 'item' : name);
 
 const isUse = (name: string, { each }: TemplatePlace): boolean =>
-  name.startsWith('calls.') || name.startsWith('item.') || (each && name === 'item');
+  /^(?:body|calls|item)\./.test(name) || (each && name === 'item');
 
 export function readTemplate(text: string, place: TemplatePlace): ReadTemplate {
   const { at, by, params } = place;

@@ -6,17 +6,17 @@ import { isLongNumber, type JsonValue } from '../../policies/kits/json-text/inde
 
 /** A value of a call, or of the item of a fan-out. */
 export type ValueEntry = {
-  /** Index of the call; -1 for the item. */
+  /** Index of the call; -1 for none. */
   readonly call: number;
-  /** What of its reply; `value` for the item. */
-  readonly of: 'body' | 'status' | 'header' | 'value';
+  /** What of its reply; `value` for the item, `request` for the body of the request. */
+  readonly of: 'body' | 'status' | 'header' | 'value' | 'request';
   /** Members below it; the name of the field for `header`. */
   readonly path: readonly string[];
 };
 
 /** A path as written. */
 export interface WrittenPath {
-  /** Undefined: the item. */
+  /** Undefined: the item, or the request. */
   readonly call: string | undefined;
   /** `reply`: more than one of them. */
   readonly of: ValueEntry['of'] | 'reply';
@@ -25,11 +25,12 @@ export interface WrittenPath {
 
 const PARTS = ['body', 'status', 'header'] as const;
 
-/** Reads `calls.NAME.body.x`, `calls.NAME.status`, `calls.NAME.header.NAME`, `item.x`. Undefined for anything else. */
+/** Reads `calls.NAME.body.x`, `calls.NAME.status`, `calls.NAME.header.NAME`, `item.x`, `body.x`. Undefined for anything else. */
 export function parsePath(text: string): WrittenPath | undefined {
   const [root, ...rest] = text.split('.');
   if (rest.some((part) => part === '')) return undefined;
   if (root === 'item') return { call: undefined, of: 'value', path: rest };
+  if (root === 'body') return { call: undefined, of: 'request', path: rest };
   const [call, part, ...path] = rest;
   if (root !== 'calls' || call === undefined) return undefined;
   const of = PARTS.find((known) => known === part);

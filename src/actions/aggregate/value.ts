@@ -63,6 +63,7 @@ export class Value {
     for (const { name } of reads.bindings) {
       if (Object.hasOwn(bindings, name)) continue;
       if (name === 'item') bindings[name] = item ?? null;
+      else if (name === 'body') bindings[name] = scope.body ?? null;
       else if (name === 'errors') bindings[name] = errors;
       else if (name === 'calls') bindings[name] = this.#replies(results);
       else bindings[name] = factOf(name, exchange);

@@ -20,12 +20,15 @@ export interface Scope {
   readonly exchange: Exchange;
   /** By index of the call; undefined: it has not ended. */
   readonly results: readonly (CallResult | undefined)[];
+  /** The body of the request, if it is read. */
+  readonly body?: JsonValue | undefined;
   /** The item of a fan-out. */
   readonly item?: JsonValue;
 }
 
-export function readValue({ call, of, path }: ValueEntry, { item, results }: Scope): JsonValue | undefined {
+export function readValue({ call, of, path }: ValueEntry, { body, item, results }: Scope): JsonValue | undefined {
   if (of === 'value') return valueAt(item, path);
+  if (of === 'request') return valueAt(body, path);
   const result = results[call];
   if (of === 'status') return result?.status;
   if (of === 'header') return result?.headers?.get(path[0] ?? '');

@@ -6,6 +6,7 @@ import type { ActionEntry, CodeTexts, Program, RouteEntry } from '../../bundle/t
 import type { ActionHost, ActionInstance, BodyMemory, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
 import type { BodyBudget } from '../load/body-buffer.js';
+import { collectForAction } from './action-body.js';
 import type { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
 import type { CustomCode } from './custom-code.js';
@@ -80,6 +81,7 @@ export class RouteActions {
         constantReplies,
         forward: () => FORWARDED,
         passedFields,
+        collectBody: (exchange, max) => collectForAction(exchange, use, max),
         memory: this.#memory,
       };
       instance = this.#create(action, name, host);

@@ -47,6 +47,8 @@ test('names are checked: calls, parts of calls, items, variables, services, merg
   assert.match(found(call('a', 'headers = { x = "{calls.a.code}" }'))[0]!, '`calls.a.code` is not a value of a call');
   assert.match(found(call('a', 'headers = { x = "{consumer.nam}" }'))[0]!, 'Unknown variable `{consumer.nam}`');
   assert.match(found(call('a', '').replace('"shop"', '"shpo"'))[0]!, 'name/unresolved');
+  assert.match(found(call('a', 'query = { x = "{body.x}" }'))[0]!, 'the body of the request, which is not read');
+  assert.match(found(call('a', 'json = \'{ "x": $body }\'\nmethod = "POST"'))[0]!, '`$body` is a value of the body');
   assert.match(found(`[route.aggregate]\nmerge = ["b"]\n${call('a', '')}`)[0]!, 'Unknown call `b`');
   assert.match(found(call('errors', ''))[0]!, 'schema/key');
   assert.match(found('[route.aggregate.call]\n')[0]!, 'schema/empty');
