@@ -52,6 +52,7 @@ test('the sign of a long number and its kind', () => {
   const value = parsed('-12345678901234567890');
   assert.ok(isLongNumber(value));
   assert.is(value.isInteger, true);
+  assert.is(`${value}`, '-12345678901234567890');
   assert.is(value.toNumber(), Number('-12345678901234567890'));
   assert.is((parsed('0.1234567890123456789') as LongNumber).isInteger, false);
 });

@@ -59,6 +59,10 @@ const RESULTS: readonly [source: string, result: string | undefined][] = [
   ['($f := $uppercase ~> $trim; $f(" a "))', '"A"'],
   ['($f := function($n){ $n < 2 ? 1 : $n * $f($n - 1) }; $f(10))', '3628800'],
   ['$reduce([1..5], function($a, $b){ $a + $b })', '15'],
+  ['[$boolean([0, 1]), $boolean({}), $not(""), $not([[0], [0]])]', '[true,false,true,true]'],
+  ['$contains("a\u0001\nb", /^a\\cA[^]b$/)', 'true'],
+  ['$replace("aaa", /a/, "b", 2)', '"bba"'],
+  ['$match("abcabc", /(b)|(c)/).groups', '["b",null,null,"c","b",null,null,"c"]'],
   ['$keys(customer)', '["name","address"]'],
   ['$merge([{"a":1},{"b":2}])', '{"a":1,"b":2}'],
   ['$spread({"a":1,"b":2})', '[{"a":1},{"b":2}]'],
@@ -216,6 +220,15 @@ test('a string of the input that has the digits of a number stays a string', asy
   assert.is(await textOf('$', { input }), input);
 });
 
+test('decimals of the input that are the same double are not taken for each other', async () => {
+  const two = '{"a":0.10000000000000000001,"b":0.10000000000000000002}';
+  assert.is(await textOf('{"a": a, "b": b}', { input: two }), '{"a":0.1,"b":0.1}');
+  assert.is(await textOf('$', { input: two }), two);
+  const plain = '{"a":0.10000000000000000001,"b":0.1}';
+  assert.is(await textOf('{"b": b}', { input: plain }), '{"b":0.1}');
+  assert.is(await textOf('{"n": n}', { input: '{"n":1e999}' }), '{"n":1e999}');
+});
+
 test('digits of variables are kept', async () => {
   const bindings = { user: valueOfText(LONG) };
   assert.is(await textOf('{"id": $user.id}', { bindings }), '{"id":9223372036854775807}');
@@ -278,6 +291,9 @@ test('a failed program is a fault with the place', async () => {
   assert.match(fault.message, /right side of the "\+" operator/);
   assert.match((await faultOf('$error("no stock")')).message, /no stock/);
   assert.match((await faultOf('1 / 0')).message, /finite/);
+  assert.match((await faultOf('$sort([2, "a"])')).message, /all must be strings/);
+  assert.match((await faultOf('$toMillis($pad("1", 200, "1"), "[Y]")')).message, /128/);
+  assert.is((await faultOf('$error($pad("", 2000, "x"))')).message.length, 503);
   assert.match((await faultOf('function($x){ $x }')).message, /function/);
   assert.match((await faultOf('{"f": $sum}')).message, /function/);
 });
