@@ -39,6 +39,7 @@ export type {
   ContentStore,
   ContentWriter,
 } from '../state/content/types.js';
+export type { Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } from '../state/outcomes/types.js';
 export type {
   CacheStore,
   ConsumerLookup,
