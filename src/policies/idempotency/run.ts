@@ -41,8 +41,9 @@ class Idempotency implements PolicyInstance {
   constructor(settings: IdempotencySettings, host: PolicyHost) {
     this.#settings = settings;
     this.#host = host;
-    this.#contents = host.kept(settings.maxReply);
-    this.#outcomes = settings.disk ? host.outcomesOnDisk() : host.outcomes;
+    const { disk, maxReply } = settings;
+    this.#contents = disk ? host.content({ maxEntry: maxReply, disk }) : host.kept(maxReply);
+    this.#outcomes = disk ? host.outcomesOnDisk() : host.outcomes;
     this.#full = new FullLog(host);
   }
 
