@@ -6,13 +6,17 @@ import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
-import { DiskMemory, type DiskStats } from '../state/content/disk/memory.js';
+import { DiskClient } from '../state/content/disk/client.js';
+import { DiskMemory } from '../state/content/disk/memory.js';
+import { contentsOf as contentSpaceOf } from '../state/content/disk/tiered.js';
 import { MemoryContents } from '../state/content/memory/index.js';
+import type { ContentSpace } from '../state/content/types.js';
 import { HoldTable } from '../state/hold-table.js';
 import { allocateState, forgetWorker } from '../state/memory.js';
 import { OutcomeDisk } from '../state/outcomes/disk.js';
 import type { OutcomesOnDisk } from '../state/outcomes/gateway.js';
 import { StepCell } from '../state/step-cell.js';
+import { systemAfter } from '../state/timers.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
 import { GatewayConsumers } from './consumers.js';
@@ -41,6 +45,9 @@ export interface PlaneOptions {
   readonly recent: (records: readonly RequestRecord[]) => void;
 }
 
+/** Among the numbers of workers that use the contents on disk. */
+const CONTROL = -1;
+
 export class Plane {
   readonly api: DataPlaneApi;
   readonly consumers = new GatewayConsumers((memory) => this.api.replaceConsumers(memory));
@@ -56,6 +63,8 @@ export class Plane {
   readonly #records: RecordMerger;
   readonly #disk: DiskHost;
   readonly #diskMemory: DiskMemory;
+  readonly #diskClient: DiskClient;
+  #space: ContentSpace | undefined;
   #contents: { readonly bytes: number; readonly memory: SharedArrayBuffer } | undefined;
   #outcomes: OutcomeDisk | undefined;
   readonly #lines: StdoutAccessLog;
@@ -82,6 +91,7 @@ export class Plane {
     this.#kept = new MemoryContents(state.kept, systemClock.now);
     this.#disk = new DiskHost({ memory: state.disk, log: options.log });
     this.#diskMemory = new DiskMemory(state.disk);
+    this.#diskClient = new DiskClient({ memory: this.#diskMemory, after: systemAfter });
     const { accessLog, clock, limits } = options;
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
     this.steps = new StepWatch({
@@ -148,12 +158,17 @@ export class Plane {
   contentsOf(program: Program): ContentsSnapshot | undefined {
     if (this.#contents === undefined) return undefined;
     const health = new MemoryContents(this.#contents.memory, systemClock.now).health();
-    return contentsOf(program, health, this.#kept.health());
+    return contentsOf(program, health, this.#kept.health(), this.#diskMemory.stats());
   }
 
-  /** Counts of the contents on disk; `open` is 0 if no policy uses them, or the store is not open. */
-  diskStats(): DiskStats {
-    return this.#diskMemory.stats();
+  /** The contents of all policies, in memory and on disk, for purges; undefined before the first load. */
+  contentSpace(): ContentSpace | undefined {
+    if (this.#contents === undefined) return undefined;
+    const content = new MemoryContents(this.#contents.memory, systemClock.now);
+    this.#space ??= contentSpaceOf({ content, disk: this.#diskClient }, systemClock, (connect) =>
+      this.#disk.link(CONTROL, connect),
+    );
+    return this.#space;
   }
 
   #forgetContents(worker: number): void {
@@ -176,6 +191,7 @@ export class Plane {
     await this.api.close();
     this.#outcomes?.close();
     await this.#disk.close();
+    this.#diskClient.close();
     this.#records.flush();
     this.#lines.close();
   }

@@ -3,6 +3,7 @@
  * nothing is counted twice.
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { DISK_EVENTS } from '../state/content/disk/memory.js';
 import type { ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
@@ -216,10 +217,35 @@ export class Metrics {
       this.#counter(name, help, ['policy'], (metric) => {
         for (const one of now()?.policies ?? []) metric.inc({ policy: one.policy }, one[value]);
       });
+    this.#disk(() => now()?.disk);
     const help = 'Contents that were not stored, by reason.';
     this.#counter('gw_content_refused_total', help, ['policy', 'reason'], (metric) => {
       for (const { policy, refused } of now()?.policies ?? [])
         for (const [reason, count] of Object.entries(refused)) metric.inc({ policy, reason }, count);
+    });
+  }
+
+  #disk(now: () => ContentsSnapshot['disk']): void {
+    this.#gauge(
+      'gw_content_disk_bytes',
+      'Bytes of contents on disk, of their file, and its limit.',
+      ['kind'],
+      (metric) => {
+        const disk = now();
+        if (disk === undefined) return;
+        metric.set({ kind: 'contents' }, disk.bytes);
+        metric.set({ kind: 'file' }, disk.fileBytes);
+        metric.set({ kind: 'limit' }, disk.limitBytes);
+      },
+    );
+    this.#gauge('gw_content_disk_entries', 'Contents on disk.', [], (metric) => metric.set(now()?.entries ?? 0));
+    this.#gauge('gw_content_disk_open', '1 while the store on disk is open.', [], (metric) =>
+      metric.set(now()?.open ?? 0),
+    );
+    const help = 'What happened with contents on disk.';
+    this.#counter('gw_content_disk_events_total', help, ['event'], (metric) => {
+      const disk = now();
+      if (disk !== undefined) for (const event of DISK_EVENTS) metric.inc({ event }, disk[event]);
     });
   }
 

@@ -1,4 +1,5 @@
 /** The data of the admin API, for `gw dash`, `--once --json` and other programs. `version` is its contract. */
+import type { DiskStats } from '../state/content/disk/memory.js';
 import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import type { ReloadChange } from './changes.js';
 
@@ -115,6 +116,8 @@ export interface ContentsSnapshot {
   readonly freeBytes: number;
   /** Policies that have had contents. */
   readonly policies: readonly PolicyContents[];
+  /** Of the contents on disk of all policies; absent if there was no store yet. */
+  readonly disk?: DiskStats;
 }
 
 /** Counts are since the gateway started. */

@@ -80,6 +80,8 @@ for (const inline of [true, false])
     const second = await start(folder, inline);
     await opened(second);
     assert.is(await second.get(), 'kept');
+    const { disk } = second.gateway.snapshot().contents ?? {};
+    assert.equal([disk?.hits, disk?.entries, disk?.forever, disk?.open], [1, 1, 1, 1]);
     await second.purge();
     await second.gateway.close();
     const third = await start(folder, inline);

@@ -1,5 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { DiskMemory, type DiskStats } from '../../src/state/content/disk/memory.js';
 import { Metrics, type MetricsInput } from '../../src/telemetry/metrics.js';
 import { Counter } from '../../src/telemetry/stats/layout.js';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
@@ -7,6 +8,14 @@ import { StatsWriter } from '../../src/telemetry/stats/writer.js';
 import { routePlan } from '../support/programs.js';
 
 const ODD = 'GET /a "b"\\c\nd';
+
+function diskStats(): DiskStats {
+  const memory = new DiskMemory(DiskMemory.allocate());
+  memory.count('hits', 17);
+  for (const [gauge, value] of Object.entries({ entries: 21, open: 1, bytes: 100, fileBytes: 200, limitBytes: 300 }))
+    memory.set(gauge as keyof DiskStats, value);
+  return memory.stats();
+}
 
 function setUp() {
   const stats = new StatsRegistry({ workers: 1, now: 0 });
@@ -39,6 +48,7 @@ function setUp() {
             refused: { admission: 10, size: 11, room: 12 },
           },
         ],
+        disk: diskStats(),
       },
       uncounted: 3,
       refusals: [{ policy: 'keys', code: 'auth/invalid', count: 6 }],
@@ -150,6 +160,13 @@ test('metrics include limits, targets, listeners, reloads and build information'
     'gw_content_memory_bytes{state="free"} 600',
     'gw_content_memory_bytes{state="used"} 400',
     'gw_content_entries{policy="store"} 1',
+    'gw_content_disk_bytes{kind="contents"} 100',
+    'gw_content_disk_bytes{kind="file"} 200',
+    'gw_content_disk_bytes{kind="limit"} 300',
+    'gw_content_disk_entries 21',
+    'gw_content_disk_open 1',
+    'gw_content_disk_events_total{event="hits"} 17',
+    'gw_content_disk_events_total{event="foreverRefused"} 0',
     'gw_content_bytes{policy="store"} 2',
     'gw_content_pinned_bytes{policy="store"} 3',
     'gw_content_hits_total{policy="store"} 4',

@@ -1,5 +1,6 @@
 /** What the policies of a program have in the memory of contents. */
 import type { Program } from '../../bundle/types.js';
+import type { DiskStats } from '../../state/content/disk/memory.js';
 import type { ContentHealth, ContentStats } from '../../state/content/memory/index.js';
 import type { HoldTable } from '../../state/hold-table.js';
 import type { ContentsSnapshot, PolicyContents } from '../../telemetry/snapshot.js';
@@ -12,8 +13,13 @@ export interface PlaneTables {
   contentsOf(program: Program): ContentsSnapshot | undefined;
 }
 
-/** `health`: of the memory that evicts. `kept`: of the one whose contents stay until they expire. */
-export function contentsOf(program: Program, health: ContentHealth, kept: ContentHealth): ContentsSnapshot {
+/** `disk`: told once a store has been open. `health`: of the memory that evicts. `kept`: of the one whose contents stay until they expire. */
+export function contentsOf(
+  program: Program,
+  health: ContentHealth,
+  kept: ContentHealth,
+  disk: DiskStats,
+): ContentsSnapshot {
   const found = new Map<string, ContentStats>();
   // A policy uses one of the two.
   for (const stats of [...kept.identities, ...health.identities]) found.set(stats.identity, stats);
@@ -23,5 +29,6 @@ export function contentsOf(program: Program, health: ContentHealth, kept: Conten
     const { identity: _, ...counts } = stats;
     return [{ policy: policy.name, ...counts }];
   });
-  return { bytes: health.bytes, freeBytes: health.freeBytes, policies };
+  const { bytes, freeBytes } = health;
+  return { bytes, freeBytes, policies, ...(disk.limitBytes > 0 ? { disk } : {}) };
 }

@@ -13,8 +13,8 @@ const SLOTS = 256;
 /** The slot of purges that could select anything. */
 const ANY = 0;
 
-/** What is counted, in order; the last ones are gauges that the store sets. */
-export const DISK_COUNTS = [
+/** What is counted, by name. */
+export const DISK_EVENTS = [
   'hits',
   'misses',
   'late',
@@ -31,13 +31,10 @@ export const DISK_COUNTS = [
   'expired',
   'damaged',
   'collapsed',
-  'entries',
-  'forever',
-  'bytes',
-  'fileBytes',
-  'limitBytes',
-  'open',
 ] as const;
+
+/** The last ones are what there is now: the store sets them. */
+const DISK_COUNTS = [...DISK_EVENTS, 'entries', 'forever', 'bytes', 'fileBytes', 'limitBytes', 'open'] as const;
 
 export type DiskCount = (typeof DISK_COUNTS)[number];
 
