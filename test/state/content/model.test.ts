@@ -2,10 +2,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MemoryContents } from '../../../src/state/content/memory/index.js';
 import { ContentLayout, Header } from '../../../src/state/content/memory/layout.js';
+import { repair } from '../../../src/state/content/memory/repair.js';
 import type { MemoryContent, MemoryStore } from '../../../src/state/content/memory/store.js';
+import { ContentTable } from '../../../src/state/content/memory/table.js';
 import type { ContentWriter } from '../../../src/state/content/types.js';
 import { seededBelow } from '../../support/random.js';
-import { bodyOf, bytesOf, facts, MIB, open } from './support.js';
+import { bodyOf, bytesOf, facts, MIB, open, put, read } from './support.js';
 
 /** What a key must have, if it is still stored. */
 interface Expected {
@@ -233,6 +235,23 @@ test('a lock that was left anywhere in a change: the content is there as it was,
   assert.is(contents.health().identities[0]?.pinnedBytes, 0);
   assert.is(contents.health().identities[0]?.entries, 1);
   store.purge({ by: 'all' }, false);
+  assert.is(contents.health().freeBytes, contents.health().bytes);
+});
+
+test('a thread that had the lock taken from it builds all anew before it goes on', () => {
+  const { memory, store, contents } = open({ bytes: MIB });
+  assert.ok(put(store, 'k', bodyOf(1, 5000)));
+  const layout = new ContentLayout(memory);
+  const table = new ContentTable(layout, 1, repair);
+  table.locked(() => {
+    // Another one has the lock now, and changes what follows from the entries.
+    leaveLocked(memory);
+    layout.words[Header.FreeUnits] = 1;
+    layout.words.fill(0, layout.groupAt(0), layout.groupAt(0) + 99);
+  });
+  assert.is(contents.health().takeOvers, 1);
+  assert.equal(read(store, 'k'), bodyOf(1, 5000));
+  store.delete('k');
   assert.is(contents.health().freeBytes, contents.health().bytes);
 });
 
