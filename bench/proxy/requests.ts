@@ -6,7 +6,12 @@ export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
 /** Body sizes in bytes, by the last segment of the path below /bytes. */
-export const SIZES: { readonly [name: string]: number } = { '1k': KIB, '64k': 64 * KIB, '10m': 10 * MIB };
+export const SIZES: { readonly [name: string]: number } = {
+  '1k': KIB,
+  '100k': 100 * KIB,
+  '64k': 64 * KIB,
+  '10m': 10 * MIB,
+};
 
 /**
  * Prefixes of generated routes, shaped like a real route table: areas with many things each. A request appends a number

@@ -1,0 +1,15 @@
+/** Cost of what policies do with content, per request: cache hits beside nginx and Varnish, and each policy beside a plain route. */
+import { hits } from './content/hits.js';
+import { policies } from './content/policies.js';
+import type { Benchmark } from './kit.js';
+import { runScenarios } from './proxy/run-scenarios.js';
+
+const scenarios = [...hits, ...policies];
+
+const benchmark: Benchmark = {
+  name: 'content',
+  summary: 'cost of cache, transformation, masking, idempotency',
+  scenarios: scenarios.map(({ name, summary }) => ({ name, summary })),
+  run: (options) => runScenarios('content', scenarios, options),
+};
+export default benchmark;
