@@ -5,7 +5,7 @@ import { appendCacheStatus, type CacheStatus, cacheStatusMember } from '../kits/
 import { CONDITIONS, evaluate, fieldsOf304 } from '../kits/http-cache/conditional.js';
 import type { ReadField } from '../kits/http-cache/fields.js';
 import { fieldsOf206, planRange, type RangePlan, type Slice } from '../kits/http-cache/range.js';
-import { BytesReply, HeaderMap, LentBytes, problem } from '../run-kit.js';
+import { BytesReply, HeaderMap, LayeredFields, LentBytes, problem } from '../run-kit.js';
 import { PROBLEMS } from './problems.js';
 import type { StoredReply } from './stored.js';
 
@@ -61,7 +61,7 @@ export function answer(asked: Asked, reply: StoredReply, content: Content, origi
     const special = conditionalAnswer(asked, conditions, reply, content, origin);
     if (special !== undefined) return special;
   }
-  const headers = describe(reply.headers.copy(), origin);
+  const headers = describe(new LayeredFields(reply.headers), origin);
   return new StoredAnswer(reply.status, headers, lend(content.parts, content.length, content));
 }
 
@@ -80,7 +80,8 @@ export function sharedAnswer(
   origin: Origin,
 ): Reply {
   const unchanged = conditions && notModified(conditions, reply, origin);
-  if (unchanged === undefined) return new StoredAnswer(reply.status, describe(reply.headers.copy(), origin), body);
+  if (unchanged === undefined)
+    return new StoredAnswer(reply.status, describe(new LayeredFields(reply.headers), origin), body);
   body.discard();
   return unchanged;
 }
@@ -149,8 +150,10 @@ function slice(parts: readonly Buffer[], { start, end }: Slice): Buffer[] {
 
 /** Adds Age, unless it is negative, and Cache-Status. */
 export function describe(headers: HeaderFields, { ageSeconds, status }: Origin): HeaderFields {
-  if (ageSeconds >= 0) headers.set('age', String(ageSeconds));
-  if (status !== undefined) addStatus(headers, status);
+  // Stored fields have no Age.
+  if (ageSeconds >= 0) headers.append('age', String(ageSeconds));
+  // Caches nearer to the client come later: a further line of the list does the same as a longer value.
+  if (status !== undefined) headers.append('cache-status', cacheStatusMember(NAME, status));
   return headers;
 }
 

@@ -3,7 +3,7 @@ import type { Content, ContentFacts, ContentStore, Json } from '../contract.js';
 import type { Assessment } from '../kits/http-cache/assess.js';
 import { type FieldList, type ReadField, readFrom } from '../kits/http-cache/fields.js';
 import { variantKey } from '../kits/http-cache/vary.js';
-import { HeaderMap } from '../run-kit.js';
+import { CommonFields } from '../run-kit.js';
 
 /** `data` of a content that is a reply. */
 export interface ReplyData {
@@ -33,14 +33,14 @@ export class StoredReply implements ReplyData {
   readonly fields: FieldList;
   readonly assessment: Assessment;
   readonly read: ReadField;
-  readonly headers: HeaderMap;
+  readonly headers: CommonFields;
 
   constructor({ status, fields, assessment }: ReplyData) {
     this.status = status;
     this.fields = fields;
     this.assessment = assessment;
     this.read = readFrom(fields);
-    this.headers = new HeaderMap(fields);
+    this.headers = new CommonFields(fields);
   }
 }
 

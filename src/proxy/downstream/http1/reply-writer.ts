@@ -4,7 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Reply } from '../../../policies/contract.js';
-import { ConstantReply, LentBytes } from '../../../policies/run-kit.js';
+import { ConstantReply, LayeredFields, LentBytes } from '../../../policies/run-kit.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { TargetReply } from '../../exchange/target-reply.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
@@ -303,6 +303,11 @@ function constantHead({ status, headers, body }: ConstantReply): string {
   return `${statusLine(status)}${fieldLines(headers)}${length}`;
 }
 
+function layeredLines({ common, added }: LayeredFields): string {
+  if (common.lines === '') common.lines = fieldLines(common.map);
+  return common.lines + added;
+}
+
 /**
  * The head of a reply, with the empty line. `length` of the body in bytes, -1 if unknown. `connection` is the value of the
  * Connection field; '' leaves HTTP/1.1's default.
@@ -322,9 +327,10 @@ export function replyHead(
     return `${reply.head}${date}x-request-id: ${exchange.id}\r\n${steer}\r\n`;
   }
   const fromTarget = reply instanceof TargetReply;
-  const lines = fromTarget ? reply.lines() : fieldLines(reply.headers);
+  const layered = reply.headers instanceof LayeredFields && reply.headers.map === undefined ? reply.headers : undefined;
+  const lines = fromTarget ? reply.lines() : layered ? layeredLines(layered) : fieldLines(reply.headers);
   const first = fromTarget && reply.sameStatus ? `HTTP/1.1 ${reply.statusText}\r\n` : statusLine(reply.status);
-  const date = fromTarget ? reply.hasDate : reply.headers.get('date') !== undefined;
+  const date = fromTarget ? reply.hasDate : (layered?.common.hasDate ?? reply.headers.get('date') !== undefined);
   let own = `${date ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
   if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
   else if (length >= 0 && reply.status !== 204 && reply.status !== 101 && (fromTarget || reply.status !== 304))
