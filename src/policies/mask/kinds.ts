@@ -98,43 +98,44 @@ function isLuhn(digits: string): boolean {
 
 // ---------------------------------------------------------------- bank accounts
 
-/** At most 30 characters after the check digits. */
-const IBAN = /[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}/y;
+/** Letters and digits of an account. */
 const SHORTEST_IBAN = 15;
-
-const isWord = (character: string | undefined): boolean => character !== undefined && /[A-Za-z0-9]/.test(character);
+const LONGEST_IBAN = 34;
 
 /** ISO 13616: a country, two check digits, and up to 30 letters and digits, perhaps with spaces. The longest that is valid. */
 function findIbans(text: string, found: Spans): void {
   if (text.length < SHORTEST_IBAN) return;
   for (let at = 0; at < text.length; ) {
-    if (!isDigit(text, at + 2) || isWord(text[at - 1])) {
-      at++;
-      continue;
-    }
-    const end = endOfIban(text, at);
+    const end = isDigit(text, at + 2) && valueAt(text, at - 1) < 0 ? endOfIban(text, at) : NONE;
     if (end !== NONE) found.push([at, end]);
     at = end === NONE ? at + 1 : end;
   }
 }
 
-function endOfIban(text: string, start: number): number {
-  IBAN.lastIndex = start;
-  const run = IBAN.exec(text)?.[0] ?? '';
-  for (let length = run.length; length >= SHORTEST_IBAN; length--) {
-    if (run[length - 1] === ' ' || isWord(text[start + length])) continue;
-    if (isIban(run.slice(0, length).replaceAll(' ', '').toUpperCase())) return start + length;
-  }
-  return NONE;
+/** What a letter or digit counts: 0 to 35; -1 for other characters, and beyond the text. */
+function valueAt(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  if (code >= 0x30 && code <= 0x39) return code - 0x30;
+  const letter = code | 0x20;
+  return letter >= 0x61 && letter <= 0x7a ? letter - 0x61 + 10 : -1;
 }
 
 /** The remainder of 97 is 1, with the first four characters at the end and letters as 10 to 35. */
-function isIban(text: string): boolean {
-  if (text.length < SHORTEST_IBAN || text.length > 34) return false;
+function endOfIban(text: string, start: number): number {
+  const [first, second] = [valueAt(text, start), valueAt(text, start + 1)];
+  if (first < 10 || second < 10 || !isDigit(text, start + 3)) return NONE;
+  const begin = (first * 100 + second) * 100 + valueAt(text, start + 2) * 10 + valueAt(text, start + 3);
   let remainder = 0;
-  for (const character of text.slice(4) + text.slice(0, 4)) {
-    const value = Number.parseInt(character, 36);
+  let longest = NONE;
+  let at = start + 4;
+  for (let count = 5; count <= LONGEST_IBAN; count++) {
+    if (text[at] === ' ') at++;
+    const value = valueAt(text, at);
+    if (value < 0) break;
     remainder = (remainder * (value > 9 ? 100 : 10) + value) % 97;
+    at++;
+    if (count < SHORTEST_IBAN || valueAt(text, at) >= 0) continue;
+    if ((remainder * 1_000_000 + begin) % 97 === 1) longest = at;
   }
-  return remainder === 1;
+  return longest;
 }

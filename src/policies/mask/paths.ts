@@ -84,6 +84,7 @@ export interface Advanced {
 
 /** Names and indices that are remembered with what follows, and sets of places: names come from documents. */
 const MAX_KNOWN = 2000;
+const LONGEST_KNOWN = 64;
 const MAX_SETS = 500;
 
 /** Follows several paths at once. The work for a child depends on the number of places, which the paths bound. */
@@ -106,9 +107,10 @@ export class PathSet {
     const known = places.known.get(child);
     if (known !== undefined) return known;
     const advanced = this.#advance(places.at, child);
-    if (this.#known < MAX_KNOWN) {
+    if (this.#known < MAX_KNOWN && (typeof child === 'number' || child.length <= LONGEST_KNOWN)) {
       this.#known++;
-      places.known.set(child, advanced);
+      // A name is a slice of its document, which it would keep in memory.
+      places.known.set(typeof child === 'number' ? child : Buffer.from(child).toString(), advanced);
     }
     return advanced;
   }

@@ -1,4 +1,6 @@
 /** Masks JSON in its text. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type FormSettings, formOf } from '../../../src/policies/mask/forms.js';
@@ -168,6 +170,21 @@ test('random documents are masked like their values', () => {
       assert.equal(JSON.parse(masked as string), walked(value, remove), text);
     }
   }
+});
+
+test('names that were met keep no document in memory', () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const mask = all('a.b');
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  for (let round = 0; round < 200; round++)
+    mask.maskText(
+      `{"name number ${round} of a document":"${'1'.repeat(500_000)}","a":{"${'x'.repeat(500_000)}${round}":1}}`,
+    );
+  collect();
+  // 200 documents have 200 MB.
+  assert.ok(process.memoryUsage().heapUsed - before < 100_000_000, `${process.memoryUsage().heapUsed - before} bytes`);
 });
 
 test('the work is bounded by the size of a document', () => {
