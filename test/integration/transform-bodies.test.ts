@@ -272,6 +272,15 @@ test('links in a JSON body lead back behind the prefix', async (context) => {
 
 const XML_TYPE = 'Content-Type: text/xml';
 
+test('a condition over the reply selects the replies whose bodies are transformed', async (context) => {
+  await load(context, route('/x', `when = "reply.status == 200"\nreply.body.omit = ["secret"]`));
+  context.target.respond = reply('{"id":1,"secret":2}', JSON_TYPE);
+  assert.is((await context.plane.ask(get('/x', 'Range: bytes=0-1'))).body.toString(), '{"id":1}');
+  assert.is(context.target.arrived[0]!.header('range'), undefined);
+  context.target.respond = say(`HTTP/1.1 404 No\r\n${JSON_TYPE}\r\nContent-Length: 12\r\n\r\n{"secret":2}`);
+  assert.is((await context.plane.ask(get('/x'))).body.toString(), '{"secret":2}');
+});
+
 test('a legacy service with XML, behind JSON', async (context) => {
   const edits = `request.body = { to = "xml", set = { 'order."@channel"' = "web" } }
 reply.body = { from = "xml", to = "json", xml_arrays = ["orders.order"], on_invalid = "fail" }`;

@@ -159,6 +159,7 @@ test('links lead back behind the prefix that the route strips', async (context) 
     [`${url.toUpperCase().replace('HTTP', 'http')}/app/`, '/api/'],
     ['http://shop.example/app/o', 'http://shop.example/api/o'],
     ['http://shop.example/api/o', 'http://shop.example/api/o'],
+    ['https://shop.example:443/app/o', 'https://shop.example:443/api/o'],
     // Not under the base path of the target, relative, or of another host.
     ['/other', '/other'],
     ['/application', '/application'],

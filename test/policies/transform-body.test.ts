@@ -158,6 +158,16 @@ test('a stage that is aborted while a program runs writes nothing more', async (
   assert.equal([state.written, state.ended, state.resumed], ['', false, 0]);
 });
 
+test('very many lines in one part of a body are transformed in linear time', async () => {
+  const { stage, state } = stageOf('reply.body.jsonata = "n"');
+  const count = 20_000;
+  stage.write(Buffer.from('{}\n'.repeat(count - 1)));
+  stage.write(Buffer.from('{"n":1}\n'));
+  stage.end(undefined);
+  await until(() => state.ended, 'the end');
+  assert.is(state.written, '1\n');
+});
+
 test('the end of a body waits for the program', async () => {
   const { stage, state } = stageOf('reply.body.jsonata = "n"', 'text/event-stream');
   stage.write(Buffer.from('data: {"n":1}\n\ndata: {"n":\n\n'));

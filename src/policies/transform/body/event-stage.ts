@@ -16,8 +16,9 @@ export class EventStage implements BodyStage {
   readonly #reply: Reply;
   readonly #out: StageOut;
   readonly #units: Units;
-  /** Units that wait for the one that is being transformed. */
+  /** Units that have come; those from `#at` on wait. */
   #waiting: Unit[] = [];
+  #at = 0;
   #busy = false;
   /** The source waits for a unit that is being transformed. */
   #paused = false;
@@ -51,22 +52,27 @@ export class EventStage implements BodyStage {
 
   abort(): void {
     this.#over = true;
+    this.#clear();
+  }
+
+  #clear(): void {
     this.#waiting = [];
+    this.#at = 0;
   }
 
   /** Transforms what waits, until a unit needs a promise. Returns whether the output has room. */
   #run(): boolean {
     let made = '';
-    let at = 0;
-    while (!this.#over && !this.#busy && at < this.#waiting.length) {
-      const one = this.#transformed(this.#waiting[at++]!);
+    while (!this.#over && !this.#busy && this.#at < this.#waiting.length) {
+      const one = this.#transformed(this.#waiting[this.#at++]!);
       if (one instanceof Promise) {
         this.#busy = true;
         void this.#later(one);
       } else if (one !== undefined) made += one;
     }
     if (this.#over) return false;
-    this.#waiting = this.#waiting.slice(at);
+    // Not after each unit: a part of the body may have very many.
+    if (this.#at === this.#waiting.length) this.#clear();
     const more = made === '' || this.#out.write(Buffer.from(made));
     if (!this.#over && !this.#busy && this.#end !== undefined) {
       this.#over = true;
@@ -104,8 +110,14 @@ export class EventStage implements BodyStage {
   }
 
   #failed(unit: Unit, error: unknown): Made {
-    if (error instanceof BodyFault && this.#side.passesInvalid) return unit.text();
-    this.#refuse(error instanceof Error ? error.message : String(error));
+    if (error instanceof BodyFault) {
+      if (this.#side.passesInvalid) return unit.text();
+      this.#refuse(error.message);
+    } else if (!this.#over) {
+      // Not the fault of the body.
+      this.abort();
+      this.#out.fail(messageOf(error));
+    }
     return undefined;
   }
 
@@ -119,3 +131,5 @@ export class EventStage implements BodyStage {
     this.#out.refuse(cause);
   }
 }
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

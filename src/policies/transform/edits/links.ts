@@ -102,10 +102,11 @@ export class Links {
     if (!this.#auto) return url;
     const tail = below(path, place.inner);
     if (tail === undefined) return url;
-    if (origin === undefined || (origin === place.target.origin && origin !== place.own))
+    const isOwn = isOfHost(origin, place);
+    if (origin === undefined || (origin === place.target.origin && !isOwn))
       return `${safePath(place.outer + tail)}${rest}`;
     // A target that knows its public URL writes the prefix itself.
-    if (origin !== place.own || below(path, place.outer) !== undefined) return url;
+    if (!isOwn || below(path, place.outer) !== undefined) return url;
     return `${all.slice(0, all.length - path.length)}${place.outer}${tail}${rest}`;
   }
 
@@ -136,9 +137,15 @@ const safePath = (made: string): string => (made === '' ? '/' : made.startsWith(
 
 const schemeOf = ({ target }: Place): string => target.origin.slice(0, target.origin.indexOf(':'));
 
-function appliesTo({ origin: wanted }: Mapping, origin: string | undefined, { target, own }: Place): boolean {
-  if (wanted === undefined) return origin === undefined || origin === target.origin || origin === own;
+function appliesTo({ origin: wanted }: Mapping, origin: string | undefined, place: Place): boolean {
+  const { target } = place;
+  if (wanted === undefined) return origin === undefined || origin === target.origin || isOfHost(origin, place);
   return (origin ?? target.origin) === wanted;
+}
+
+/** Whether an origin is of the host that the client has asked, by http or https: a target may not know which one clients use. */
+function isOfHost(origin: string | undefined, { own }: Place): boolean {
+  return origin !== undefined && origin.slice(origin.indexOf(':')) === own.slice(own.indexOf(':'));
 }
 
 /** What follows a prefix of whole segments; undefined if the path does not begin with it. */
