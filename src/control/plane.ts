@@ -25,6 +25,7 @@ import type { GatewayStats } from './gateway-stats.js';
 import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
 import { contentsOf } from './stats/contents.js';
+import { stateIdentityOf } from './stats/limit-policies.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 import { StepWatch } from './workers/step-watch.js';
@@ -128,9 +129,9 @@ export class Plane {
   }
 
   /** Where contents on disk are, for the live program. `root`: the folder of its spec or bundle. */
-  placeContents({ state }: Program, root: string): void {
+  placeContents({ policies, state }: Program, root: string): void {
     const path = state?.path === undefined ? resolve(root, '.gw/contents') : resolve(state.path, 'contents');
-    this.#disk.use({ path, size: state?.contentDisk ?? DEFAULT_DISK_BYTES });
+    this.#disk.use({ path, size: state?.contentDisk ?? DEFAULT_DISK_BYTES, owners: policies.map(stateIdentityOf) });
   }
 
   /** The memory of contents. The first program that is loaded decides its size. */

@@ -19,7 +19,7 @@ const host = new DiskHost({ memory: memory.buffer, log: silentLog });
 const shared = MemoryContents.allocate({ workers: 2, bytes: 512 * 1024 });
 const worker = workerOf({ memory, shared, now: Date.now, maxEntry: 400_000 });
 host.link(0, (port) => worker.client.connect(port));
-host.use({ path, size: 32 * 1024 ** 2 });
+host.use({ path, size: 32 * 1024 ** 2, owners: ['a'] });
 
 const factsOf = (key: number, version: number): ContentFacts => ({
   expiresAt: key % 3 === 0 ? Number.POSITIVE_INFINITY : Date.now() + 3_600_000,

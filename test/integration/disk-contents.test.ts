@@ -5,7 +5,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { policyWith, project, removeProjects, specWith, write } from '../custom/project.js';
 import { until } from '../support/until.js';
-import { call, closeAll, KeptLog, removeFolders, startGateway } from './control-kit.js';
+import { call, closeAll, KeptLog, removeFolders, serveHttp, startGateway } from './control-kit.js';
 
 test.after.each(closeAll);
 test.after(removeFolders);
@@ -55,7 +55,7 @@ async function start(folder: string, inline = false): Promise<Started> {
   const log = new KeptLog();
   const { url, gateway } = await startGateway({ spec: join(folder, 'gateway.toml'), inline, log });
   const send = async (headers: Record<string, string>): Promise<string> =>
-    (await call(`${url}/hello`, { headers })).body;
+    (await call(`${url}/hello`, { headers: { host: 'a.example', ...headers } })).body;
   return {
     log,
     gateway,
@@ -146,6 +146,38 @@ test('a reload moves the store to its new folder', async () => {
   await opened(only, 2);
   assert.ok(existsSync(join(folder, 'elsewhere/contents/data.mdb')));
   assert.not.ok(existsSync(join(folder, '.gw/contents/owner.json')));
+});
+
+test('a reply that is cached forever is not asked for again after a restart', async () => {
+  let asked = 0;
+  const origin = await serveHttp((_request, response) => {
+    asked++;
+    response.end('x'.repeat(50_000));
+  });
+  const folder = project({
+    'gateway.toml': `spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.s]
+targets = ["${origin.url}"]
+[policy.own]
+use = "cache"
+ttl = "forever"
+[[route]]
+name = "hello"
+match = "GET /hello"
+to = "s"
+policies = ["own"]
+`,
+  });
+  const first = await start(folder);
+  assert.is((await first.get()).length, 50_000);
+  await until(() => first.gateway.snapshot().contents?.disk?.written === 1, 'the write');
+  await first.gateway.close();
+  const second = await start(folder);
+  await opened(second);
+  assert.is(await second.get(), 'x'.repeat(50_000));
+  assert.is(asked, 1);
 });
 
 test.run();

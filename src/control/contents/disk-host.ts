@@ -11,6 +11,8 @@ export interface DiskPlace {
   readonly path: string;
   /** Bytes. */
   readonly size: number;
+  /** State identities of the policies of the live program. */
+  readonly owners: readonly string[];
 }
 
 export interface DiskHostOptions {
@@ -55,8 +57,11 @@ export class DiskHost {
   /** The live program has this place. The store moves there if it runs; contents at the old place stay. */
   use(place: DiskPlace): void {
     const before = this.#place;
-    if (before?.path === place.path && before.size === place.size) return;
     this.#place = place;
+    if (before?.path === place.path && before.size === place.size) {
+      this.#worker?.postMessage({ order: 'owners', owners: place.owners } satisfies StoreOrder);
+      return;
+    }
     this.#takenBy = undefined;
     if (this.#worker !== undefined) this.#restart();
     else if (this.#links.size > 0) this.#start();

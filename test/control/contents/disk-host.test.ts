@@ -27,7 +27,7 @@ test('a real thread keeps what workers put, and a fresh worker reads it', async 
   const first = workerOf({ memory, now: Date.now });
   disk.link(0, (port) => first.client.connect(port));
   assert.is(log.lines.length, 0, 'it has no place yet');
-  disk.use({ path: temporaryFolder(), size: 16 * MIB });
+  disk.use({ path: temporaryFolder(), size: 16 * MIB, owners: ['a'] });
   const facts = { expiresAt: Number.POSITIVE_INFINITY, url: 'u', route: '', tags: [], data: null };
   putInto(first.store, 'k', 'body', facts);
   await until(() => memory.stats().written === 1, 'the write');
@@ -57,7 +57,7 @@ test('a thread that dies is started again, and workers get new ports', async () 
       });
     `),
   });
-  disk.use({ path: '/nowhere', size: MIB });
+  disk.use({ path: '/nowhere', size: MIB, owners: [] });
   const ports: MessagePort[] = [];
   disk.link(0, (port) => void ports.push(port));
   await until(() => ports.length === 1, 'a port');
@@ -78,7 +78,7 @@ test('a folder that another gateway has is tried again, and the log says so once
       process.exit(0);
     `),
   });
-  disk.use({ path: '/nowhere', size: MIB });
+  disk.use({ path: '/nowhere', size: MIB, owners: [] });
   disk.link(0, () => {});
   await until(() => log.count(/moved aside/) >= 3, 'three attempts');
   assert.is(log.count(/another gateway uses the folder/), 1);
@@ -89,12 +89,12 @@ test('a folder that another gateway has is tried again, and the log says so once
 
 test('a thread that cannot run is logged with its cause; one that does not end is terminated', async () => {
   const broken = host({ entry: entry(`throw new Error('no room');`) });
-  broken.disk.use({ path: '/nowhere', size: MIB });
+  broken.disk.use({ path: '/nowhere', size: MIB, owners: [] });
   broken.disk.link(0, () => {});
   await until(() => broken.log.find(/started again/)?.fields.cause === 'no room', 'the error');
   await broken.disk.close();
   const deaf = host({ entry: entry(`parentPort.on('message', () => {}); parentPort.postMessage({ type: 'open' });`) });
-  deaf.disk.use({ path: '/nowhere', size: MIB });
+  deaf.disk.use({ path: '/nowhere', size: MIB, owners: [] });
   deaf.disk.link(0, () => {});
   await until(() => deaf.log.find(/are open/), 'the thread');
   await deaf.disk.close();

@@ -18,9 +18,12 @@ import {
   indexKeys,
   indexPrefix,
   numberKey,
+  ownerHash,
+  ownerIn,
   recordKey,
   type StoredRecord,
   selects,
+  wholeBody,
 } from './record.js';
 import { fileBytes, openTables, readTotals, type Tables, type Totals, writeTotals } from './tables.js';
 
@@ -65,6 +68,8 @@ export class ContentDatabase {
   #totals: Totals;
   /** Bytes that contents may take: less than the file, and less still after the file has grown beyond its size. */
   #budget: number;
+  /** Hashes of the owners in use; undefined: all. */
+  #owners: ReadonlySet<string> | undefined;
   /** Bodies that were read since they were queued. */
   readonly #used = new Set<number>();
 
@@ -147,6 +152,11 @@ export class ContentDatabase {
     this.#write(work);
   }
 
+  /** The owners that are in use: what others have left makes room when nothing else can. Without it, all are. */
+  setOwners(owners: readonly string[]): void {
+    this.#owners = new Set(owners.map((owner) => ownerHash(owner).toString('latin1')));
+  }
+
   /** Within batch(). */
   put(content: NewContent): PutOutcome {
     const { owner, key, facts, length, crc } = content;
@@ -158,7 +168,7 @@ export class ContentDatabase {
     if (encoded === undefined) return 'tooLarge';
     const cost = costOfRecord(record, encoded.length);
     if (cost > this.#budget / 2) return 'tooLarge';
-    const body = copyOf(content);
+    const body = wholeBody(content.parts, content);
     if (body === undefined) return 'damaged';
     const old = this.#tables.records.getBinary(hash);
     if (old !== undefined) this.#removeRaw(hash, old);
@@ -293,7 +303,10 @@ export class ContentDatabase {
     let turns = SECOND_TURNS;
     while (this.#totals.bytes + cost > this.#budget || this.#totals.entries >= entries) {
       const oldest = [...this.#tables.queue.getRange({ limit: 1 })][0];
-      if (oldest === undefined) return false;
+      if (oldest === undefined) {
+        if (!this.#evictUnused()) return false;
+        continue;
+      }
       const [key, hash] = [Buffer.from(oldest.key), Buffer.from(oldest.value)];
       const bytes = this.#tables.records.getBinary(hash);
       const record = bytes && decodeRecord(bytes);
@@ -312,6 +325,25 @@ export class ContentDatabase {
       this.#tables.queue.put(numberKey(order), hash);
     }
     return true;
+  }
+
+  /** Removes a content of an owner that is not in use any more. False: there is none. */
+  #evictUnused(): boolean {
+    if (this.#owners === undefined) return false;
+    for (let start = Buffer.from('o'); ; ) {
+      const next = [...this.#tables.index.getRange({ start, end: Buffer.from('p'), limit: 1 })][0];
+      if (next === undefined) return false;
+      const owner = Buffer.from(ownerIn(next.key));
+      if (!this.#owners.has(owner.toString('latin1'))) {
+        const [key, hash] = [Buffer.from(next.key), Buffer.from(next.value)];
+        const bytes = this.#tables.records.getBinary(hash);
+        if (bytes !== undefined) this.#removeRaw(hash, bytes);
+        this.#tables.index.remove(key);
+        this.#options.memory.count('evicted');
+        return true;
+      }
+      start = Buffer.concat([Buffer.from('o'), owner, LAST, LAST]);
+    }
   }
 
   /** Reads all tables, removes records that do not verify, and counts anew. */
@@ -361,16 +393,4 @@ export interface PurgeRange {
   readonly text: string;
   /** The text is the whole value, not its beginning. */
   readonly whole: boolean;
-}
-
-/** Its own copy, since shared memory may change: undefined if it is not what its checksum says. */
-function copyOf({ parts, length, crc }: NewContent): Buffer | undefined {
-  const body = Buffer.allocUnsafe(length);
-  let at = 0;
-  for (const part of parts) {
-    if (at + part.length > length) return undefined;
-    body.set(part, at);
-    at += part.length;
-  }
-  return at === length && checksum(body) === crc ? body : undefined;
 }

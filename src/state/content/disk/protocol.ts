@@ -73,6 +73,8 @@ export interface StoreSetup {
   readonly memory: SharedArrayBuffer;
   /** Of the gateway. */
   readonly token: string;
+  /** Those of the live program: contents of others make room, also if they are kept forever. */
+  readonly owners: readonly string[];
 }
 
 /** From the store thread to control. */
@@ -88,4 +90,5 @@ export type StoreReport =
 /** From control to the store thread. */
 export type StoreOrder =
   | { readonly order: 'connect'; readonly port: import('node:worker_threads').MessagePort }
+  | { readonly order: 'owners'; readonly owners: readonly string[] }
   | { readonly order: 'close' };

@@ -49,6 +49,18 @@ export function checksumOf(parts: readonly Uint8Array[]): number {
   return crc;
 }
 
+/** A copy of a body, since shared memory may change: undefined if it is not what its checksum says. */
+export function wholeBody(parts: readonly Uint8Array[], { length, crc }: Body): Buffer | undefined {
+  const body = Buffer.allocUnsafe(length);
+  let at = 0;
+  for (const part of parts) {
+    if (at + part.length > length) return undefined;
+    body.set(part, at);
+    at += part.length;
+  }
+  return at === length && crc32(body) === crc ? body : undefined;
+}
+
 /** Undefined: its facts are too large. */
 export function encodeRecord(record: StoredRecord): Buffer | undefined {
   const { owner, key, facts } = record;
@@ -98,7 +110,8 @@ export function decodeRecord(bytes: Buffer): StoredRecord | undefined {
 export const recordKey = ({ owner, key }: ContentName): Buffer =>
   createHash('sha256').update(`${owner.length}:${owner}${key}`).digest();
 
-const ownerHash = (owner: string): Buffer => createHash('sha256').update(owner).digest().subarray(0, 8);
+/** Of an owner, as the keys of the index have it. */
+export const ownerHash = (owner: string): Buffer => createHash('sha256').update(owner).digest().subarray(0, 8);
 
 export function numberKey(number: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);
@@ -127,6 +140,9 @@ export const indexPrefix = (kind: IndexKind, owner: string, text: string, whole:
   const end = whole && bytes.length < INDEXED ? Buffer.from([0]) : Buffer.alloc(0);
   return Buffer.concat([Buffer.from(kind), ownerHash(owner), bytes, end]);
 };
+
+/** The hash of the owner in a key of the index. */
+export const ownerIn = (key: Buffer): Buffer => key.subarray(1, 9);
 
 /** The entries of a record in the index. */
 export function indexKeys({ owner, id, facts }: StoredRecord): Buffer[] {

@@ -13,7 +13,7 @@ const control: MessagePort = parentPort;
 
 const tell = (report: StoreReport): void => control.postMessage(report);
 
-function serve({ path, size, entries, memory: buffer, token }: StoreSetup): void {
+function serve({ path, size, entries, memory: buffer, token, owners }: StoreSetup): void {
   const memory = new DiskMemory(buffer);
   const place = new StorePlace(path, token);
   const by = place.claim();
@@ -23,6 +23,7 @@ function serve({ path, size, entries, memory: buffer, token }: StoreSetup): void
     return;
   }
   const database = openDatabase(place, { path, size, entries, memory, now: Date.now });
+  database.setOwners(owners);
   memory.set('open', 1);
   const server = new StoreServer({ database, memory, trouble: (cause, kind) => trouble(cause, kind) });
   let ending = false;
@@ -67,6 +68,7 @@ function serve({ path, size, entries, memory: buffer, token }: StoreSetup): void
 
   control.on('message', (order: StoreOrder) => {
     if (order.order === 'connect') server.connect(order.port);
+    else if (order.order === 'owners') database.setOwners(order.owners);
     else void end();
   });
   const { bytes, entries: stored } = memory.stats();

@@ -142,6 +142,28 @@ test('when all room is taken by what is kept forever, more is refused, and nothi
   await database.close();
 });
 
+test('what an owner that is not in use any more has kept forever makes room when nothing else can', async () => {
+  const { put, get, database } = openDatabase({ size: 4 * MIB });
+  const forever = factsOf({ expiresAt: FOREVER });
+  const body = 'y'.repeat(200_000);
+  const fill = (owner: string): number => {
+    let stored = 0;
+    while (stored < 100 && put(`k${stored}`, body, forever, owner) === 'written') stored++;
+    return stored;
+  };
+  put('first', body, forever, 'a');
+  const old = fill('old');
+  put('more', body, forever, 'a');
+  assert.is(get('more'), undefined);
+  database.setOwners(['a', 'b']);
+  assert.is(fill('a'), old);
+  assert.is(get('first'), body);
+  assert.is(get('k0', 'old'), undefined);
+  database.setOwners(['a', 'old', 'b']);
+  assert.is(put('more', body, forever, 'b'), 'full');
+  await database.close();
+});
+
 test('the number of contents is bounded, and so are one and its facts', async () => {
   const { put, get, memory, database } = openDatabase({ entries: 3, size: 4 * MIB });
   for (const key of ['1', '2', '3', '4']) put(key, key);
