@@ -67,17 +67,27 @@ export const timedOut = (call: string, cause: string): Failure => ({
   cause,
 });
 
-export const noMemory = (call: string): Failure => ({
+const overloaded = (call: string, cause: string): Failure => ({
   call,
   problem: PROBLEMS.overloaded,
   status: PROBLEMS.overloaded.status,
-  cause: 'no memory left for bodies',
+  cause,
 });
+
+export const noMemory = (call: string): Failure => overloaded(call, 'no memory left for bodies');
+
+/** The gateway itself has no room for the call: the service is not at fault. */
+const OVERLOADED = new Set([
+  'gateway/overloaded',
+  'upstream/calls-full',
+  'upstream/queue-full',
+  'upstream/queue-timeout',
+]);
 
 /** No reply. */
 export function failed(call: string, { cause, error }: CallFailure): Failure {
   if (error === 'upstream/timeout') return timedOut(call, cause);
-  if (error === 'gateway/overloaded') return noMemory(call);
+  if (OVERLOADED.has(error)) return overloaded(call, cause);
   const failure = unusable(call, cause);
   return error === 'downstream/aborted' ? { ...failure, ended: true } : failure;
 }

@@ -30,8 +30,9 @@ export const PROBLEMS = {
   overloaded: {
     code: 'aggregate/overloaded',
     status: 503,
-    title: 'No memory for the replies of calls',
-    description: 'The replies of all calls in progress take all memory that is meant for bodies. Try again later.',
+    title: 'No room for a call',
+    description:
+      'The replies of all calls in progress take all memory that is meant for bodies, or too many calls are in progress or wait for a connection. Try again later.',
   },
   merge: {
     code: 'aggregate/merge',

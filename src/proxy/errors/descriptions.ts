@@ -78,7 +78,7 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
     "A policy or an action called a service, and the reply is larger than it accepts; or the reply of the route's service is larger than a policy may collect.",
   ),
   'upstream/calls-full': on(
-    'A policy or an action called a service while too many calls were in progress: 32 for one exchange, 256 of a worker without an exchange, or 4096 of a worker.',
+    'A policy or an action called a service while too many calls were in progress: 32 for one exchange, 256 of a worker without an exchange, or 16,384 of a worker.',
   ),
   'upstream/unreadable': on(
     'A policy of the route must read the reply, which has a content coding, or is a part (206) of it, although gw asked for neither.',

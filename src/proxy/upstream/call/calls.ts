@@ -14,7 +14,7 @@ import { ReplyStream, type Settle, WholeReply } from './reply.js';
 import { OutgoingCall } from './request.js';
 
 /** Calls in progress: of a worker, of those without an exchange, and of one exchange. */
-export const MOST_CALLS = 4096;
+export const MOST_CALLS = 16_384;
 export const MOST_DETACHED = 256;
 export const MOST_OF_EXCHANGE = 32;
 /** Bytes of a collected reply unless the request says otherwise. */
