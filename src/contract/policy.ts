@@ -129,6 +129,8 @@ export interface PolicyInstance {
   maskRecord?(record: RecordTexts): void;
   /** For the admin snapshot. */
   stats?(): Json;
+  /** Counts that only grow, of a kind that gw has itself. Control sums them over workers and reloads. */
+  counts?(): { readonly [name: string]: number };
   /** The last generation that uses it has ended. */
   close?(): void;
 }

@@ -5,6 +5,7 @@ import type { Clock } from '../policies/contract.js';
 import type { GenerationInput, StatsSlots, WorkerReports } from '../proxy/types.js';
 import { StatsRegistry, targetName } from '../telemetry/stats/registry.js';
 import { Callers } from './callers.js';
+import { PolicyTotals } from './policy-totals.js';
 import { RefusalCounts } from './refusal-counts.js';
 import { TargetFailures } from './target-failures.js';
 
@@ -17,6 +18,8 @@ export class GatewayStats {
   readonly failures = new TargetFailures((service, url) => this.#replies(service, url));
   readonly callers = new Callers();
   readonly refusals = new RefusalCounts();
+  /** What policies count of themselves. */
+  readonly totals = new PolicyTotals();
   readonly #clock: Clock;
 
   constructor(clock: Clock) {
@@ -25,10 +28,11 @@ export class GatewayStats {
   }
 
   /** Takes what a worker has counted apart from shared memory. */
-  note({ failures, callers, refusals }: WorkerReports): void {
+  note({ failures, callers, refusals, counts }: WorkerReports): void {
     if (failures !== undefined) this.failures.note(failures);
     if (callers !== undefined) this.callers.note(callers);
     if (refusals !== undefined) this.refusals.note(refusals);
+    if (counts !== undefined) this.totals.note(counts);
   }
 
   /** Slots with the memory of worker 0; chunks() gives that of each worker. */

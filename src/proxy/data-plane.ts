@@ -20,6 +20,7 @@ import { blocks } from './load/blocks.js';
 import { type Log, loggerOf } from './load/log.js';
 import { type CollectorSource, MemoryReturn } from './load/memory-return.js';
 import { type MemorySource, Overload } from './load/overload.js';
+import { Reporter } from './reporter.js';
 import type {
   BoundListener,
   DataPlaneApi,
@@ -38,9 +39,6 @@ const SWEEP_EVERY = 100;
 const LOOK_EVERY = 10;
 /** Milliseconds between two steps of closing idle connections, so that the freed memory of each step is measured. */
 const SHRINK_EVERY = 500;
-
-/** Milliseconds between two reports of what callers did. */
-const COUNT_EVERY = 1000;
 
 export interface DataPlaneHost {
   readonly clock?: Clock;
@@ -80,7 +78,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #engine: Engine;
   readonly #sink: RecordSink;
   readonly #logger: Logger;
-  readonly #tell: DataPlaneEvents['reports'];
+  readonly #reporter: Reporter;
   readonly #tellRecent: DataPlaneEvents['recent'];
   readonly #targets: TargetRegistry;
   readonly #instances: PolicyInstances;
@@ -96,7 +94,6 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #lines: DataPlaneEvents['lines'];
   #prepared: Prepared | undefined;
   #shrunkAt = 0;
-  #countedAt = 0;
   readonly #state: State;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
@@ -116,7 +113,6 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     );
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(log);
-    this.#tell = (reports) => events.reports?.(reports);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
     this.#state = claimState(options.state, options.worker, { clock, after: systemAfter, disk: events.disk });
@@ -133,6 +129,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       exchanges: this.#engine.inner,
       steps: new StepCell(options.steps, options.worker),
     });
+    this.#reporter = new Reporter(this.#engine, this.#instances, events);
     this.#overload = new Overload(log, options.memory);
     this.#memoryReturn = new MemoryReturn(log, options.collector);
     // After the reads of a turn: bytes that arrived while the thread was blocked are read before deadlines are checked.
@@ -295,6 +292,10 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     return { key, opened };
   }
 
+  async report(): Promise<void> {
+    this.#reporter.reportAll(this.#engine.monotonic());
+  }
+
   reopenLog(): void {
     this.#sink.accessLog?.reopen();
   }
@@ -322,22 +323,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.sweep(now);
     this.#engine.recheck(this.#instances.callers, [...this.#listeners, ...this.#leaving]);
     this.#targets.sweep(now);
-    this.#report(now - this.#countedAt >= COUNT_EVERY, now);
+    this.#reporter.sweep(now);
     this.#sink.handOver();
-  }
-
-  /** `counts`: also what callers did, and what policies refused. */
-  #report(counts: boolean, now: number): void {
-    const failures = this.#engine.failures.take();
-    const callers = counts ? this.#engine.takeCallers() : undefined;
-    const refusals = counts ? this.#instances.refusals.take() : undefined;
-    if (counts) this.#countedAt = now;
-    if (failures === undefined && callers === undefined && refusals === undefined) return;
-    this.#tell?.({
-      ...(failures === undefined ? {} : { failures }),
-      ...(callers === undefined ? {} : { callers }),
-      ...(refusals === undefined ? {} : { refusals }),
-    });
   }
 
   /** Reduces load while memory is low. */
@@ -391,7 +378,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#targets.close();
     this.#engine.generation?.retire();
     this.#state.outcomes.close();
-    this.#report(true, this.#engine.monotonic());
+    this.#reporter.reportAll(this.#engine.monotonic());
     this.#sink.handOver();
     const log = this.#sink.accessLog;
     this.#sink.accessLog = undefined;

@@ -27,7 +27,7 @@ import { DnsCache } from './upstream/dns-cache.js';
 import { TargetRegistry } from './upstream/registry.js';
 import { FailureNotes } from './upstream/target-host.js';
 
-export { RefusedValueError } from './exchange/generation.js';
+export { RefusedValueError } from './exchange/policy-start.js';
 export type { Missing, OfflineMocks, OfflineReply } from './offline/mocks.js';
 export type { OfflineRequest } from './offline/request.js';
 export type { OfflineResult } from './offline/run.js';

@@ -5,7 +5,7 @@ import type { Json } from '../bundle/types.js';
 import type { ConsumerMemory } from '../state/consumers/layers.js';
 import type { StateMemory } from '../state/memory.js';
 import type { CallerCount } from '../telemetry/callers.js';
-import type { RefusalCount, RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
+import type { PolicyCount, RefusalCount, RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
 import type { WatchLevel } from './exchange/access-record.js';
 import type { StrayError } from './exchange/custom-code.js';
 import type { GenerationInput } from './exchange/generation-input.js';
@@ -39,7 +39,9 @@ export interface WorkerReports {
   readonly failures?: readonly TargetFailure[];
   /** Requests that policies have refused. */
   readonly refusals?: readonly RefusalCount[];
-  /** Of at least a second, except when the data plane closes. */
+  /** What policies count of themselves. */
+  readonly counts?: readonly PolicyCount[];
+  /** Of at least a second, except when the data plane closes or report() asks. */
   readonly callers?: readonly CallerCount[];
 }
 
@@ -94,6 +96,8 @@ export interface DataPlaneApi {
    * the next request is decided by them.
    */
   replaceConsumers(memory: ConsumerMemory): Promise<void>;
+  /** Hands over what has been counted since the last report. Resolves when control has it, or a worker does not answer in time. */
+  report(): Promise<void>;
   watch(level: WatchLevel): void;
   /** Reopens the access log: the next line goes to the file that is now at its path. */
   reopenLog(): void;

@@ -235,6 +235,14 @@ export interface RefusalCount {
   readonly count: number;
 }
 
+/** How much a count of a policy has grown. */
+export interface PolicyCount {
+  readonly policy: string;
+  /** As the policy names it. */
+  readonly name: string;
+  readonly count: number;
+}
+
 export interface FailureSnapshot {
   readonly at: number;
   /** As in a RequestRecord. */

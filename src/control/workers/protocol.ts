@@ -19,6 +19,7 @@ export type WorkerQuestion =
   | { readonly call: 'prepare'; readonly id: number; readonly input: GenerationInput }
   | { readonly call: 'commit'; readonly id: number }
   | { readonly call: 'consumers'; readonly id: number; readonly memory: ConsumerMemory }
+  | { readonly call: 'report'; readonly id: number }
   | { readonly call: 'drain'; readonly id: number; readonly timeoutMs: number }
   | { readonly call: 'close'; readonly id: number };
 
@@ -46,6 +47,7 @@ export type WorkerAnswer =
   | { readonly type: 'prepared'; readonly id: number; readonly listeners: readonly BoundListener[] }
   | { readonly type: 'committed'; readonly id: number }
   | { readonly type: 'used'; readonly id: number }
+  | { readonly type: 'reported'; readonly id: number }
   | { readonly type: 'drained'; readonly id: number; readonly report: DrainReport }
   | { readonly type: 'closed'; readonly id: number }
   | { readonly type: 'failed'; readonly id: number; readonly error: WireError };

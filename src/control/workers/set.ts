@@ -262,6 +262,10 @@ export class WorkerSet implements DataPlaneApi {
     await Promise.all(this.#all.map((host) => host.replaceConsumers(memory)));
   }
 
+  async report(): Promise<void> {
+    await Promise.all(this.#all.map((host) => host.report()));
+  }
+
   reopenLog(): void {
     for (const host of this.#all) host.reopenLog();
   }

@@ -13,6 +13,9 @@ import { type Question, type ThreadSetup, WorkerThread } from './thread.js';
 /** Milliseconds after its due time in which a busy thread may still answer. */
 const ANSWER_WITHIN_MS = 3000;
 
+/** Milliseconds in which a thread reports what it has counted. */
+const REPORT_WITHIN_MS = 500;
+
 const LOOK_EVERY_MS = 1000;
 
 export interface WorkerSupervisorOptions extends ThreadSetup {
@@ -137,6 +140,11 @@ export class WorkerSupervisor implements WorkerApi {
     this.#consumers = memory;
     // It crashed, or is being replaced: the next thread gets them with its generation.
     await this.#worker?.ask({ call: 'consumers', memory }).catch(() => {});
+  }
+
+  /** A thread that is replaced has nothing to report; one that is busy reports later. */
+  async report(): Promise<void> {
+    if (this.ready) await within(this.#ask({ call: 'report' }), REPORT_WITHIN_MS).catch(() => {});
   }
 
   reopenLog(): void {

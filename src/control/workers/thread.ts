@@ -19,6 +19,9 @@ export type Question = WithoutId<WorkerQuestion>;
 export const STUCK_AFTER = 10;
 export const STUCK_AFTER_LOADING = 60;
 
+/** Questions that no thread needs long for. */
+const QUICK: ReadonlySet<Question['call']> = new Set(['consumers', 'report']);
+
 interface Waiting {
   readonly question: Question;
   resolve(message: WorkerAnswer): void;
@@ -87,7 +90,7 @@ export class WorkerThread {
    * whole process no worker has answered, and none is stuck. `failed` is called if it cannot be terminated.
    */
   ping(failed: (error: unknown) => void): void {
-    const loading = [...this.#waiting.values()].some(({ question }) => question.call !== 'consumers');
+    const loading = [...this.#waiting.values()].some(({ question }) => !QUICK.has(question.call));
     const after = loading ? STUCK_AFTER_LOADING : STUCK_AFTER;
     if (++this.#unanswered <= after) {
       this.post({ call: 'ping' });

@@ -7,9 +7,9 @@
  * A target must not see what is not part of the key: what it reflects of that would reach other clients. So query parameters
  * outside of the key and fields that override the target's view of the request are removed.
  */
-import type { Claims, Exchange } from '../contract.js';
+import type { Claims, ContentOptions, Exchange } from '../contract.js';
 import { decodeQuery } from '../run-kit.js';
-import type { KeySettings } from './schema.js';
+import type { CacheSettings, KeySettings } from './schema.js';
 import { TOKEN_CLAIMS } from './token-claims.js';
 
 /** What identifies the reply to a request. */
@@ -31,6 +31,13 @@ const OVERRIDES = [
   'x-forwarded-server',
   'x-original-host',
 ];
+
+/** How the replies of the policy are stored. */
+export const contentOptions = ({ maxEntry, disk }: CacheSettings): ContentOptions => ({
+  maxEntry,
+  disk,
+  admission: true,
+});
 
 export class KeyMaker {
   readonly #settings: KeySettings;

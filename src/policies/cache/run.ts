@@ -29,7 +29,7 @@ import { FillStage } from './fill.js';
 import type { Flight, SharedHead } from './flight.js';
 import { Flights } from './flights.js';
 import { Keeper } from './keeper.js';
-import { type Key, KeyMaker } from './key.js';
+import { contentOptions, type Key, KeyMaker } from './key.js';
 import { PROBLEMS } from './problems.js';
 import { Refresher } from './refresh.js';
 import type { CacheSettings } from './schema.js';
@@ -67,11 +67,7 @@ class CachePolicy implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     this.#keys = new KeyMaker(settings.key);
-    const store: ContentStore = host.content({
-      maxEntry: settings.maxEntry,
-      disk: settings.disk,
-      admission: true,
-    });
+    const store: ContentStore = host.content(contentOptions(settings));
     const replies = new StoredReplies(store);
     this.#replies = replies;
     this.#flights = new Flights(settings, host);
@@ -284,6 +280,10 @@ class CachePolicy implements PolicyInstance {
 
   #say(reply: Reply, status: CacheStatus): void {
     if (this.#settings.statusField) addStatus(reply.headers, status);
+  }
+
+  counts(): { readonly [name: string]: number } {
+    return { ...this.#counts };
   }
 
   stats(): Json {

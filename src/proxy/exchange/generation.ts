@@ -35,7 +35,9 @@ import type { ChainPolicy } from './chain/step.js';
 import { CustomCode } from './custom-code.js';
 import type { GenerationInput } from './generation-input.js';
 import { guardedRoutes, type IdentityGuard, identityGuardsOf } from './identity-fields.js';
+import { PolicyCounts } from './policy-counts.js';
 import { type PolicySurroundings, type PolicyWorld, policyHost } from './policy-host.js';
+import { begin, naming } from './policy-start.js';
 import { PolicyTimers } from './policy-timers.js';
 import { writtenFields } from './written-fields.js';
 
@@ -77,6 +79,8 @@ export class PolicyInstances {
   readonly code: CustomCode;
   /** What policies have refused. */
   readonly refusals = new Refusals();
+  /** What policies count of themselves. */
+  readonly counts = new PolicyCounts();
 
   constructor(world: PolicyWorld) {
     this.#world = world;
@@ -119,6 +123,7 @@ export class PolicyInstances {
           created = true;
           this.#byIdentity.set(identity, shared);
           this.#all.add(shared);
+          if (policy.code === undefined) this.counts.add(policy.name, shared.instance);
         }
         shared.holders++;
         held.push(shared);
@@ -191,6 +196,7 @@ export class PolicyInstances {
     for (const shared of held) {
       if (--shared.holders > 0) continue;
       this.#all.delete(shared);
+      this.counts.remove(shared.instance);
       if (this.#byIdentity.get(shared.identity) === shared) this.#byIdentity.delete(shared.identity);
       try {
         shared.instance.close?.();
@@ -206,28 +212,6 @@ export class PolicyInstances {
 /** The instances that a policy composes, by name. */
 const membersOf = (policy: PolicyEntry, steps: readonly ChainPolicy[]): ReadonlyMap<string, PolicyInstance> =>
   new Map((policy.members ?? []).map((index) => [steps[index]!.name, steps[index]!.instance]));
-
-/** A policy threw on the first value of its duty. */
-export class RefusedValueError extends Error {
-  constructor(
-    readonly policy: string,
-    /** What it threw. */
-    readonly reason: string,
-    options: ErrorOptions,
-  ) {
-    super(`The policy ${policy} refuses the value of its duty: ${reason}`, options);
-  }
-}
-
-/** Hands the last value of its duty to a new instance, before its first exchange. */
-function begin(name: string, instance: PolicyInstance, value: Json | undefined): void {
-  if (value === undefined) return;
-  try {
-    instance.published?.(value);
-  } catch (error) {
-    throw new RefusedValueError(name, messageOf(error), { cause: error });
-  }
-}
 
 export class Generation {
   readonly id: number;
@@ -387,12 +371,4 @@ export class Generation {
     this.retired = true;
     if (this.inFlight === 0) this.finish();
   }
-}
-
-/** The error of a policy that cannot start; its message names the policy, by which the control thread finds its place in the spec. */
-function naming(policy: string, error: unknown): Error {
-  const message = messageOf(error);
-  return message.includes(`policy ${policy}`)
-    ? (error as Error)
-    : new Error(`policy ${policy}: ${message}`, { cause: error });
 }
