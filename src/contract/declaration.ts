@@ -2,6 +2,7 @@
 import type { CredentialKind, Json, Phase, PolicyBody, PolicyDuty, ReplyPhase } from '../bundle/types.js';
 import type { Schema } from '../schema/declare.js';
 import type { FactName } from '../schema/request-facts.js';
+import type { ContentOptions } from '../state/content/types.js';
 
 /** Path into a config, e.g. ['request', 'set', 'x-tenant']. */
 export type ConfigPath = readonly (string | number)[];
@@ -218,6 +219,16 @@ export interface PolicyDeclaration<Config = unknown, Settings extends Json = Jso
   paths?(config: Config): readonly PolicyPath[];
   /** Present if the folder has a duty.ts that this config needs. */
   duty?(config: Config): PolicyDuty | undefined;
+  /** Present if it keeps contents under URLs (host.content), so that operators can list and purge them. `settings`: of compile(). */
+  contents?(settings: Settings): PolicyContents;
+}
+
+/** The contents of a policy, for purges. */
+export interface PolicyContents {
+  /** What the policy passes to host.content(). */
+  readonly options: ContentOptions;
+  /** An absolute URL with a normalized path, as the policy keeps contents under it. */
+  canonicalUrl(url: string): string;
 }
 
 /** Compile half of an action. */

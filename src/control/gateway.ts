@@ -15,6 +15,7 @@ import type { GatewayState, ReloadSnapshot, Snapshot } from '../telemetry/snapsh
 import { AdminServer } from './admin/server.js';
 import { AdminSocket } from './admin/socket.js';
 import { Background } from './background.js';
+import { Caches } from './cache/index.js';
 import { isOfSpec, livePlaces } from './consumers/live-places.js';
 import { type GatewayOptions, StartError } from './gateway-options.js';
 import { GatewayStats } from './gateway-stats.js';
@@ -54,6 +55,7 @@ export class Gateway {
   readonly #reloader: Reloader<Candidate, WarmCandidate>;
   readonly #snapshots: SnapshotBuilder;
   readonly #metrics: GatewayMetrics;
+  readonly #caches: Caches;
   readonly #ticker: NodeJS.Timeout;
   readonly #reloads = { live: 0, rejected: 0 };
   readonly #listeners = new Map<keyof GatewayEvents, Set<(event: never) => void>>();
@@ -97,6 +99,13 @@ export class Gateway {
     this.#startedAt = this.#clock.now();
     this.#stats = new GatewayStats(this.#clock);
     this.#managed = new ManagedSet(this.#log, () => void this.#request('moved'));
+    this.#caches = new Caches({
+      live: () => this.#loader.live,
+      space: () => this.#plane.contentSpace(),
+      contentsOf: (program) => this.#plane.contentsOf(program),
+      totals: this.#stats.totals,
+      report: () => this.#plane.api.report(),
+    });
     this.#admin = this.#createAdmin();
     this.#socket = new AdminSocket({
       admin: this.#admin,
@@ -148,6 +157,7 @@ export class Gateway {
         reload: () => this.#request('admin'),
         notReady: () => (this.#state === 'ready' ? undefined : this.#state),
         metrics: () => this.#metrics.text(),
+        cache: this.#caches,
         consumers: {
           now: () => Date.now(),
           places: () => {

@@ -8,6 +8,9 @@
  *     POST /reload                  -> ReloadSnapshot (200 live, 422 rejected)
  *     GET  /livez  GET /readyz      -> 200 or 503, text
  *     GET  /metrics                 -> Prometheus text
+ *     GET  /cache                   -> CacheStats (telemetry/cache-calls.ts)
+ *     POST /cache/purge             PurgeInput -> PurgeReport
+ *     POST /cache/warm              WarmInput -> WarmReport
  *
  * On the unix socket the file's mode (0600) is the authorization; on TCP every call except /livez and /readyz needs
  * `Authorization: Bearer <token>`.

@@ -4,6 +4,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DISK_EVENTS } from '../state/content/disk/memory.js';
+import type { CacheCounts } from './cache-calls.js';
+import { cacheMetrics } from './cache-metrics.js';
 import type { ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
@@ -33,6 +35,8 @@ export interface MetricsInput {
   }[];
   /** What policies keep with bodies; absent before the first load. */
   readonly contents?: ContentsSnapshot | undefined;
+  /** What caches have counted; absent before the first load. */
+  readonly caches?: readonly CacheCounts[];
   /** Requests that no policy counted, for lack of room in the table of keys. */
   readonly uncounted: number;
   /** Targets of the live generation. `slot`: of its counters. */
@@ -98,6 +102,7 @@ export class Metrics {
     this.#limits();
     this.#concurrency();
     this.#contents();
+    cacheMetrics(this.#registry, () => this.#current.caches ?? []);
     this.#targets();
     this.#duties();
     this.#gateway();

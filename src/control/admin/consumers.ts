@@ -12,6 +12,7 @@ import { type CreatedKey, KeysError, type KeyTools } from '../consumers/keys.js'
 import { LockedError } from '../consumers/lock.js';
 import type { ConsumerPlaces } from '../consumers/places.js';
 import { addKey, listed, removeKey, replaceKey } from '../consumers/service.js';
+import { bodyOf, flag, invalid, Refusal, refuseMethod, text, texts } from './body.js';
 import { type Problem, sendJson, sendProblem } from './problem.js';
 
 export interface ConsumersBackend extends KeyTools {
@@ -23,15 +24,7 @@ export interface ConsumersBackend extends KeyTools {
 
 export const CONSUMER_CALLS = '/consumers, /consumers/NAME/keys';
 
-const MOST_BYTES = 64 * 1024;
 const MOST_LISTED = 1000;
-
-/** A refusal of a call. */
-class Refusal extends Error {
-  constructor(readonly problem: Problem) {
-    super(problem.title);
-  }
-}
 
 const STATUS = {
   'unknown-consumer': [404, 'Unknown consumer'],
@@ -40,8 +33,6 @@ const STATUS = {
   invalid: [422, 'Invalid value'],
   elsewhere: [409, 'Not editable here'],
 } as const satisfies Record<KeysError['reason'], readonly [number, string]>;
-
-type Values = { readonly [key: string]: unknown };
 
 /** Answers a call under `/consumers`; false for any other path. */
 export function answerConsumers(
@@ -56,7 +47,7 @@ export function answerConsumers(
   const on = (allowed: string, work: () => Promise<void>): Promise<void> => {
     if (method === allowed) return answering(response, work);
     request.resume();
-    return answering(response, () => refuseMethod(url.pathname, request.method ?? '', allowed));
+    return answering(response, () => Promise.reject(refuseMethod(url.pathname, request.method ?? '', allowed)));
   };
   if (consumer === undefined) return on('GET', async () => list(response, url, backend));
   if (keys === undefined) return on('GET', async () => one(response, consumer, backend));
@@ -72,11 +63,6 @@ function decoded(segment: string): string {
   } catch {
     return segment;
   }
-}
-
-async function refuseMethod(path: string, method: string, allow: string): Promise<void> {
-  const detail = `\`${path}\` accepts ${allow}, not ${method}.`;
-  throw new Refusal({ status: 405, code: 'admin/method', title: 'Method not allowed', detail, headers: { allow } });
 }
 
 async function answering(response: ServerResponse, work: () => Promise<void>): Promise<void> {
@@ -207,61 +193,4 @@ async function revoke(
 async function liveAfter(backend: ConsumersBackend, file: string): Promise<{ live: boolean; cause?: string }> {
   const reload = await backend.written(file);
   return reload?.outcome === 'rejected' ? { live: false, cause: reload.summary } : { live: true };
-}
-
-const invalid = (message: string): KeysError => new KeysError('invalid', message);
-
-function text(values: Values, key: string): string | undefined {
-  const value = values[key];
-  if (value === undefined || value === null) return undefined;
-  if (typeof value !== 'string') throw invalid(`\`${key}\` is a string.`);
-  return value;
-}
-
-function texts(values: Values, key: string): readonly string[] | undefined {
-  const value = values[key];
-  if (value === undefined || value === null) return undefined;
-  if (!Array.isArray(value) || !value.every((item) => typeof item === 'string')) {
-    throw invalid(`\`${key}\` is a list of strings.`);
-  }
-  return value;
-}
-
-function flag(values: Values, key: string): boolean | undefined {
-  const value = values[key];
-  if (value !== undefined && typeof value !== 'boolean') throw invalid(`\`${key}\` is true or false.`);
-  return value;
-}
-
-/** The body of a call: a JSON object with no other keys, or nothing. */
-async function bodyOf(request: IncomingMessage, keys: readonly string[]): Promise<Values> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size <= MOST_BYTES) chunks.push(chunk);
-  }
-  if (size > MOST_BYTES) {
-    throw new Refusal({
-      status: 413,
-      code: 'admin/body',
-      title: 'Body too large',
-      detail: `A body has at most ${MOST_BYTES} bytes.`,
-    });
-  }
-  if (size === 0) return {};
-  const values = parsed(Buffer.concat(chunks).toString('utf8'));
-  const stray = Object.keys(values).find((key) => !keys.includes(key));
-  if (stray === undefined) return values;
-  throw invalid(`Unknown key \`${stray.slice(0, 60)}\`. Known: ${keys.join(', ')}.`);
-}
-
-function parsed(body: string): Values {
-  try {
-    const value: unknown = JSON.parse(body);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Values;
-  } catch {
-    // The message of JSON.parse may quote the body.
-  }
-  throw new Refusal({ status: 400, code: 'admin/body', title: 'Malformed body', detail: 'The body is a JSON object.' });
 }

@@ -7,6 +7,7 @@ import { errnoCode, reasonOf } from '../../reason.js';
 import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
 import { carriesToken, namesThisServer } from './auth.js';
+import { answerCache, CACHE_CALLS, type CacheBackend } from './cache.js';
 import { AdminConnections, adminBounds } from './connections.js';
 import { answerConsumers, CONSUMER_CALLS, type ConsumersBackend } from './consumers.js';
 import { EventHub, type EventSource, MAX_EVENT_CLIENTS } from './events.js';
@@ -20,6 +21,7 @@ export interface AdminBackend extends EventSource {
   notReady(): string | undefined;
   metrics(): Promise<{ readonly text: string; readonly contentType: string }>;
   readonly consumers: ConsumersBackend;
+  readonly cache: CacheBackend;
 }
 
 export interface TcpAccess {
@@ -203,16 +205,19 @@ export class AdminServer {
       sendProblem(response, TOO_MANY);
       return;
     }
-    const consumers = url && answerConsumers(request, response, url, this.#backend.consumers);
-    if (consumers) {
-      consumers.catch((error: unknown) => this.#failed(response, path, error));
+    const answered =
+      url &&
+      (answerConsumers(request, response, url, this.#backend.consumers) ||
+        answerCache(request, response, url, this.#backend.cache));
+    if (answered) {
+      answered.catch((error: unknown) => this.#failed(response, path, error));
       return;
     }
     // No other call reads a body; it is discarded so that keep-alive works.
     request.resume();
     const endpoint = this.#endpoints.get(path);
     if (!url || !endpoint) {
-      const detail = `\`${path}\` does not exist. The admin API has ${[...this.#endpoints.keys()].join(', ')}, ${CONSUMER_CALLS}.`;
+      const detail = `\`${path}\` does not exist. The admin API has ${[...this.#endpoints.keys()].join(', ')}, ${CONSUMER_CALLS}, ${CACHE_CALLS}.`;
       sendProblem(response, { status: 404, code: 'admin/unknown', title: 'Unknown admin call', detail });
       return;
     }

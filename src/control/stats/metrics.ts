@@ -5,6 +5,7 @@ import { LimitTable } from '../../state/limits/table.js';
 import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import { gwVersion } from '../../version.js';
+import { cacheCounts } from '../cache/stats.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
@@ -90,6 +91,7 @@ export class GatewayMetrics {
       uncounted: holds.overflows,
       concurrency: this.#concurrency(program),
       contents: this.#source.plane.contentsOf(program),
+      caches: cacheCounts(program, this.#source.stats.totals),
       targets: program.services.flatMap((service, at) =>
         service.targets.flatMap((target, index) => {
           const slot = stats.targets[at]?.[index];

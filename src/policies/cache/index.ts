@@ -1,6 +1,7 @@
 /** Compile part of cache. */
 import { declarePolicy } from '../compile-kit.js';
 import type { RequestFact } from '../contract.js';
+import { contentOptions, KeyMaker } from './key.js';
 import { CODES, lint } from './lint.js';
 import { PROBLEMS } from './problems.js';
 import { type CacheConfig, type CacheSettings, type KeySettings, schema } from './schema.js';
@@ -44,6 +45,10 @@ export default declarePolicy<CacheConfig, CacheSettings>({
     for (const name of cookies) add('cookie', name);
     if (query !== 'all') for (const name of query) add('query', name);
     return facts;
+  },
+  contents(settings) {
+    const keys = new KeyMaker(settings.key);
+    return { options: contentOptions(settings), canonicalUrl: (url) => keys.canonical(url) };
   },
   codes: CODES,
   lint,

@@ -6,6 +6,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MAX_EVENT_CLIENTS, MAX_WAITING_BYTES } from '../../../src/control/admin/events.js';
 import { type AdminBackend, AdminServer } from '../../../src/control/admin/server.js';
+import { CacheError } from '../../../src/control/cache/policies.js';
 import { freePort } from '../../../src/control/managed/ports.js';
 import type { WatchLevel } from '../../../src/proxy/types.js';
 import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../../../src/telemetry/snapshot.js';
@@ -60,6 +61,13 @@ const live: ReloadSnapshot = {
 };
 
 class Backend implements AdminBackend {
+  cache: AdminBackend['cache'] = {
+    stats: async () => ({ version: 1, memory: { bytes: 2, freeBytes: 1 }, policies: [] }),
+    purge: async () => {
+      throw new CacheError('unknown', 'There is no cache other.');
+    },
+    warm: async () => ({ version: 1, results: [] }),
+  };
   consumers: AdminBackend['consumers'] = { now: () => 0, places: () => undefined, written: async () => undefined };
   levels: WatchLevel[] = [];
   outcome: ReloadSnapshot | undefined = live;
@@ -98,7 +106,11 @@ interface Where {
   readonly port?: number;
 }
 
-function call(where: Where, path: string, options: { method?: string; headers?: Record<string, string> } = {}) {
+function call(
+  where: Where,
+  path: string,
+  { body: sent, ...options }: { method?: string; headers?: Record<string, string>; body?: string } = {},
+) {
   return new Promise<Answer>((resolve, reject) => {
     const request = httpRequest({ ...where, path, agent: false, ...options }, (response) => {
       let body = '';
@@ -107,7 +119,7 @@ function call(where: Where, path: string, options: { method?: string; headers?: 
       response.on('end', () => resolve({ status: response.statusCode ?? 0, headers: response.headers, body }));
     });
     request.on('error', reject);
-    request.end();
+    request.end(sent);
   });
 }
 
@@ -173,6 +185,40 @@ test('the socket is accessible only to its owner and needs no token', () =>
     const head = await call(where, '/snapshot', { method: 'HEAD' });
     assert.is(head.status, 200);
     assert.is(head.body, '');
+  }));
+
+test('calls about caches: statuses, methods and bodies', () =>
+  onSocket(async (where) => {
+    const post = async (path: string, body: string): Promise<string> => {
+      const answer = await call(where, path, { method: 'POST', body });
+      const { code, detail } = JSON.parse(answer.body) as { code?: string; detail?: string };
+      return `${answer.status} ${code ?? ''} ${detail ?? ''}`;
+    };
+    assert.equal(JSON.parse((await call(where, '/cache')).body), {
+      version: 1,
+      memory: { bytes: 2, freeBytes: 1 },
+      policies: [],
+    });
+    assert.is((await call(where, '/cache', { method: 'HEAD' })).body, '');
+    for (const [path, allow] of [
+      ['/cache', 'GET, HEAD'],
+      ['/cache/purge', 'POST'],
+    ] as const) {
+      const answer = await call(where, path, { method: 'DELETE' });
+      assert.is(answer.status, 405);
+      assert.is(answer.headers['allow'], allow);
+    }
+    assert.is((await call(where, '/cache/other')).status, 404);
+    assert.is(await post('/cache/purge', '{"all":true}'), '404 admin/unknown-name There is no cache other.');
+    assert.is(await post('/cache/purge', '[]'), '400 admin/body The body is a JSON object.');
+    assert.match(await post('/cache/purge', '{"urls":"x"}'), /^422 admin\/invalid Unknown key `urls`/);
+    assert.is(await post('/cache/purge', '{"tag":[1]}'), '422 admin/invalid `tag` is a string or a list of strings.');
+    assert.is(await post('/cache/purge', '{"soft":1}'), '422 admin/invalid `soft` is true or false.');
+    assert.match(await post('/cache/purge', ' '.repeat(65_537)), /^413 admin\/body/);
+    assert.is(await post('/cache/warm', `{"urls":["${'x'.repeat(70_000)}"]}`), '200  ');
+    assert.is(await post('/cache/warm', '{"concurrency":"8"}'), '422 admin/invalid `concurrency` is a number.');
+    assert.match(await post('/cache/warm', '{"headers":{"a":1}}'), /^422 admin\/invalid `headers` is an object/);
+    assert.match(await post('/cache/warm', '{"headers":[]}'), /^422 admin\/invalid `headers` is an object/);
   }));
 
 test('reload returns 200 if live, 422 if rejected, 503 during shutdown', () =>

@@ -14,9 +14,12 @@ import { until } from '../../support/until.js';
 const BOUNDS = adminBounds();
 const TOKEN = 'secret';
 
+const unasked = (): Promise<never> => Promise.reject(new Error('not asked for'));
+
 /** Replies at once, except for metrics, which wait until `release` is called. */
 class Backend {
   consumers = { now: () => 0, places: () => undefined, written: async () => undefined };
+  cache = { stats: unasked, purge: unasked, warm: unasked };
   release: () => void = () => {};
   readonly #released = new Promise<void>((resolve) => {
     this.release = resolve;

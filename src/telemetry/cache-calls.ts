@@ -1,0 +1,93 @@
+/** The calls of the admin API about caches: what they take and what they answer. */
+import type { PolicyContents } from './snapshot.js';
+
+/** Requests by how the cache answered them, of all workers since the start. */
+export interface CacheRequests {
+  /** Answered with a fresh stored reply. */
+  readonly hit: number;
+  /** Answered with a stale stored reply. */
+  readonly stale: number;
+  /** Answered with the reply to another request that was on its way. */
+  readonly collapsed: number;
+  /** Sent to the origin. */
+  readonly miss: number;
+  /** Not for the cache. */
+  readonly bypass: number;
+}
+
+/** What a cache has counted, of all workers since the start. */
+export interface CacheCounts {
+  readonly policy: string;
+  readonly requests: CacheRequests;
+  /** Stored replies that the origin has confirmed; the requests are part of `miss`. */
+  readonly validated: number;
+  /** URLs and groups that unsafe methods made invalid. */
+  readonly invalidated: number;
+}
+
+export interface CachePolicyStats extends CacheCounts {
+  /** Whether replies are stored on disk too. */
+  readonly disk: boolean;
+  /** What it has in memory. */
+  readonly store: Omit<PolicyContents, 'policy'>;
+}
+
+/** GET /cache. */
+export interface CacheStats {
+  readonly version: 1;
+  /** Of the contents of all policies. */
+  readonly memory: { readonly bytes: number; readonly freeBytes: number };
+  readonly policies: readonly CachePolicyStats[];
+}
+
+/** POST /cache/purge. Absent: none. */
+export interface PurgeInput {
+  readonly policy?: string;
+  readonly url?: readonly string[];
+  readonly route?: readonly string[];
+  readonly tag?: readonly string[];
+  readonly all?: boolean;
+  /** Entries stay and are validated before their next use. */
+  readonly soft?: boolean;
+}
+
+/** Its answer, when all workers use the change. */
+export interface PurgeReport {
+  readonly version: 1;
+  readonly soft: boolean;
+  /** Entries that were removed or marked. */
+  readonly purged: number;
+  readonly policies: readonly { readonly policy: string; readonly purged: number }[];
+}
+
+/** POST /cache/warm. */
+export interface WarmInput {
+  readonly urls: readonly string[];
+  /** Fields of every request. */
+  readonly headers?: { readonly [name: string]: string };
+  /** Requests at the same time. */
+  readonly concurrency?: number;
+  /** Milliseconds for one request. */
+  readonly timeoutMs?: number;
+}
+
+export interface WarmResult {
+  readonly url: string;
+  /** null: there was no reply; `error` says why. */
+  readonly status: number | null;
+  /** The field of this name, RFC 9211; null if the reply has none. */
+  readonly cacheStatus: string | null;
+  readonly bytes: number;
+  readonly tookMs: number;
+  readonly error?: string;
+}
+
+/** Its answer. */
+export interface WarmReport {
+  readonly version: 1;
+  /** In the order of the URLs. */
+  readonly results: readonly WarmResult[];
+}
+
+/** Most URLs of one call. */
+export const MOST_WARM_URLS = 500;
