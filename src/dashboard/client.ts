@@ -2,6 +2,7 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { errnoCode, messageOf, reasonOf } from '../reason.js';
+import type { CacheStats, PurgeInput, PurgeReport, WarmInput, WarmReport } from '../telemetry/cache-calls.js';
 import { type AdminEvent, type ReloadSnapshot, SNAPSHOT_VERSION, type Snapshot } from '../telemetry/snapshot.js';
 import { type Address, showAddress, TOKEN_VARIABLE } from './address.js';
 import { LineReader } from './ndjson.js';
@@ -9,7 +10,7 @@ import { LineReader } from './ndjson.js';
 /** Why a call failed; the message is for the user. */
 export class AdminError extends Error {
   constructor(
-    readonly reason: 'unreachable' | 'unauthorized' | 'refused' | 'protocol' | 'timeout',
+    readonly reason: 'unreachable' | 'unauthorized' | 'refused' | 'invalid' | 'protocol' | 'timeout',
     message: string,
   ) {
     super(message);
@@ -40,6 +41,9 @@ export interface EventStream {
   /** Ends the stream; no handler is called any more. */
   close(): void;
 }
+
+/** Milliseconds for a call that requests many URLs: longer than the gateway takes for one. */
+const WARM_TIMEOUT_MS = 450_000;
 
 const WATCH_QUERY: Readonly<Record<WatchRequests, string>> = {
   off: '',
@@ -73,6 +77,30 @@ export class AdminClient {
     const { status, body } = await this.#call('POST', '/reload', this.#reloadTimeoutMs);
     if (status !== 200 && status !== 422) throw this.#unexpected(status, body);
     return checkReload(parseJson(body));
+  }
+
+  /** What the caches hold and did. Throws AdminError. */
+  async cacheStats(): Promise<CacheStats> {
+    return (await this.#ofCache('GET', '/cache', this.#timeoutMs)) as CacheStats;
+  }
+
+  /** Purges caches; all workers use the change then. Throws AdminError. */
+  async purge(input: PurgeInput): Promise<PurgeReport> {
+    return (await this.#ofCache('POST', '/cache/purge', this.#reloadTimeoutMs, input)) as PurgeReport;
+  }
+
+  /** Lets the gateway request URLs. Throws AdminError. */
+  async warm(input: WarmInput): Promise<WarmReport> {
+    return (await this.#ofCache('POST', '/cache/warm', WARM_TIMEOUT_MS, input)) as WarmReport;
+  }
+
+  async #ofCache(method: string, path: string, timeoutMs: number, input?: object): Promise<{ readonly version: 1 }> {
+    const { status, body } = await this.#call(method, path, timeoutMs, input);
+    if (status !== 200) throw this.#unexpected(status, body);
+    const value = parseJson(body);
+    if (!isObject(value) || value['version'] !== 1)
+      throw new AdminError('protocol', 'the reply of the gateway has another version: use the same gw for both');
+    return value as { version: 1 };
   }
 
   /** Opens the event stream. */
@@ -113,9 +141,10 @@ export class AdminClient {
     };
   }
 
-  #request(method: string, path: string): ClientRequest {
+  #request(method: string, path: string, body = ''): ClientRequest {
     const headers: Record<string, string> = { accept: 'application/json' };
-    if (method === 'POST') headers['content-length'] = '0';
+    if (method === 'POST') headers['content-length'] = String(Buffer.byteLength(body));
+    if (body !== '') headers['content-type'] = 'application/json';
     // One connection a call: an agent's idle sockets would outlive the gateway that they belong to.
     const options: RequestOptions = { method, path, headers, agent: false };
     if (this.address.kind === 'socket') return httpRequest({ ...options, socketPath: this.address.path });
@@ -125,9 +154,10 @@ export class AdminClient {
     return (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, prefixed);
   }
 
-  #call(method: string, path: string, timeoutMs: number): Promise<{ status: number; body: string }> {
+  #call(method: string, path: string, timeoutMs: number, input?: object): Promise<{ status: number; body: string }> {
+    const sent = input === undefined ? '' : JSON.stringify(input);
     return new Promise((resolve, reject) => {
-      const request = this.#request(method, path);
+      const request = this.#request(method, path, sent);
       const deadline = setTimeout(() => fail(this.#timeout()), timeoutMs);
       const fail = (error: AdminError): void => {
         clearTimeout(deadline);
@@ -144,7 +174,7 @@ export class AdminClient {
           (error) => fail(error instanceof AdminError ? error : this.#unreachable(error)),
         );
       });
-      request.end();
+      request.end(sent);
     });
   }
 
@@ -154,9 +184,10 @@ export class AdminClient {
       const what = token ? `refused the token in ${TOKEN_VARIABLE}` : `requires a token: set ${TOKEN_VARIABLE}`;
       return new AdminError('unauthorized', `the admin API at ${showAddress(this.address)} ${what}`);
     }
+    const { detail, code } = problemOf(body);
     return new AdminError(
-      'refused',
-      problemDetail(body) ?? `the admin API at ${showAddress(this.address)} answered with status ${status}`,
+      status === 422 || code === 'admin/unknown-name' ? 'invalid' : 'refused',
+      detail ?? `the admin API at ${showAddress(this.address)} answered with status ${status}`,
     );
   }
 
@@ -175,13 +206,15 @@ export class AdminClient {
   }
 }
 
-/** The `detail` of a problem document (RFC 9457). */
-function problemDetail(body: string): string | undefined {
+/** `detail` and `code` of a problem document (RFC 9457). */
+function problemOf(body: string): { readonly detail?: string; readonly code?: string } {
   try {
     const value: unknown = JSON.parse(body);
-    return isObject(value) && typeof value['detail'] === 'string' ? value['detail'] : undefined;
+    if (!isObject(value)) return {};
+    const { detail, code } = value;
+    return { ...(typeof detail === 'string' ? { detail } : {}), ...(typeof code === 'string' ? { code } : {}) };
   } catch {
-    return undefined;
+    return {};
   }
 }
 

@@ -2,7 +2,6 @@
 import { render, useInput } from 'ink';
 import { type ReactElement, type RefObject, useEffect, useReducer, useRef } from 'react';
 import { reasonOf } from '../reason.js';
-import type { GatewayEntry } from '../telemetry/admin-protocol.js';
 import type { Address } from './address.js';
 import { App } from './app.js';
 import { rediscover } from './discover.js';
@@ -10,14 +9,9 @@ import { EventFeed } from './feed.js';
 import { keyNames } from './input.js';
 import { type Effect, press } from './keys.js';
 import { Screen } from './screen.js';
+import type { Source } from './source.js';
 import { type Action, initialState, reduce, STALE_AFTER_MS, type State } from './state.js';
 import type { Theme } from './theme.js';
-
-/** Where to look: a fixed address, one gateway found (followed through restarts), or several to choose from. */
-export type Source =
-  | { readonly kind: 'address'; readonly address: Address }
-  | { readonly kind: 'entry'; readonly entry: GatewayEntry }
-  | { readonly kind: 'choose'; readonly entries: readonly GatewayEntry[] };
 
 export interface DashboardOptions {
   readonly source: Source;

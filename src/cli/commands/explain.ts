@@ -1,5 +1,6 @@
 import { defineCommand, gather, JSON_HELP, SPEC_OR_BUNDLE_HELP, type SpecOptions, withOverlays } from '../command.js';
 import { EXIT, failed, usage } from '../exit-codes.js';
+import { headerField } from '../header-field.js';
 
 interface Options extends SpecOptions {
   readonly header?: readonly string[];
@@ -128,16 +129,6 @@ async function momentOf(text: string): Promise<number> {
   const at = readInstant(text);
   if (at !== undefined) return at;
   throw usage(`\`${text}\` is no moment: write a date and a time, such as 2027-01-31T22:30:00Z.`);
-}
-
-function headerField(text: string): readonly [string, string] {
-  const colon = text.indexOf(':');
-  const name = text.slice(0, Math.max(0, colon)).trim();
-  if (name === '') throw usage(`\`${text}\` is not a header field: write \`name: value\`.`);
-  // The proxy would read the rest of the line as another field.
-  if (/[\r\n\0]/.test(text))
-    throw usage(`The header field \`${name.split(/[\r\n\0]/)[0]}\` holds a line break or a NUL.`);
-  return [name, text.slice(colon + 1).trim()];
 }
 
 /** Rejects when nothing is left to wait for: without that, the process would end with no message, as if all were well. */

@@ -1,0 +1,207 @@
+/** What `gw cache` does and prints. */
+
+import { type AdminClient, AdminError } from '../dashboard/client.js';
+import { bytes, latency, percent } from '../dashboard/format.js';
+import { clientOf, DashError } from '../dashboard/source.js';
+import { clean } from '../dashboard/text.js';
+import { counted } from '../plural.js';
+import { parseDuration } from '../schema/units.js';
+import {
+  type CachePolicyStats,
+  type CacheStats,
+  MOST_WARM_URLS,
+  type PurgeInput,
+  type PurgeReport,
+  type WarmResult,
+} from '../telemetry/cache-calls.js';
+import { EXIT, failed, usage } from './exit-codes.js';
+import { readInput, readStandardInput, STANDARD } from './files.js';
+import { headerField } from './header-field.js';
+import type { Io } from './io.js';
+import { table } from './table.js';
+
+interface Common {
+  readonly address: string | undefined;
+  readonly json: boolean;
+}
+
+/** Runs `work` with a client of the gateway. @throws CommandError */
+async function withGateway<T>(
+  io: Io,
+  address: string | undefined,
+  work: (client: AdminClient) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(await clientOf('cache', { address, env: io.env, cwd: io.cwd }));
+  } catch (error) {
+    const wrong =
+      error instanceof DashError ? error.kind === 'usage' : error instanceof AdminError && error.reason === 'invalid';
+    if (!(error instanceof DashError || error instanceof AdminError)) throw error;
+    const message = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}`;
+    const text = /[.!?:]$|\n/.test(message) ? message : `${message}.`;
+    throw wrong ? usage(text) : failed(text);
+  }
+}
+
+// ---------------------------------------------------------------- stats
+
+export async function stats(
+  io: Io,
+  { address, json, policy }: Common & { readonly policy: string | undefined },
+): Promise<number> {
+  const all = await withGateway(io, address, (client) => client.cacheStats());
+  const policies = all.policies.filter((one) => policy === undefined || one.policy === policy);
+  if (policy !== undefined && policies.length === 0) throw usage(`There is no cache ${policy}.`);
+  if (json) io.json({ ...all, policies });
+  else if (policies.length === 0) io.note('The gateway has no cache.');
+  else io.write(statsText(io, { ...all, policies }));
+  return EXIT.ok;
+}
+
+function statsText(io: Io, { memory, policies }: CacheStats): string {
+  const requests = numbers(
+    io,
+    ['POLICY', 'HIT RATE', 'HIT', 'STALE', 'SHARED', 'MISS', 'VALIDATED', 'BYPASS'],
+    policies.map(({ policy, requests: { hit, stale, collapsed, miss, bypass }, validated }) => {
+      const answered = hit + stale + collapsed;
+      return [clean(policy), percent(answered, answered + miss), hit, stale, collapsed, miss, validated, bypass];
+    }),
+  );
+  const entries = numbers(
+    io,
+    ['POLICY', 'ENTRIES', 'SIZE', 'PINNED', 'STORED', 'EVICTED', 'EXPIRED', 'PURGED', 'REFUSED'],
+    policies.map(({ policy, store }) => [
+      clean(policy),
+      store.entries,
+      bytes(store.bytes),
+      bytes(store.pinnedBytes),
+      store.stored,
+      store.evicted,
+      store.expired,
+      store.purged,
+      refusedOf(store),
+    ]),
+  );
+  const used = bytes(memory.bytes - memory.freeBytes);
+  return `Requests\n${requests}\nEntries in memory (${used} of ${bytes(memory.bytes)} in use, all contents together)\n${entries}`;
+}
+
+const refusedOf = ({ refused }: CachePolicyStats['store']): number => refused.admission + refused.size + refused.room;
+
+/** A table whose columns, but for the first one, are aligned to the right. */
+function numbers(io: Io, head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const texts = rows.map((row) => row.map(String));
+  const widths = head.map((title, at) => Math.max(title.length, ...texts.map((row) => row[at]?.length ?? 0)));
+  const right = (row: readonly string[]): string[] =>
+    row.map((text, at) => (at === 0 ? text : text.padStart(widths[at]!)));
+  const strong = (text: string): string => io.paint('bold', text);
+  return table(right(head), texts.map(right), { strong, columns: undefined });
+}
+
+// ---------------------------------------------------------------- purge
+
+export async function purge(
+  io: Io,
+  input: Omit<PurgeInput, 'policy'> & { readonly url: readonly string[]; readonly policy: string | undefined },
+  { address, json }: Common,
+): Promise<number> {
+  const { policy, ...selectors } = input;
+  refuseRelative(input.url);
+  const body: PurgeInput = { ...selectors, ...(policy === undefined ? {} : { policy }) };
+  const report = await withGateway(io, address, (client) => client.purge(body));
+  if (json) io.json(report);
+  else io.info(purgeText(report));
+  return EXIT.ok;
+}
+
+function purgeText({ purged, soft, policies }: PurgeReport): string {
+  if (policies.length === 0) return 'The gateway has no cache.';
+  if (purged === 0) return 'Nothing is stored that matches.';
+  const parts = policies.filter((one) => one.purged > 0).map((one) => `${clean(one.policy)} ${one.purged}`);
+  const what = soft ? 'Marked' : 'Purged';
+  const then = soft ? '; they are validated before their next use' : '';
+  return `${what} ${purged} ${purged === 1 ? 'entry' : 'entries'} (${parts.join(', ')})${then}.`;
+}
+
+function refuseRelative(urls: readonly string[]): void {
+  const relative = urls.find((url) => !/^https?:\/\/./i.test(url));
+  if (relative !== undefined)
+    throw usage(`\`${relative}\` is not an absolute URL: write it as clients do, such as https://api.example/shop.`);
+}
+
+// ---------------------------------------------------------------- warm
+
+export interface WarmOptions {
+  readonly file?: string;
+  readonly header?: readonly string[];
+  readonly concurrency?: string;
+  readonly timeout?: string;
+  readonly address?: string;
+  readonly json: boolean;
+}
+
+const MOST_LIST_BYTES = 64 * 1024 ** 2;
+
+export async function warm(io: Io, given: readonly string[], options: WarmOptions): Promise<number> {
+  const urls = [...given, ...(options.file === undefined ? [] : await listed(io, options.file))];
+  if (urls.length === 0) throw usage('Say what to request: URLs, or --file with one URL a line.');
+  refuseRelative(urls);
+  const headers = Object.fromEntries((options.header ?? []).map(headerField));
+  const concurrency = options.concurrency === undefined ? undefined : Number(options.concurrency);
+  if (concurrency !== undefined && !Number.isInteger(concurrency)) throw usage('--concurrency is a number.');
+  const timeoutMs = options.timeout === undefined ? undefined : parseDuration(options.timeout);
+  if (options.timeout !== undefined && timeoutMs === undefined)
+    throw usage(`\`${options.timeout}\` is no duration: write 500ms or 30s.`);
+  const more = {
+    ...(concurrency === undefined ? {} : { concurrency }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+  const results: WarmResult[] = [];
+  await withGateway(io, options.address, async (client) => {
+    for (let from = 0; from < urls.length; from += MOST_WARM_URLS) {
+      const part = urls.slice(from, from + MOST_WARM_URLS);
+      const request = (): Promise<{ readonly results: readonly WarmResult[] }> =>
+        client.warm({ urls: part, headers, ...more });
+      results.push(...(await io.spin(`Requesting ${from + part.length} of ${urls.length}`, request)).results);
+    }
+  });
+  if (options.json) io.json({ version: 1, results });
+  else io.write(warmText(io, results));
+  return results.every(succeeded) ? EXIT.ok : EXIT.failed;
+}
+
+const succeeded = ({ status }: WarmResult): boolean => status !== null && status < 400;
+
+/** One URL a line; empty lines and those that begin with `#` do not count. */
+async function listed(io: Io, file: string): Promise<string[]> {
+  const content = file === STANDARD ? await readStandardInput(io, MOST_LIST_BYTES) : readInput(io, file, 'document');
+  return Buffer.from(content)
+    .toString('utf8')
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+function warmText(io: Io, results: readonly WarmResult[]): string {
+  const rows = results.map(({ url, status, cacheStatus, bytes: size, tookMs, error }) => [
+    status === null ? '-' : String(status),
+    error === undefined ? cacheText(cacheStatus) : clean(error),
+    status === null ? '' : bytes(size),
+    status === null && tookMs === 0 ? '' : latency(tookMs),
+    clean(url),
+  ]);
+  const strong = (text: string): string => io.paint('bold', text);
+  const list = table(['STATUS', 'CACHE', 'SIZE', 'TIME', 'URL'], rows, { strong, columns: io.columns });
+  const failures = results.filter((result) => !succeeded(result)).length;
+  const hits = results.filter(({ cacheStatus }) => isHit(cacheStatus)).length;
+  const stored = results.filter(({ cacheStatus }) => /;\s*stored(;|$)/.test(lastOf(cacheStatus))).length;
+  return `${list}${counted(results.length, 'URL')}: ${stored} stored now, ${hits} stored before, ${failures} failed.\n`;
+}
+
+/** What the last cache of Cache-Status says: that of the gateway. */
+const lastOf = (cacheStatus: string | null): string => cacheStatus?.split(',').at(-1)?.trim() ?? '';
+const isHit = (cacheStatus: string | null): boolean => /;\s*hit(;|$)/.test(lastOf(cacheStatus));
+
+/** Without the name of the cache. */
+const cacheText = (cacheStatus: string | null): string =>
+  clean(lastOf(cacheStatus).split(';').slice(1).join(';').trim()) || '-';

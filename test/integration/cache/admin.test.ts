@@ -1,0 +1,300 @@
+/** Operators and caches: `gw cache` against running gateways, and what their workers serve afterwards. */
+import type { IncomingMessage } from 'node:http';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { whyNoSharing } from '../../../src/control/ports/addresses.js';
+import type { CacheStats, PurgeReport, WarmReport } from '../../../src/telemetry/cache-calls.js';
+import { gw, type Ran } from '../../cli/kit.js';
+import { Authorities } from '../../support/authority.js';
+import {
+  call,
+  closeAll,
+  type Origin,
+  type Running,
+  removeFolders,
+  SpecFile,
+  serveHttp,
+  startGateway,
+  temporaryFolder,
+  until,
+} from '../control-kit.js';
+
+test.after.each(closeAll);
+test.after(removeFolders);
+
+const authorities = new Authorities();
+test.after(() => authorities.remove());
+
+/** Ports are shared between workers only where the system can do it. */
+const WORKERS = whyNoSharing() === undefined ? 2 : 1;
+/** Requests on connections of their own, so that every worker gets some. */
+const SEVERAL = 8;
+
+class Bed {
+  readonly asked: IncomingMessage[] = [];
+  /** Resolves when the origin may end bodies. */
+  ending: Promise<void> | undefined;
+  origin!: Origin;
+  spec!: SpecFile;
+  running!: Running;
+
+  static async open(listeners = ''): Promise<Bed> {
+    const bed = new Bed();
+    bed.origin = await serveHttp(async (request, response) => {
+      bed.asked.push(request);
+      const { pathname } = new URL(request.url ?? '', 'http://origin');
+      response.setHeader('cache-control', 'max-age=600');
+      response.setHeader('etag', '"one"');
+      response.setHeader('surrogate-key', `all page-${pathname.split('/').at(-1)}`);
+      response.setHeader('cache-tag', 'red, green');
+      response.setHeader('cache-groups', '"shop"');
+      if (request.headers['if-none-match'] !== undefined) response.writeHead(304).end();
+      else {
+        response.write('hello ');
+        await bed.ending;
+        response.end(request.url);
+      }
+    });
+    bed.spec = new SpecFile(bed.text('', listeners));
+    bed.running = await startGateway({ spec: bed.spec.path });
+    return bed;
+  }
+
+  text(more: string, listeners = ''): string {
+    return `spec = 1
+workers = ${WORKERS}
+[listener.main]
+address = "127.0.0.1:0"
+${listeners}
+[service.it]
+targets = ["${this.origin.url}"]
+[policy.short]
+use = "cache"
+key = { query_except = ["utm"] }
+${more}
+[policy.long]
+use = "cache"
+ttl = "1h"
+[[route]]
+name = "a"
+match = "/a/{rest...}"
+to = "it"
+policies = ["short"]
+[[route]]
+name = "b"
+match = "/b/{rest...}"
+to = "it"
+policies = ["long"]
+`;
+  }
+
+  get url(): string {
+    return this.running.url;
+  }
+
+  async gw(...argv: readonly string[]): Promise<Ran> {
+    return await gw(['cache', ...argv, '--address', this.running.gateway.adminSocket ?? '']);
+  }
+
+  async purge(...argv: readonly string[]): Promise<number> {
+    const { code, out, err } = await this.gw('purge', ...argv, '--json');
+    assert.is(code, 0, out + err);
+    return (JSON.parse(out) as PurgeReport).purged;
+  }
+
+  async stats(): Promise<CacheStats> {
+    return JSON.parse((await this.gw('stats', '--json')).out) as CacheStats;
+  }
+
+  /** Cache-Status of a request. */
+  async status(path: string, headers: Record<string, string> = {}): Promise<string> {
+    return String((await call(`${this.url}${path}`, { headers })).headers['cache-status']);
+  }
+
+  /** Stores the replies to these paths. */
+  async fill(...paths: readonly string[]): Promise<void> {
+    for (const path of paths) {
+      await this.status(path);
+      for (let times = 0; times < SEVERAL; times++) assert.match(await this.status(path), /hit/);
+    }
+  }
+}
+
+test('a purge by URL reaches all workers, whatever the order and the other parameters', async () => {
+  const bed = await Bed.open();
+  await bed.fill('/a/1?b=1&a=2', '/a/1', '/b/1');
+  assert.is(await bed.purge(`${bed.url.replace('http', 'HTTP')}/a/%31?a=2&utm=x&b=1#part`), 1);
+  assert.match(await bed.status('/a/1?b=1&a=2'), /fwd=uri-miss; stored/);
+  for (let times = 0; times < SEVERAL; times++) {
+    assert.match(await bed.status('/a/1?b=1&a=2'), /hit/);
+    assert.match(await bed.status('/a/1'), /hit/);
+    assert.match(await bed.status('/b/1'), /hit/);
+  }
+  assert.is(await bed.purge(`${bed.url}/a/2`), 0);
+});
+
+test('a URL without a port is also that with the default port', async () => {
+  const bed = await Bed.open();
+  for (const host of ['api.example', 'api.example:80', 'api.example:8080']) await bed.status('/a/1', { host });
+  assert.is(await bed.purge('http://API.example/a/1'), 2);
+  await bed.status('/a/1', { host: 'api.example' });
+  assert.is(await bed.purge('http://api.example:80/a/1'), 1);
+  assert.match(await bed.status('/a/1', { host: 'api.example:8080' }), /hit/);
+});
+
+test('a prefix, and a soft purge: replies are validated', async () => {
+  const bed = await Bed.open();
+  await bed.fill('/a/x/1', '/a/x/2?q=1', '/a/y');
+  assert.is(await bed.purge(`${bed.url}/a/x/*`, '--soft'), 2);
+  const before = bed.asked.length;
+  assert.match(await bed.status('/a/x/2?q=1'), /fwd=stale; fwd-status=304/);
+  assert.is(bed.asked.at(-1)?.headers['if-none-match'], '"one"');
+  assert.match(await bed.status('/a/y'), /hit/);
+  for (let times = 0; times < SEVERAL; times++) assert.match(await bed.status('/a/x/2?q=1'), /hit/);
+  assert.is(bed.asked.length, before + 1);
+});
+
+test('tags of three fields, routes and policies', async () => {
+  const bed = await Bed.open();
+  const paths = ['/a/1', '/a/2', '/b/1'];
+  for (const [argv, purged] of [
+    [['--tag', 'page-2'], 1],
+    [['--tag', 'green'], 3],
+    [['--tag', 'shop'], 3],
+    [['--tag', 'shop', '--policy', 'long'], 1],
+    [['--tag', 'page-1', '--tag', 'page-2', '--policy', 'short'], 2],
+    [['--route', 'a'], 2],
+    [['--route', 'a', '--policy', 'long'], 0],
+    [['--all', '--policy', 'short'], 2],
+    [['--all'], 3],
+    [['--tag', 'hello'], 0],
+  ] as const) {
+    for (const path of paths) await bed.status(path);
+    assert.is(await bed.purge(...argv), purged, argv.join(' '));
+  }
+});
+
+test('a reply that is on its way when it is purged is not stored', async () => {
+  const bed = await Bed.open();
+  let end = (): void => {};
+  bed.ending = new Promise((resolve) => {
+    end = resolve;
+  });
+  const reply = bed.status('/a/1');
+  await until(() => bed.asked.length === 1, 'the request at the origin');
+  // The head may not have come back yet.
+  const purged = await until(async () => (await bed.purge('--all')) || undefined, 'the reply in the store');
+  assert.is(purged, 1);
+  end();
+  await reply;
+  assert.match(await bed.status('/a/1'), /fwd=uri-miss/);
+});
+
+test('statistics sum up workers and stay over a reload; metrics have them', async () => {
+  const bed = await Bed.open();
+  await bed.fill('/a/1', '/a/2', '/b/1');
+  await call(`${bed.url}/b/1`, { method: 'POST' });
+  const { policies, memory } = await bed.stats();
+  assert.equal(
+    policies.map(({ policy, requests }) => [policy, requests.hit, requests.miss, requests.bypass]),
+    [
+      ['short', 2 * SEVERAL, 2, 0],
+      ['long', SEVERAL, 1, 1],
+    ],
+  );
+  assert.equal(
+    policies.map(({ store }) => store.entries),
+    [2, 0],
+  );
+  assert.is(policies[1]?.invalidated, 1);
+  assert.ok(memory.freeBytes < memory.bytes);
+  bed.spec.write(bed.text('collapse = false'));
+  assert.is((await bed.running.gateway.reload())?.outcome, 'live');
+  assert.match(await bed.status('/a/1'), /hit/);
+  const [after] = (await bed.stats()).policies;
+  assert.is(after?.requests.hit, 2 * SEVERAL + 1);
+  const socketPath = bed.running.gateway.adminSocket ?? '';
+  const { body } = await call('/metrics', { socketPath });
+  assert.match(body, new RegExp(`gw_cache_requests_total{policy="short",result="hit"} ${2 * SEVERAL + 1}\n`));
+  assert.match(body, /gw_cache_validated_total{policy="short"} 0\n/);
+});
+
+test('warm requests URLs through the listeners, by scheme and Host', async () => {
+  const { certFile, keyFile } = authorities.create('ca').issue('api.example');
+  const tls = `[listener.secure]\naddress = "127.0.0.1:0"\ntls = { cert = "${certFile}", key = "${keyFile}" }\n`;
+  const bed = await Bed.open(tls);
+  await bed.status('/a/1');
+  const urls = [`${bed.url}/a/1`, 'http://api.example/a/2?x=1', 'https://api.example/b/3', 'http://api.example/none'];
+  const { code, out } = await bed.gw('warm', ...urls, '-H', 'x-sent: yes', '--json');
+  assert.is(code, 1, 'one has no route');
+  const { results } = JSON.parse(out) as WarmReport;
+  assert.equal(
+    results.map(({ url }) => url),
+    urls,
+  );
+  assert.equal(
+    results.map(({ status }) => status),
+    [200, 200, 200, 404],
+  );
+  assert.match(results[0]?.cacheStatus ?? '', /hit/);
+  for (const at of [1, 2]) assert.match(results[at]?.cacheStatus ?? '', /stored/);
+  assert.is(results[2]?.bytes, 'hello /b/3'.length);
+  assert.is(bed.asked.at(-1)?.headers['x-sent'], 'yes');
+  assert.match(await bed.status('/a/2?x=1', { host: 'api.example' }), /hit/);
+  const again = await gw(
+    ['cache', 'warm', '--file', '-', '--concurrency', '1', '--address', bed.running.gateway.adminSocket ?? ''],
+    { stdin: `# list\n${urls.slice(0, 3).join('\r\n')}\n\n` },
+  );
+  assert.is(again.code, 0, again.err);
+  assert.match(again.out, /3 URLs: 0 stored now, 3 stored before, 0 failed\./);
+});
+
+test('warm says why there is no reply', async () => {
+  const bed = await Bed.open();
+  bed.ending = new Promise(() => {});
+  const { code, out } = await bed.gw('warm', `${bed.url}/a/1`, 'https://api.example/a', '--timeout', '100ms');
+  assert.is(code, 1);
+  assert.match(out, /no complete reply within 100 ms/);
+  assert.match(out, /no listener takes https/);
+  assert.match(out, /2 URLs: 0 stored now, 0 stored before, 2 failed\./);
+});
+
+test('the gateway refuses what it does not know', async () => {
+  const bed = await Bed.open();
+  for (const [argv, message] of [
+    [['purge', '--route', 'other'], /There is no route other\./],
+    [['purge', '--all', '--policy', 'other'], /There is no cache other\. Caches: short, long\./],
+    [['purge', '--all', '--tag', 'x'], /`all` takes no further selector/],
+    [['purge', 'http://api.example/%zz'], /refuses the path/],
+    [['purge', 'http://api.example*'], /has no path/],
+    [['stats', '--policy', 'other'], /There is no cache other\./],
+    [['warm', 'http://a:b@api.example/'], /not an absolute URL/],
+    [['warm', 'http://api.example/', '-H', 'host: x'], /`host` follows from the URL/],
+    [['warm', 'http://api.example/', '--concurrency', '65'], /from 1 to 64/],
+  ] as const) {
+    const { code, err } = await bed.gw(...argv);
+    assert.is(code, 2, argv.join(' '));
+    assert.match(err, message);
+  }
+  await bed.running.gateway.close();
+  const { code, err } = await gw(['cache', 'stats'], { env: { GW_RUNTIME_DIR: temporaryFolder() } });
+  assert.is(code, 1);
+  assert.match(err, /No gateway is running on this machine/);
+});
+
+test('tables', async () => {
+  const bed = await Bed.open();
+  await bed.fill('/a/1');
+  const { out } = await bed.gw('stats', '--policy', 'short');
+  assert.match(out, /^Requests\nPOLICY {2}HIT RATE {2}HIT {2}STALE {2}SHARED {2}MISS {2}VALIDATED {2}BYPASS\n/);
+  assert.match(out, /\nshort {8}89% {4}8 {6}0 {7}0 {5}1 {10}0 {7}0\n/);
+  assert.match(out, /\nEntries in memory \(.*KiB of 64\.0MiB in use, all contents together\)\nPOLICY/);
+  assert.is((await bed.gw('purge', '--tag', 'none')).out, 'Nothing is stored that matches.\n');
+  assert.is(
+    (await bed.gw('purge', '--tag', 'all', '--soft')).out,
+    'Marked 1 entry (short 1); they are validated before their next use.\n',
+  );
+  assert.is((await bed.gw('purge', '--all')).out, 'Purged 1 entry (short 1).\n');
+});
+
+test.run();
