@@ -58,7 +58,7 @@ export async function stats(
   return EXIT.ok;
 }
 
-function statsText(io: Io, { memory, policies }: CacheStats): string {
+function statsText(io: Io, { memory, disk, policies }: CacheStats): string {
   const requests = numbers(
     io,
     ['POLICY', 'HIT RATE', 'HIT', 'STALE', 'SHARED', 'MISS', 'VALIDATED', 'BYPASS'],
@@ -83,7 +83,9 @@ function statsText(io: Io, { memory, policies }: CacheStats): string {
     ]),
   );
   const used = bytes(memory.bytes - memory.freeBytes);
-  return `Requests\n${requests}\nEntries in memory (${used} of ${bytes(memory.bytes)} in use, all contents together)\n${entries}`;
+  const stored = `Entries in memory (${used} of ${bytes(memory.bytes)} in use, all contents together)\n${entries}`;
+  const onDisk = disk && `\nOn disk: ${disk.entries} entries, ${bytes(disk.bytes)} of ${bytes(disk.limitBytes)}\n`;
+  return `Requests\n${requests}\n${stored}${onDisk ?? ''}`;
 }
 
 const refusedOf = ({ refused }: CachePolicyStats['store']): number => refused.admission + refused.size + refused.room;

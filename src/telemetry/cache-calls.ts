@@ -37,6 +37,8 @@ export interface CacheStats {
   readonly version: 1;
   /** Of the contents of all policies. */
   readonly memory: { readonly bytes: number; readonly freeBytes: number };
+  /** What all policies have on disk; null while no store is open there. */
+  readonly disk: { readonly entries: number; readonly bytes: number; readonly limitBytes: number } | null;
   readonly policies: readonly CachePolicyStats[];
 }
 

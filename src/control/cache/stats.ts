@@ -31,7 +31,13 @@ export function cacheStats(program: Program, contents: ContentsSnapshot, totals:
       store: stores.get(cache.name) ?? EMPTY,
     }),
   );
-  return { version: 1, memory: { bytes: contents.bytes, freeBytes: contents.freeBytes }, policies };
+  const { bytes, freeBytes, disk } = contents;
+  return {
+    version: 1,
+    memory: { bytes, freeBytes },
+    disk: disk?.open ? { entries: disk.entries, bytes: disk.bytes, limitBytes: disk.limitBytes } : null,
+    policies,
+  };
 }
 
 function countsOf(policy: string, totals: PolicyTotals): CacheCounts {

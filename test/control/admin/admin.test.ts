@@ -62,7 +62,7 @@ const live: ReloadSnapshot = {
 
 class Backend implements AdminBackend {
   cache: AdminBackend['cache'] = {
-    stats: async () => ({ version: 1, memory: { bytes: 2, freeBytes: 1 }, policies: [] }),
+    stats: async () => ({ version: 1, memory: { bytes: 2, freeBytes: 1 }, disk: null, policies: [] }),
     purge: async () => {
       throw new CacheError('unknown', 'There is no cache other.');
     },
@@ -197,6 +197,7 @@ test('calls about caches: statuses, methods and bodies', () =>
     assert.equal(JSON.parse((await call(where, '/cache')).body), {
       version: 1,
       memory: { bytes: 2, freeBytes: 1 },
+      disk: null,
       policies: [],
     });
     assert.is((await call(where, '/cache', { method: 'HEAD' })).body, '');

@@ -174,6 +174,26 @@ test('tags of three fields, routes and policies', async () => {
   }
 });
 
+test('a purge reaches what is on disk', async () => {
+  const bed = await Bed.open();
+  bed.spec.write(bed.text('disk = true').replace('ttl = "1h"', 'ttl = "forever"'));
+  assert.is((await bed.running.gateway.reload())?.outcome, 'live');
+  for (const path of ['/a/1', '/a/2', '/b/1']) await bed.status(path);
+  await until(async () => (await bed.stats()).disk?.entries === 3, 'three replies on disk');
+  const disk = (await bed.stats()).policies.map((one) => one.disk);
+  assert.equal(disk, [true, true]);
+  assert.is(await bed.purge('--tag', 'page-1', '--policy', 'short'), 1);
+  assert.is(await bed.purge('--route', 'b'), 1);
+  assert.is((await bed.stats()).disk?.entries, 1);
+  // Another gateway finds what is left on disk alone.
+  await bed.running.gateway.close();
+  bed.running = await startGateway({ spec: bed.spec.path });
+  await bed.status('/a/9');
+  await until(async () => (await bed.stats()).disk !== null, 'the store');
+  assert.is(await bed.purge('--tag', 'page-2', '--soft'), 1, 'it is only on disk');
+  assert.match((await bed.gw('stats')).out, /\nOn disk: \d+ entries, .+ of .+GiB\n$/);
+});
+
 test('a reply that is on its way when it is purged is not stored', async () => {
   const bed = await Bed.open();
   let end = (): void => {};
