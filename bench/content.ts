@@ -4,11 +4,12 @@
  */
 import { aggregates } from './content/aggregate.js';
 import { hits } from './content/hits.js';
+import { idempotency } from './content/idempotency.js';
 import { policies } from './content/policies.js';
 import type { Benchmark } from './kit.js';
 import { runScenarios } from './proxy/run-scenarios.js';
 
-const scenarios = [...hits, ...policies, ...aggregates];
+const scenarios = [...hits, ...policies, idempotency, ...aggregates];
 
 const benchmark: Benchmark = {
   name: 'content',

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { type Contestant, gw, installed, NGINX } from '../proxy/contestants.js';
 import { nginxCommand, nginxProxy } from '../proxy/peers.js';
-import { BODY_COLUMNS, race } from '../proxy/race.js';
-import { KIB } from '../proxy/requests.js';
+import { BODY_COLUMNS, RACE_COLUMNS, race } from '../proxy/race.js';
+import { KIB, scriptOfPaths } from '../proxy/requests.js';
 import type { Scenario } from '../proxy/scenarios/scenario.js';
 import { targetOfRatio } from '../proxy/section.js';
 import type { Setting } from '../proxy/setting.js';
@@ -93,4 +93,43 @@ function hit(name: string, path: string, bytes: number): Scenario {
   };
 }
 
-export const hits: readonly Scenario[] = [hit('hit', '/bytes/1k', KIB), hit('hit-large', '/bytes/100k', 100 * KIB)];
+const DISK = 'gw, hit on disk';
+/** More replies than the memory of the line holds. */
+const REPLIES = 5000;
+
+const onDisk: Scenario = {
+  name: 'hit-disk',
+  summary: `hits among ${REPLIES.toLocaleString('en')} small replies on disk, 64 connections`,
+  run: (setting) => {
+    const small = '[state]\ncontent_memory = "1MiB"\n';
+    const all = [
+      gw(setting, DISK, { extra: `${CACHE}disk = true\n${small}`, policies: ['store'] }),
+      gw(setting, MEMORY, { extra: CACHE, policies: ['store'] }),
+      ...nginxCache(setting),
+      ...varnish(setting),
+    ];
+    const paths = Array.from({ length: REPLIES }, (_, at) => `/items/${at + 1}`);
+    const script = scriptOfPaths(setting, 'replies', paths);
+    return setting.with(all, async (entrants) => {
+      const lines = await race(setting, entrants, { connections: 64, path: '/items/1', script: () => script });
+      return [
+        {
+          scenario: 'hit-disk',
+          title: `hits among ${REPLIES.toLocaleString('en')} small replies`,
+          columns: RACE_COLUMNS,
+          lead: 'cpu',
+          against: [CACHED_NGINX, VARNISH, MEMORY],
+          lines,
+          targets: [],
+          notes: [`${DISK}: memory for about a quarter of them; nginx keeps replies in files, Varnish in memory`],
+        },
+      ];
+    });
+  },
+};
+
+export const hits: readonly Scenario[] = [
+  hit('hit', '/bytes/1k', KIB),
+  hit('hit-large', '/bytes/100k', 100 * KIB),
+  onDisk,
+];
