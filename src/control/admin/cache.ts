@@ -15,8 +15,8 @@ export interface CacheBackend {
 
 export const CACHE_CALLS = '/cache, /cache/purge, /cache/warm';
 
-/** Bytes of a list of URLs. */
-const MOST_WARM_BYTES = 1024 * 1024;
+/** Bytes of a list of URLs: as many as a call may have, each as long as listeners accept by default. */
+const MOST_WARM_BYTES = 8 * 1024 * 1024;
 
 const STATUS = {
   unknown: [404, 'admin/unknown-name', 'Unknown name'],
