@@ -30,7 +30,7 @@ test('every known coding is removed, also several in order', async () => {
   for (const [field, bytes] of encoded)
     assert.equal(Buffer.from(await decode(bytes, codingsOf(field), TEXT.length)), TEXT, field);
   const { zstdCompressSync } = zlib as { zstdCompressSync?: (bytes: Buffer) => Buffer };
-  if (zstdCompressSync === undefined) assert.throws(() => codingsOf('zstd'), CodingFault);
+  if (zstdCompressSync === undefined) assert.throws(() => codingsOf('zstd'), /not known/);
   else assert.equal(Buffer.from(await decode(zstdCompressSync(TEXT), codingsOf('zstd'), TEXT.length)), TEXT);
 });
 
