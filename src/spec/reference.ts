@@ -199,9 +199,12 @@ function defaultOf(schema: Schema<unknown>): string {
 function toml(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(toml).join(', ')}]`;
   if (value === null || typeof value !== 'object') return JSON.stringify(value);
-  const entries = Object.entries(value as { readonly [key: string]: Json });
+  // A key without a default is absent.
+  const entries = Object.entries(value as { readonly [key: string]: Json }).filter(isSet);
   return entries.length === 0 ? '{}' : `{ ${entries.map(([key, item]) => `${key} = ${toml(item)}`).join(', ')} }`;
 }
+
+const isSet = ([, value]: readonly [string, Json | undefined]): boolean => value !== undefined;
 
 const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ');
 
