@@ -89,6 +89,19 @@ test('the query: allow, remove, rename, set, add', async (context) => {
     assert.is(await sent(context, path), url, path);
 });
 
+test('names that are swapped: parameters, fields and cookies keep their values', async (context) => {
+  const swap = '{ a = "b", b = "c", c = "a" }';
+  await load(
+    context,
+    route('/x', `request.query.rename = ${swap}\nrequest.headers.rename = ${swap}\nrequest.cookies.rename = ${swap}`),
+  );
+  await context.plane.ask(get('/x?a=1&b=2&c=3', 'A: 1', 'B: 2', 'C: 3', 'Cookie: a=1; b=2; c=3'));
+  const got = context.target.arrived[0]!;
+  assert.is(got.url, '/x?b=1&c=2&a=3');
+  assert.equal([got.header('b'), got.header('c'), got.header('a')], ['1', '2', '3']);
+  assert.is(got.header('cookie'), 'b=1; c=2; a=3');
+});
+
 test('fields and cookies of the request', async (context) => {
   await load(
     context,
@@ -186,6 +199,15 @@ test('a mapped path never becomes another host', async (context) => {
   await load(context, route('/dir/{rest...}', 'reply.links = {}'));
   const of = await answered(context, '/dir/x', `Location: ${context.target.url}//evil.example/x`);
   assert.equal(of('location'), ['/.//evil.example/x']);
+});
+
+test('a mapped path that browsers would read as another host is not one', async (context) => {
+  await load(context, route('/x', 'reply.links = {}'), '/app');
+  for (const path of ['/\\evil.example/x', '/\t/evil.example/x', '\\evil.example']) {
+    const of = await answered(context, '/x', `Location: /app${path}`);
+    const client = new URL(of('location')[0]!, 'http://shop.example/');
+    assert.is(client.host, 'shop.example', path);
+  }
 });
 
 test('links follow the path of a policy, and the map of the spec counts first', async (context) => {

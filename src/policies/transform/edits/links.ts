@@ -132,8 +132,11 @@ export class Links {
 /** `/api/` would not match `/api`, RFC 6265 section 5.1.4. */
 const cookiePath = (path: string): string => (path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path || '/');
 
+/** Browsers read `\` as `/`, and leave out tabs and ends of lines. */
+const NAMES_HOST = /^\/[\t\r\n]*[/\\]/;
+
 /** A path must not begin with `//`, which would name a host. `made`: a path, or a URL with an origin. */
-const safePath = (made: string): string => (made === '' ? '/' : made.startsWith('//') ? `/.${made}` : made);
+const safePath = (made: string): string => (made === '' ? '/' : NAMES_HOST.test(made) ? `/.${made}` : made);
 
 const schemeOf = ({ target }: Place): string => target.origin.slice(0, target.origin.indexOf(':'));
 
