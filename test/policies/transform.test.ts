@@ -4,6 +4,7 @@ import type { Decision } from '../../src/policies/contract.js';
 import { declarationOf } from '../../src/policies/registry.js';
 import { mapLink, mapRefresh } from '../../src/policies/transform/edits/links.js';
 import { PathRewrite } from '../../src/policies/transform/edits/path.js';
+import { QueryEdits } from '../../src/policies/transform/edits/query.js';
 import { ruleSettings } from '../../src/policies/transform/path-rules.js';
 import { seeded } from '../support/random.js';
 import { before, bodyOf, compile, create, decode, exchange, lint, targetReply } from './support.js';
@@ -180,6 +181,16 @@ test('property: a pattern captures what a regular expression captures', () => {
     assert.is(on.targetPath, `/r${used.map((name) => `/${found.groups![name]}`).join('')}`, `${from} ${path}`);
   }
   assert.ok(matched > 300, String(matched));
+});
+
+test('a long query is edited in time linear in its length', () => {
+  const edits = new QueryEdits({ remove: [], rename: [['q', 'search']], set: [], add: [] });
+  const on = exchange({ query: 'search&'.repeat(20_000) });
+  const start = performance.now();
+  edits.apply(on);
+  assert.is(on.query.length, 7 * 20_000 - 1);
+  // It took minutes once.
+  assert.ok(performance.now() - start < 3000);
 });
 
 test('links in fields: quoted strings and unfinished ones stay', () => {

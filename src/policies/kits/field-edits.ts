@@ -34,7 +34,7 @@ export class FieldEdits {
 
   apply(headers: HeaderFields, exchange: Exchange, reply?: Reply): void {
     for (const name of this.#remove) headers.remove(name);
-    for (const [from, to] of this.#rename) moveField(headers, from, to);
+    if (this.#rename.length > 0) renameFields(headers, this.#rename);
     for (const [name, template, isUrl] of this.#set) {
       const value = textOf(template, isUrl, exchange, reply);
       // A client must not be able to supply a field for which the gateway has no value.
@@ -87,14 +87,21 @@ export class FieldEdits {
   }
 }
 
-/** Gives all fields of one name another one, in place of the fields that have it. Nothing if there is none of the first name. */
-function moveField(headers: HeaderFields, from: string, to: string): void {
-  if (headers.get(from) === undefined) return;
-  const values: string[] = [];
-  for (const [name, value] of headers.entries()) if (name === from) values.push(value);
-  headers.remove(from);
-  headers.remove(to);
-  for (const value of values) headers.append(to, value);
+/**
+ * Gives the fields of some names other ones, in place of the fields that have those. All at once, so names can be swapped. Nothing for
+ * a name that no field has.
+ */
+function renameFields(headers: HeaderFields, renames: readonly (readonly [from: string, to: string])[]): void {
+  const given = renames.filter(([from]) => headers.get(from) !== undefined);
+  if (given.length === 0) return;
+  const values: (readonly [to: string, value: string])[] = [];
+  for (const [from, to] of given)
+    for (const [name, value] of headers.entries()) if (name === from) values.push([to, value]);
+  for (const [from, to] of given) {
+    headers.remove(from);
+    headers.remove(to);
+  }
+  for (const [to, value] of values) headers.append(to, value);
 }
 
 /** '' for no field. A reply may be made before the caller is known; without the name, the text would be misleading. */

@@ -1,6 +1,6 @@
 /** Edits of the query that a target gets: allow, remove, rename, set, add, in this order. Kept parameters stay byte for byte. */
 import type { Exchange, Json } from '../../contract.js';
-import { decodeQuery, firstValue } from '../../run-kit.js';
+import { decodeQuery } from '../../run-kit.js';
 import { EncodedValue, encodeText } from './url-text.js';
 
 export type QuerySettings = {
@@ -18,14 +18,19 @@ interface Written {
   readonly value: EncodedValue;
 }
 
+/** A new name, and how it is written. */
+interface Renamed {
+  readonly name: string;
+  readonly text: string;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
 export class QueryEdits {
   readonly #allow: ReadonlySet<string> | undefined;
   /** Removed, or set anew. */
   readonly #dropped: ReadonlySet<string>;
-  /** Encoded new names. */
-  readonly #renamed: ReadonlyMap<string, string>;
-  /** The old names by the new ones. */
-  readonly #sources: ReadonlyMap<string, string>;
+  readonly #renamed: ReadonlyMap<string, Renamed>;
   readonly #filters: boolean;
   readonly #written: readonly Written[];
   /** For people. */
@@ -34,8 +39,7 @@ export class QueryEdits {
   constructor({ allow, remove, rename, set, add }: QuerySettings) {
     this.#allow = allow === undefined ? undefined : new Set(allow);
     this.#dropped = new Set([...remove, ...set.map(([name]) => name)]);
-    this.#renamed = new Map(rename.map(([from, to]) => [from, encodeText(to)]));
-    this.#sources = new Map(rename.map(([from, to]) => [to, from]));
+    this.#renamed = new Map(rename.map(([from, to]) => [from, { name: to, text: encodeText(to) }]));
     this.#filters = allow !== undefined || this.#dropped.size + rename.length > 0;
     this.#written = [...set, ...add].map(([name, parts]) => ({
       key: `${encodeText(name)}=`,
@@ -61,16 +65,17 @@ export class QueryEdits {
   }
 
   #filtered(query: string): string {
+    const taken = this.#renamed.size === 0 ? NONE : this.#taken(query);
     let kept = '';
     for (let at = 0; at < query.length; ) {
       const amp = query.indexOf('&', at);
       const end = amp < 0 ? query.length : amp;
-      const equals = query.indexOf('=', at);
-      const nameEnd = equals < 0 || equals > end ? end : equals;
       if (end > at) {
+        const nameEnd = endOfName(query, at, end);
         const name = decodeQuery(query.slice(at, nameEnd));
-        if (this.#keeps(name, query)) {
-          const pair = (this.#renamed.get(name) ?? query.slice(at, nameEnd)) + query.slice(nameEnd, end);
+        const renamed = this.#renamed.get(name);
+        if (this.#passes(name) && (renamed !== undefined || !taken.has(name))) {
+          const pair = (renamed?.text ?? query.slice(at, nameEnd)) + query.slice(nameEnd, end);
           kept += kept === '' ? pair : `&${pair}`;
         }
       }
@@ -79,14 +84,27 @@ export class QueryEdits {
     return kept;
   }
 
-  #keeps(name: string, query: string): boolean {
-    if (this.#allow?.has(name) === false || this.#dropped.has(name)) return false;
-    const source = this.#sources.get(name);
-    // A parameter of the old name takes its place.
-    return source === undefined || !this.#passes(source) || firstValue(query, source) === undefined;
+  /** The new names that parameters of this query get. Those that have such a name already make room. */
+  #taken(query: string): ReadonlySet<string> {
+    const taken = new Set<string>();
+    for (let at = 0; at < query.length; ) {
+      const amp = query.indexOf('&', at);
+      const end = amp < 0 ? query.length : amp;
+      const name = decodeQuery(query.slice(at, endOfName(query, at, end)));
+      const renamed = this.#passes(name) ? this.#renamed.get(name) : undefined;
+      if (renamed !== undefined && end > at) taken.add(renamed.name);
+      at = end + 1;
+    }
+    return taken;
   }
 
   #passes(name: string): boolean {
     return this.#allow?.has(name) !== false && !this.#dropped.has(name);
   }
+}
+
+/** `end`: of the pair that begins at `at`. */
+function endOfName(query: string, at: number, end: number): number {
+  for (let nameEnd = at; nameEnd < end; nameEnd++) if (query.charCodeAt(nameEnd) === 0x3d) return nameEnd;
+  return end;
 }
