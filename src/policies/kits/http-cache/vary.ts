@@ -5,15 +5,19 @@ import { listOf, type ReadField, skipSpace, trimmed } from './fields.js';
 /** Names in Vary beyond it: the reply is not stored. */
 const MOST_NAMES = 16;
 
+/** Fields that gw writes for each client or request, whatever it got: their values are not known here. */
+const WRITTEN = new Set(['forwarded', 'x-forwarded-for', 'x-request-id']);
+
 /**
- * The names in Vary, in lower case, sorted, each once; none if the field is absent. 'any' if it contains '*', is malformed or too
- * long: the reply fits no other request.
+ * The names in Vary, in lower case, sorted, each once; none if the field is absent. 'any' if it contains '*' or a field that gw writes,
+ * is malformed or too long: the reply fits no other request.
  */
 export function parseVary(field: string | undefined): readonly string[] | 'any' {
   if (field === undefined) return [];
   const names = listOf(field, MOST_NAMES);
   if (names === undefined || !names.every((name) => name !== '*' && isToken(name))) return 'any';
-  return [...new Set(names.map((name) => name.toLowerCase()))].sort();
+  const lower = names.map((name) => name.toLowerCase());
+  return lower.some((name) => WRITTEN.has(name)) ? 'any' : [...new Set(lower)].sort();
 }
 
 /**
