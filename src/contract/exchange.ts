@@ -66,6 +66,8 @@ export interface Exchange {
   readonly receivedTarget: string;
   /** Whether the client sends a body, which may still be empty if its length is not declared. */
   readonly hasBody: boolean;
+  /** Whether the request is an upgrade to another protocol that gw forwards, such as a WebSocket: then it has no reply to keep. */
+  readonly wantsUpgrade: boolean;
   /** Same as headers.get: makes an Exchange a RequestView. */
   header(name: string): string | undefined;
   /** A path parameter, percent-decoded; undefined when the route has none of that name. */

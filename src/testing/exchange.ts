@@ -70,6 +70,7 @@ export function testExchange(request: TestRequest, id: string, now: number): Exc
     startedAt: now,
     headers,
     hasBody: body !== undefined,
+    wantsUpgrade: false,
     header: (name) => headers.get(name),
     received: (name) => received.get(name),
     receivedTarget: url,

@@ -215,6 +215,7 @@ export function exchange(given: Given = {}): Exchange {
     listener: 'main',
     connection: { address: given.remoteAddress ?? '192.0.2.1', trusted: false, tls: undefined },
     hasBody: false,
+    wantsUpgrade: false,
     claims: given.claims,
     startedAt: 0,
     route: {

@@ -49,6 +49,8 @@ export interface FlightParts {
 const STALLED_MS = 5000;
 
 export class Flight {
+  /** Of the request, as purges name it. */
+  readonly url: string;
   readonly #parts: FlightParts;
   #landing: Landing | undefined = undefined;
   #waiters: ((landing: Landing) => void)[] = [];
@@ -70,8 +72,9 @@ export class Flight {
   readonly stored: Promise<boolean>;
   #settle: (stored: boolean) => void = () => {};
 
-  constructor(parts: FlightParts) {
+  constructor(parts: FlightParts, url: string) {
     this.#parts = parts;
+    this.url = url;
     this.stored = new Promise((resolve) => {
       this.#settle = resolve;
     });

@@ -1,6 +1,7 @@
 /** The requests to the origin that others wait for, in this worker and in the others. */
 import type { PolicyHost } from '../contract.js';
 import { Flight, type FlightBudget, type FlightParts, type Landing } from './flight.js';
+import type { Key } from './key.js';
 import type { CacheSettings } from './schema.js';
 
 /** Requests of a worker that wait at the same time; further ones go to the origin. */
@@ -65,11 +66,14 @@ export class Flights {
    * Opens a flight. `mine`: the caller leads it, and must see that it lands. Otherwise another worker does, and the flight lands with
    * that one.
    */
-  open(key: string): { readonly flight: Flight; readonly mine: boolean } {
-    const flight = new Flight(this.#parts);
+  open({ text: key, url }: Key): { readonly flight: Flight; readonly mine: boolean } {
+    const flight = new Flight(this.#parts, url);
     this.#flights.set(key, flight);
     let mine = false;
+    let opened = false;
     const outcome = this.#host.once(`fill ${key}`, this.#wait, () => {
+      // Its turn after another worker was too slow: the caller waits by now, and leads nothing.
+      if (opened) return Promise.resolve(false);
       mine = true;
       return flight.stored;
     });
@@ -87,15 +91,24 @@ export class Flights {
         close();
       },
     );
+    opened = true;
     return { flight, mine };
   }
 
+  /** Requests for the URL that arrive from now on get no reply that is on its way. */
+  outdate(url: string): void {
+    for (const [key, flight] of this.#flights) if (flight.url === url) this.#flights.delete(key);
+  }
+
   /** Resolves when it is known what the caller does; it waits no longer than `collapse_wait`. */
-  async wait(flight: Flight): Promise<Landing> {
+  async wait(key: string, flight: Flight): Promise<Landing> {
     this.#waiters++;
     let cancel = (): void => {};
     const late = new Promise<Landing>((resolve) => {
-      cancel = this.#host.after(this.#wait, () => resolve('alone'));
+      cancel = this.#host.after(this.#wait, () => {
+        this.keepApart(key);
+        resolve('alone');
+      });
     });
     try {
       return await Promise.race([flight.wait(), late]);

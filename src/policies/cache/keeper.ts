@@ -12,6 +12,7 @@ import { addStatus, answer } from './answer.js';
 import type { Counts } from './counts.js';
 import { Fill } from './fill.js';
 import type { Flights } from './flights.js';
+import { Invalidations } from './invalidations.js';
 import type { KeyMaker } from './key.js';
 import { PROBLEMS } from './problems.js';
 import type { CacheSettings } from './schema.js';
@@ -42,6 +43,7 @@ export class Keeper {
   readonly #parts: KeeperParts;
   readonly #options: AssessOptions;
   readonly #byStatus = new Map<number, AssessOptions>();
+  readonly #invalidations = new Invalidations();
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
@@ -59,15 +61,22 @@ export class Keeper {
       this.#byStatus.set(Number(status), { ...common, ttl: { ms, statuses: [Number(status)] } });
   }
 
+  /** For `moment` of a visit. */
+  get moment(): number {
+    return this.#invalidations.count;
+  }
+
   /** The reply of the origin, or of gw in its place. Returns another reply, or undefined to pass this one on. */
   received(exchange: Exchange, visit: Visit, reply: Reply): Awaitable<Reply | undefined> {
     const { found } = visit;
+    const unasked = reply.status === 304 && !visit.validating && visit.conditions === undefined;
+    if (unasked) return this.#unusable(exchange, visit, reply);
     if (found !== undefined) {
       if (visit.validating && reply.status === 304) return this.#validated(exchange, visit, found, reply);
       if (isOutage(reply) && this.#mayBeStale(visit, found)) return this.#stale(exchange, visit, found, reply);
       if (exchange.method === 'HEAD') this.#compareHead(exchange, visit, found, reply);
       visit.release();
-    } else if (reply.status === 304 && visit.conditions === undefined) return this.#unusable(exchange, visit, reply);
+    }
     if (reply.code !== undefined) visit.flight?.land('alone');
     else if (this.keep(exchange, visit, reply, found?.content.key)) exchange.lasting = true;
     return undefined;
@@ -132,7 +141,8 @@ export class Keeper {
     });
     const length = lengthOf(reply);
     if (!assessment.store || length > settings.maxEntry) {
-      this.#landApart(visit);
+      if (assessment.requestOnly) visit.flight?.land('again', false);
+      else this.#landApart(visit);
       const outdated = received.status < 500 && !assessment.requestOnly && exchange.method === 'GET';
       if (replaced !== undefined && outdated) void store.delete(replaced);
       return false;
@@ -143,6 +153,10 @@ export class Keeper {
       assessment,
     };
     const facts = this.facts(exchange, visit, received.read, data);
+    if (this.#invalidations.concerns(visit.moment, facts.url, facts.tags)) {
+      visit.flight?.land('again', false);
+      return false;
+    }
     const key = replies.keyFor(visit.key.text, facts, visit.request, visit.variants);
     const writer = store.put(key, facts, length);
     const { flight } = visit;
@@ -240,7 +254,9 @@ export class Keeper {
       assessment,
     };
     const { store } = this.#parts;
-    if (assessment.store) void store.refresh(content, this.facts(exchange, visit, view, data));
+    // With another Vary it would be found by the fields of the old one.
+    const varies = assessment.vary.join() !== stored.assessment.vary.join();
+    if (assessment.store && !varies) void store.refresh(content, this.facts(exchange, visit, view, data));
     // What only this request forbids is no reason to remove what others use.
     else if (!assessment.requestOnly) void store.delete(content.key);
     return new StoredReply(data);
@@ -316,13 +332,14 @@ export class Keeper {
   // ---------------------------------------------------------------- invalidation
 
   /** An unsafe method has succeeded: what it may have changed is removed before its reply is sent. */
-  invalidate(exchange: Exchange, reply: Reply): void | Promise<void> {
-    const { store, keys, counts } = this.#parts;
+  invalidate(exchange: Exchange, url: string, reply: Reply): void | Promise<void> {
+    const { store, keys, counts, flights } = this.#parts;
     const read: ReadField = (name) => reply.headers.get(name);
-    const { url } = keys.of(exchange);
     const pending: Promise<unknown>[] = [];
     const purge = (by: 'url' | 'tag', value: string): void => {
       counts.invalidated++;
+      this.#invalidations.note(value);
+      if (by === 'url') flights.outdate(value);
       const purged = store.purge({ by, value }, false);
       if (purged instanceof Promise) pending.push(purged);
     };

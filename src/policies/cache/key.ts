@@ -8,6 +8,7 @@
  * outside of the key and fields that override the target's view of the request are removed.
  */
 import type { Claims, ContentOptions, Exchange } from '../contract.js';
+import { trimmed } from '../kits/http-cache/fields.js';
 import { decodeQuery } from '../run-kit.js';
 import type { CacheSettings, KeySettings } from './schema.js';
 import { TOKEN_CLAIMS } from './token-claims.js';
@@ -15,6 +16,7 @@ import { TOKEN_CLAIMS } from './token-claims.js';
 /** What identifies the reply to a request. */
 export interface Key {
   readonly text: string;
+  /** For purges: as exactUrl() returns it. */
   readonly url: string;
 }
 
@@ -63,7 +65,7 @@ export class KeyMaker {
     let text = `${exchange.route.name}\n${exchange.host}\n${url}`;
     if (this.#settings.consumer && (exchange.consumer !== undefined || exchange.claims !== undefined))
       text += `\n${this.#caller(exchange)}`;
-    return { text: this.#plain ? text : text + this.#more(exchange), url };
+    return { text: this.#plain ? text : text + this.#more(exchange), url: exactUrl(url) };
   }
 
   /** An absolute URL as keys and purges have it. `query` without `?`. */
@@ -77,7 +79,9 @@ export class KeyMaker {
     const match = /^(https?):\/\/([^/?#]+)([^?#]*)\??([^#]*)/i.exec(url);
     if (match === null) return url;
     const [, scheme = '', authority = '', path = '', query = ''] = match;
-    return this.urlOf(scheme.toLowerCase(), authority.toLowerCase(), path === '' ? '/' : path, query);
+    const protocol = scheme.toLowerCase();
+    const host = withoutPort(protocol, authority.toLowerCase());
+    return exactUrl(this.urlOf(protocol, host, path === '' ? '/' : path, query));
   }
 
   /** Removes from the request to the target what is not part of the key. */
@@ -98,7 +102,7 @@ export class KeyMaker {
 
   #keeps(pair: string): boolean {
     if (this.#query === undefined && this.#except === undefined) return true;
-    const name = decodeQuery(nameOf(pair));
+    const name = nameOf(pair);
     return this.#query?.has(name) !== false && this.#except?.has(name) !== true;
   }
 
@@ -137,13 +141,31 @@ export class KeyMaker {
 
 /** Host and port that the client asked for. A trusted proxy says which one it received. */
 function authorityOf(exchange: Exchange): string {
-  const host = exchange.received('x-forwarded-host') ?? exchange.received('host');
-  return host === undefined ? exchange.host : host.toLowerCase();
+  const host = exchange.received('x-forwarded-host') ?? hostOf(exchange);
+  return host === undefined ? exchange.host : withoutPort(exchange.scheme, host.toLowerCase());
 }
 
+/** The Host field, unless an absolute target overrides it (RFC 9112 section 3.2.2): exchange.host is from that. */
+function hostOf(exchange: Exchange): string | undefined {
+  const host = exchange.received('host');
+  const own = host?.toLowerCase();
+  return own === exchange.host || own?.startsWith(`${exchange.host}:`) === true ? host : exchange.header('host');
+}
+
+const HTTP = /:(?:80)?$/;
+const HTTPS = /:(?:443)?$/;
+
+/** The default port of a scheme is the same as none, RFC 9110 section 4.2.3. */
+const withoutPort = (scheme: string, authority: string): string =>
+  authority.includes(':') ? authority.replace(scheme === 'https' ? HTTPS : HTTP, '') : authority;
+
+/** With a final `*`, a purge would take it for all URLs that begin with it. */
+const exactUrl = (url: string): string => (url.endsWith('*') ? `${url.slice(0, -1)}%2A` : url);
+
+/** Decoded: parameters whose names are equal for a target keep their order. */
 const nameOf = (pair: string): string => {
   const equals = pair.indexOf('=');
-  return equals < 0 ? pair : pair.slice(0, equals);
+  return decodeQuery(equals < 0 ? pair : pair.slice(0, equals));
 };
 
 const byName = (a: string, b: string): number => {
@@ -153,11 +175,16 @@ const byName = (a: string, b: string): number => {
 
 /** All values of the named cookies, in the order of the names. */
 function cookieText(field: string | undefined, names: readonly string[]): string {
-  const pairs = (field ?? '').split(';').map((pair) => pair.trim());
+  const pairs = (field ?? '').split(';');
   let text = '';
   for (const name of names) {
     text += '\n';
-    for (const pair of pairs) if (pair.startsWith(`${name}=`)) text += `:${pair.slice(name.length + 1)}`;
+    for (const pair of pairs) {
+      const equals = pair.indexOf('=');
+      // Only spaces and tabs are no part of names and values. No value contains a semicolon.
+      if (trimmed(pair, 0, equals < 0 ? pair.length : equals) === name)
+        text += equals < 0 ? ';' : `;=${trimmed(pair, equals + 1)}`;
+    }
   }
   return text;
 }

@@ -21,6 +21,7 @@ import type { CacheStatus, Forwarded } from '../kits/http-cache/cache-status.js'
 import { CONDITIONS, validationFields } from '../kits/http-cache/conditional.js';
 import { type Directives, hasDirective, NO_DIRECTIVES, requestDirectives } from '../kits/http-cache/directives.js';
 import type { ReadField } from '../kits/http-cache/fields.js';
+import { isSafe } from '../kits/http-cache/invalidate.js';
 import { currentAge, type Decision, decide } from '../kits/http-cache/reuse.js';
 import { problem, runPolicy } from '../run-kit.js';
 import { addStatus, answer, conditionsOf, sharedAnswer } from './answer.js';
@@ -44,9 +45,12 @@ const MOST_TURNS = 3;
 /** Of an exchange that is not for the cache. */
 class Bypass {
   readonly forwarded: Forwarded;
+  /** What an unsafe method may change: the URL as it was before later steps have edited the query. */
+  readonly changes: string | undefined;
 
-  constructor(forwarded: Forwarded) {
+  constructor(forwarded: Forwarded, changes?: string) {
     this.forwarded = forwarded;
+    this.changes = changes;
   }
 }
 
@@ -80,8 +84,12 @@ class CachePolicy implements PolicyInstance {
 
   before(exchange: Exchange): Awaitable<Reply | undefined> {
     const { method } = exchange;
-    if (method !== 'GET' && method !== 'HEAD') return this.#pass(exchange, METHOD, `${method} is not cached`);
+    if (method !== 'GET' && method !== 'HEAD') {
+      const bypass = isSafe(method) ? METHOD : new Bypass('method', this.#keys.of(exchange).url);
+      return this.#pass(exchange, bypass, `${method} is not cached`);
+    }
     if (exchange.hasBody) return this.#pass(exchange, BYPASS, 'the request has a body');
+    if (exchange.wantsUpgrade) return this.#pass(exchange, BYPASS, 'the request asks for an upgrade');
     const key = this.#keys.of(exchange);
     const lookup = this.#replies.find(key.text, (name) => exchange.header(name));
     if (!(lookup instanceof Promise)) return this.#decide(exchange, key, lookup, 0);
@@ -158,7 +166,7 @@ class CachePolicy implements PolicyInstance {
       if (flight !== undefined) return this.#wait(exchange, visit, flight, turn);
       // The reply to a condition of a client is for that client only.
       if (conditions === undefined || found !== undefined) {
-        const opened = this.#flights.open(key.text);
+        const opened = this.#flights.open(key);
         if (!opened.mine) return this.#wait(exchange, visit, opened.flight, turn);
         visit.flight = opened.flight;
         opened.flight.onWaiter = () => {
@@ -181,6 +189,7 @@ class CachePolicy implements PolicyInstance {
     this.#counts.misses++;
     const { found } = visit;
     visit.requestedAt = this.#host.clock.now();
+    visit.moment = this.#keeper.moment;
     this.#keys.hideUnkeyed(exchange);
     if (found !== undefined) visit.validating = validate(exchange, found, visit.requestedAt);
     exchange.decisions?.push({
@@ -193,7 +202,7 @@ class CachePolicy implements PolicyInstance {
 
   async #wait(exchange: Exchange, visit: Visit, flight: Flight, turn: number): Promise<Reply | undefined> {
     visit.release();
-    const landing = await this.#flights.wait(flight);
+    const landing = await this.#flights.wait(visit.key.text, flight);
     if (visit.ended) return undefined;
     const { head } = flight;
     if (landing === 'join' && head?.fits(visit.request) === true) {
@@ -220,7 +229,10 @@ class CachePolicy implements PolicyInstance {
     const visit = new Visit(key, snapshot(exchange));
     visit.forwarded = 'stale';
     visit.requestedAt = this.#host.clock.now();
+    visit.moment = this.#keeper.moment;
     this.#keys.hideUnkeyed(exchange);
+    // With a condition of the client, the origin would say whether the client's reply is right, not the stored one.
+    removeConditions(exchange);
     validate(exchange, found, visit.requestedAt);
     this.#refresher.begin(exchange, visit);
   }
@@ -243,7 +255,8 @@ class CachePolicy implements PolicyInstance {
     if (visit instanceof Visit) return this.#received(exchange, visit, reply);
     if (!(visit instanceof Bypass) || reply.code !== undefined) return undefined;
     this.#say(reply, { fwd: visit.forwarded });
-    return visit === METHOD ? this.#invalidate(exchange, reply) : undefined;
+    const { changes } = visit;
+    return changes === undefined ? undefined : this.#invalidate(exchange, changes, reply);
   }
 
   #received(exchange: Exchange, visit: Visit, reply: Reply): Awaitable<Reply | undefined> {
@@ -253,8 +266,8 @@ class CachePolicy implements PolicyInstance {
     return undefined;
   }
 
-  #invalidate(exchange: Exchange, reply: Reply): Awaitable<undefined> {
-    const pending = this.#keeper.invalidate(exchange, reply);
+  #invalidate(exchange: Exchange, url: string, reply: Reply): Awaitable<undefined> {
+    const pending = this.#keeper.invalidate(exchange, url, reply);
     return pending === undefined ? undefined : pending.then(() => undefined);
   }
 
@@ -295,11 +308,17 @@ class CachePolicy implements PolicyInstance {
 const isForOrigin = (conditions: ReadField | undefined): boolean =>
   conditions !== undefined && (conditions('if-match') !== undefined || conditions('if-unmodified-since') !== undefined);
 
+const CONDITIONS_AND_RANGES = [...CONDITIONS, 'range', 'if-range'];
+
+function removeConditions({ headers }: Exchange): void {
+  for (const name of CONDITIONS_AND_RANGES) headers.remove(name);
+}
+
 /** Makes a request ask whether the stored reply is still right. Returns false if that has no validator. */
 function validate(exchange: Exchange, { reply }: Found, now: number): boolean {
   const fields = validationFields(reply.read, now);
   if (fields === undefined) return false;
-  for (const name of [...CONDITIONS, 'range', 'if-range']) exchange.headers.remove(name);
+  removeConditions(exchange);
   for (const [name, value] of fields) exchange.headers.set(name, value);
   return true;
 }

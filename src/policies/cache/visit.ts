@@ -20,6 +20,8 @@ export class Visit {
   forwarded: Forwarded = 'miss';
   /** When it went there, in milliseconds since 1970. */
   requestedAt = 0;
+  /** How many invalidations there were by then. */
+  moment = 0;
   /** Pinned: what is validated, or sent if the origin fails. */
   found: Found | undefined = undefined;
   /** The request was made conditional by its validators. */

@@ -32,6 +32,7 @@ export class DetachedExchange implements Exchange {
   readonly headers = new HeaderMap();
   readonly receivedTarget = '';
   readonly hasBody = false;
+  readonly wantsUpgrade = false;
   readonly startedAt = 0;
   readonly sent = false;
   lasting = false;

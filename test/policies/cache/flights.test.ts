@@ -1,0 +1,37 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Flights } from '../../../src/policies/cache/flights.js';
+import type { PolicyHost } from '../../../src/policies/contract.js';
+
+const test = suite('flights');
+
+const KEY = { text: 'k', url: 'http://a.example/' };
+
+/** What flights use of a host; `once` begins the work when the test says so. */
+function lateHost(): { readonly host: PolicyHost; begin(): void } {
+  let begin = (): void => {};
+  const parts: Pick<PolicyHost, 'once' | 'after' | 'clock'> = {
+    once: async (_key, _lease, work) => {
+      await new Promise<void>((resolve) => {
+        begin = resolve;
+      });
+      return await work();
+    },
+    after: () => () => {},
+    clock: { now: () => 0, monotonic: () => 0 },
+  };
+  return { host: parts as PolicyHost, begin: () => begin() };
+}
+
+test('a turn after another worker that was too slow leaves no flight behind', async () => {
+  const { host, begin } = lateHost();
+  const flights = new Flights({ collapseWait: 1000, maxEntry: 1000 }, host);
+  const { flight, mine } = flights.open(KEY);
+  assert.not(mine);
+  const landing = flights.wait(KEY.text, flight);
+  begin();
+  assert.is(await landing, 'alone');
+  assert.is(flights.count, 0);
+});
+
+test.run();
