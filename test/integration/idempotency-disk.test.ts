@@ -127,10 +127,11 @@ test('a restart keeps keys and replies; a second gateway cannot use the folder',
   await until(() => first.log.lines.some(({ message }) => message === 'contents on disk are open'), 'the store');
   await first.gateway.close();
   const second = await startGateway({ spec: path, inline: true });
-  // Until the store is open, the reply is not found.
   let found: Answer | undefined;
   await until(async () => {
     found = await order(second.url, 'k');
+    // Until the store is open, the reply is not found: the client is told to ask again.
+    assert.is(found.headers['retry-after'], found.status === 201 ? undefined : '5');
     return found.status === 201;
   }, 'the reply');
   assert.equal([found?.body, found?.headers['idempotency-replayed']], ['order k', 'true']);

@@ -463,6 +463,22 @@ test('stores that answer late: the same answers', async () => {
   assert.is((await failed)?.code, 'idempotency/reply-not-kept');
 });
 
+test('a reply that cannot be read now, as its store does not answer: 409 with Retry-After, and the reply later', async () => {
+  const around = world();
+  const given = host(around);
+  const kept = given.kept(1000);
+  let answers = true;
+  const contents = { put: kept.put.bind(kept), get: (key: string) => (answers ? kept.get(key) : undefined) };
+  const store = { ...kept, ...contents, answers: () => answers };
+  const policy = createRun(compile('idempotency', '')!, { ...given, kept: () => store });
+  await done(policy);
+  answers = false;
+  const refused = await answer(policy);
+  assert.equal([refused.code, refused.headers.get('retry-after')], ['idempotency/reply-not-kept', '5']);
+  answers = true;
+  assert.is((await answer(policy)).status, 201);
+});
+
 test('an exchange that ends while the store is asked leaves its key free', async () => {
   const given = host(world());
   const { outcomes } = given;

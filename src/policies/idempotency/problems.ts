@@ -32,7 +32,7 @@ export const PROBLEMS = {
     status: 409,
     title: 'Request with this Idempotency-Key was already done',
     description:
-      'The first request with the key was done, and its reply cannot be repeated: it was too large, was cut, there was no room for it, or the gateway was restarted. `completed_status` is its status. Do not send the request again with another key unless it should be done twice.',
+      'The first request with the key was done, and its reply cannot be repeated: it was too large, was cut, there was no room for it, or the gateway was restarted. With `Retry-After`, it cannot be read now, and the same request may get it at that time. `completed_status` is its status. Do not send the request again with another key unless it should be done twice.',
   },
   reused: {
     code: 'idempotency/key-reused',

@@ -120,7 +120,7 @@ class Idempotency implements PolicyInstance {
         this.#full.note();
         return this.#refuse(exchange, 'full', 'no room for another key', { wait: LATER });
       case 'done':
-        return answer.kept ? this.#replay(exchange, work, answer) : this.#refuseDone(exchange, answer.status);
+        return answer.kept ? this.#replay(exchange, work, answer) : this.#refuseDone(exchange, answer.status, false);
     }
   }
 
@@ -145,7 +145,8 @@ class Idempotency implements PolicyInstance {
 
   #replayed(exchange: Exchange, content: Content | undefined, status: number): Reply {
     const reply = content && replyOf(content);
-    if (reply === undefined) return this.#refuseDone(exchange, status);
+    // After a restart, or while the disk is slow, its reply may still be there.
+    if (reply === undefined) return this.#refuseDone(exchange, status, this.#contents.answers?.() === false);
     this.#counts.replayed++;
     this.#decide(exchange, 'answer', `reply of the first request with the key: ${status}`);
     return reply;
@@ -245,9 +246,11 @@ class Idempotency implements PolicyInstance {
     return this.#refuse(exchange, 'unknown', why, { wait: String(Math.ceil(leftMs / 1000)) });
   }
 
-  #refuseDone(exchange: Exchange, status: number): Reply {
-    const why = `the first request with the key was done (${status}), and its reply is not kept`;
-    return this.#refuse(exchange, 'notKept', why, { extensions: { completed_status: status } });
+  /** `mayCome`: its reply may be found later. */
+  #refuseDone(exchange: Exchange, status: number, mayCome: boolean): Reply {
+    const why = `the first request with the key was done (${status}), and its reply ${mayCome ? 'cannot be read now' : 'is not kept'}`;
+    const extensions = { completed_status: status };
+    return this.#refuse(exchange, 'notKept', why, mayCome ? { wait: LATER, extensions } : { extensions });
   }
 
   #outage(exchange: Exchange, error: unknown): Reply {

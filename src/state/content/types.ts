@@ -53,6 +53,8 @@ export type ContentSelector =
 export interface ContentStore {
   /** Undefined: there is none. */
   get(key: string): Content | undefined | Promise<Content | undefined>;
+  /** Whether what get() did not find is missing: false while a tier behind memory does not answer. Absent: memory alone is asked. */
+  answers?(): boolean;
   /**
    * Begins a new content. `length`: bytes of its body, -1 if unknown. Undefined: it is not admitted, too large, or there is no room.
    */

@@ -128,6 +128,11 @@ export class DiskClient {
     this.#changes.clear();
   }
 
+  /** False while there is no store, it is late, or too much is asked of it: what get() does not find may be there. */
+  get answers(): boolean {
+    return this.#port !== undefined && this.#late === 0 && this.#gets.size < this.#limits.gets;
+  }
+
   /** Undefined at once if there is no store that could answer. */
   get(owner: string, key: string): Promise<DiskAnswer | undefined> | undefined {
     const { gets, late, getMs } = this.#limits;

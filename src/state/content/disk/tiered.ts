@@ -84,6 +84,10 @@ class TieredStore implements ContentStore {
     return held ?? this.#fromDisk(key);
   }
 
+  answers(): boolean {
+    return this.#disk.answers;
+  }
+
   #fromDisk(key: string): Promise<Content | undefined> | undefined {
     return this.#disk.get(this.#owner, key)?.then((answer) => {
       const content = answer && this.#take(key, answer);

@@ -322,6 +322,7 @@ test('a late answer is a miss, and after some of them nothing waits until the st
     assert.is(await got, undefined);
   }
   assert.is(store.get('k'), undefined, 'at once');
+  assert.is(store.answers?.(), false);
   await until(() => slow.held.length === 2, 'the questions');
   for (const call of slow.held) link.let(call);
   const { again } = await until(() => {
@@ -332,6 +333,7 @@ test('a late answer is a miss, and after some of them nothing waits until the st
   await until(() => slow.held.length === 3, 'the question');
   link.let(slow.held[2]!);
   assert.is((await again)?.length, 4);
+  assert.is(store.answers?.(), true);
   assert.ok(memory.stats().late >= 3);
   link.close();
   await slow.served.close();
@@ -345,6 +347,7 @@ test('questions on their way are bounded', async () => {
   const link = slow.connect(client);
   const all = [store.get('1'), store.get('2')];
   assert.is(store.get('3'), undefined);
+  assert.is(store.answers?.(), false, 'what it does not find may be there');
   assert.is(memory.stats().skipped, 1);
   link.close();
   client.close();
