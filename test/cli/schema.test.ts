@@ -21,7 +21,8 @@ test('gw schema --reference prints a reference equal to docs/reference.md', asyn
 test('gw schema --fragment prints a schema without required keys', async () => {
   const { code, out } = await gw(['schema', '--fragment']);
   assert.is(code, 0);
-  assert.not.match(out, '"required":');
+  // The keyword has a list; a policy may have a key with that name.
+  assert.not.match(out, /"required": \[/);
   assert.ok('remove' in (JSON.parse(out) as { properties: object }).properties);
 });
 
