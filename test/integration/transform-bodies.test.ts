@@ -347,6 +347,20 @@ test('lines of a request are transformed one by one', async (context) => {
   );
 });
 
+test('very many lines let other exchanges run in between', async (context) => {
+  await load(context, route('/x', 'request.body.jsonata = "$ + 1"') + route('/y', 'reply.status = { 404 = 410 }'));
+  context.target.respond = whole(() => {});
+  const answered: string[] = [];
+  const ask = async (name: string, request: string): Promise<void> => {
+    assert.is((await context.plane.ask(request)).status, 200);
+    answered.push(name);
+  };
+  const lines = ask('lines', post('/x', '1\n'.repeat(20_000), 'Content-Type: application/x-ndjson'));
+  await context.plane.ask(get('/y'));
+  await Promise.all([lines, ask('other', get('/y'))]);
+  assert.equal(answered, ['other', 'lines']);
+});
+
 test('a program without end is stopped', async (context) => {
   await load(context, route('/x', 'request.body.jsonata = "($f := function($n) { $f($n + 1) }; $f(1))"'));
   assert.is((await sent(context, post('/x', '{}', JSON_TYPE))).code, 'transform/request-body');

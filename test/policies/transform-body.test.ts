@@ -1,13 +1,13 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { BodyStage, Reply } from '../../src/policies/contract.js';
+import type { BodyStage, PolicyInstance, Reply } from '../../src/policies/contract.js';
 import { parsePath } from '../../src/policies/kits/json-edit/index.js';
 import { declarationOf } from '../../src/policies/registry.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { mapTexts } from '../../src/policies/transform/body/members.js';
 import { unitsOf } from '../../src/policies/transform/body/units.js';
 import { until } from '../support/until.js';
-import { create, decode, exchange, lint } from './support.js';
+import { before, create, decode, exchange, lint, world } from './support.js';
 
 const unitsIn = (kind: 'lines' | 'events', parts: readonly string[]): (string | undefined)[] => {
   const found: (string | undefined)[] = [];
@@ -166,6 +166,24 @@ test('very many lines in one part of a body are transformed in linear time', asy
   stage.end(undefined);
   await until(() => state.ended, 'the end');
   assert.is(state.written, '1\n');
+});
+
+test('the work for the lines of a request is bounded, and so is what they become', async () => {
+  const around = world();
+  // Each look at the clock takes a millisecond.
+  Object.defineProperty(around, 'now', { get: () => (now += 1) });
+  let now = 1_000_000;
+  const slow = create('transform', 'request.body.jsonata = "$"', around);
+  const large = create('transform', 'request.body.jsonata = "$pad(\'\', 1500000)"');
+  const ask = async (policy: PolicyInstance, body: string): Promise<unknown> => {
+    const headers = [['content-type', 'application/x-ndjson']] as const;
+    const on = Object.assign(exchange({ method: 'POST', headers }), { hasBody: true });
+    before(policy, on);
+    const reply = await policy.onRequestBody!(on, Buffer.from(body));
+    return reply instanceof Uint8Array || reply === undefined ? reply : [reply.status, reply.cause];
+  };
+  assert.equal(await ask(slow, '1\n'.repeat(10_000)), [400, 'policy p: the lines take longer than 5000 ms']);
+  assert.equal(await ask(large, '1\n2\n3\n'), [400, 'policy p: the lines become more than 4194304 characters']);
 });
 
 test('the end of a body waits for the program', async () => {

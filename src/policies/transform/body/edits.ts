@@ -17,6 +17,9 @@ export class BodyFault extends Error {
   }
 }
 
+/** Characters of a result. `max`: bytes of the largest body. */
+export const largestResult = (max: number): number => Math.max(DEFAULT_JSONATA_LIMITS.size, 2 * max);
+
 /** Undefined: there is no result. Throws BodyFault. */
 export interface ValueEdit {
   apply(value: JsonValue, exchange: Exchange, reply: Reply | undefined): Awaitable<JsonValue | undefined>;
@@ -35,7 +38,7 @@ export class JsonataEdit implements ValueEdit {
     this.#program = program;
     this.#bindings = new Bindings(program.reads.bindings);
     this.#host = host;
-    this.#size = Math.max(DEFAULT_JSONATA_LIMITS.size, 2 * max);
+    this.#size = largestResult(max);
   }
 
   async apply(value: JsonValue, exchange: Exchange, reply: Reply | undefined): Promise<JsonValue | undefined> {

@@ -5,6 +5,7 @@
 import type { Awaitable, BodyStage, Exchange, HeaderFields, Reply, StageOut } from '../../contract.js';
 import { BodyFault } from './edits.js';
 import type { BodySide } from './side.js';
+import type { Turns } from './turns.js';
 import { type Unit, type Units, unitsOf } from './units.js';
 
 /** Undefined: the unit is left out. */
@@ -16,6 +17,7 @@ export class EventStage implements BodyStage {
   readonly #reply: Reply;
   readonly #out: StageOut;
   readonly #units: Units;
+  readonly #turns: Turns;
   /** Units that have come; those from `#at` on wait. */
   #waiting: Unit[] = [];
   #at = 0;
@@ -30,11 +32,13 @@ export class EventStage implements BodyStage {
     this.#exchange = exchange;
     this.#reply = reply;
     this.#out = out;
+    this.#turns = side.turns();
     this.#units = unitsOf(kind, side.max, (unit) => this.#waiting.push(unit));
   }
 
   write(bytes: Uint8Array): boolean {
     if (this.#over) return false;
+    if (!this.#busy) this.#turns.begin();
     const short = this.#units.write(bytes);
     const more = this.#run();
     if (!short) this.#tooLong();
@@ -83,6 +87,7 @@ export class EventStage implements BodyStage {
 
   async #later(pending: Promise<Made>): Promise<void> {
     const made = await pending;
+    await this.#turns.next();
     if (this.#over) return;
     this.#busy = false;
     let more = made === undefined || this.#out.write(Buffer.from(made));

@@ -23,6 +23,9 @@ export function unitsOf(kind: 'lines' | 'events', max: number, add: (unit: Unit)
   return { write: (bytes) => events.write(bytes), end: () => events.end() || true };
 }
 
+/** `line`: without its line feed. */
+export const lineOf = (line: Uint8Array): Unit => new Line(Buffer.from(line.buffer, line.byteOffset, line.byteLength));
+
 class Line implements Unit {
   readonly #line: Buffer;
 
