@@ -56,21 +56,19 @@ function readSelectors(program: Program, input: PurgeInput): (cache: CachePolicy
     ...tag.map((value): ContentSelector => ({ by: 'tag', value })),
   ];
   return ({ contents }) => {
-    const forms = urls.flatMap(({ prefix, exact }) =>
-      prefix === undefined ? exact.map((form) => contents.canonicalUrl(form)) : [prefix],
-    );
+    const forms = urls.map(({ prefix, exact }) => (prefix === undefined ? contents.canonicalUrl(exact) : prefix));
     return [...[...new Set(forms)].map((value): ContentSelector => ({ by: 'url', value })), ...plain];
   };
 }
 
-/** A URL with a normalized path: the prefix with its `*`, or its forms with and without the default port. */
-type UrlForms =
+/** A URL with a normalized path and without the default port; a prefix with its `*`. */
+type UrlForm =
   | { readonly prefix: string; readonly exact?: undefined }
-  | { readonly exact: string[]; readonly prefix?: undefined };
+  | { readonly exact: string; readonly prefix?: undefined };
 
 const DEFAULT_PORT: Readonly<Record<string, string>> = { http: ':80', https: ':443' };
 
-function readUrl(text: string, rules: NormalizeEntry): UrlForms {
+function readUrl(text: string, rules: NormalizeEntry): UrlForm {
   const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text;
   const isPrefix = text.endsWith('*');
   const match = /^(https?):\/\/([^/?#\s*]+)(\/[^?#]*)?(\?[^#]*)?/i.exec(isPrefix ? text.slice(0, -1) : text);
@@ -82,13 +80,8 @@ function readUrl(text: string, rules: NormalizeEntry): UrlForms {
     throw new CacheError('invalid', `\`${shown}\` has no path: the prefix of all URLs of a host ends in \`/*\`.`);
   const path = normalizePath(match[3] ?? '/', rules);
   if (path === undefined) throw new CacheError('invalid', `The gateway refuses the path of \`${shown}\`.`);
-  const rest = `${path}${match[4] ?? ''}`;
-  if (isPrefix) return { prefix: `${scheme}://${host}${rest}*` };
   const port = DEFAULT_PORT[scheme]!;
-  const hosts = host.endsWith(port)
-    ? [host, host.slice(0, -port.length)]
-    : /:\d+$/.test(host)
-      ? [host]
-      : [host, host + port];
-  return { exact: hosts.map((name) => `${scheme}://${name}${rest}`) };
+  // Caches keep contents under URLs without the default port.
+  const url = `${scheme}://${host.endsWith(port) ? host.slice(0, -port.length) : host}${path}${match[4] ?? ''}`;
+  return isPrefix ? { prefix: `${url}*` } : { exact: url };
 }
