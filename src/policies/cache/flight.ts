@@ -167,7 +167,8 @@ export class Flight {
     this.#watching = true;
     this.#parts.after(STALLED_MS, () => {
       this.#watching = false;
-      if (!this.#full) return;
+      // Other flights may have left the budget: nothing else says so.
+      if (!this.#full) return this.#resume();
       for (const reader of this.#readers) if (reader.takenAt + STALLED_MS <= this.now) reader.cut('too slow');
       if (this.#full) this.#pause();
     });
@@ -175,7 +176,9 @@ export class Flight {
   }
 
   get #full(): boolean {
-    return this.#landing !== 'join' && this.#kept > this.#parts.most && this.read;
+    const { most, budget } = this.#parts;
+    if (this.#landing === 'join' || !this.read) return false;
+    return this.#kept > most || (this.#kept > 0 && budget.used > budget.limit);
   }
 
   /** Drops what no reader needs, once none can join. Returns false if too much is kept. */
