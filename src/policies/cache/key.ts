@@ -134,7 +134,7 @@ export class KeyMaker {
       const value = exchange.header(name);
       text += value === undefined ? '\n' : `\n:${value}`;
     }
-    if (cookies.length > 0) text += cookieText(exchange.header('cookie'), cookies);
+    if (cookies.length > 0) text += cookieText(exchange, cookies);
     return text;
   }
 }
@@ -174,8 +174,10 @@ const byName = (a: string, b: string): number => {
 };
 
 /** All values of the named cookies, in the order of the names. */
-function cookieText(field: string | undefined, names: readonly string[]): string {
-  const pairs = (field ?? '').split(';');
+function cookieText({ headers }: Exchange, names: readonly string[]): string {
+  const pairs: string[] = [];
+  // Line by line: what joins several lines of a field, a comma, does not separate cookies.
+  for (const [field, value] of headers.entries()) if (field === 'cookie') pairs.push(...value.split(';'));
   let text = '';
   for (const name of names) {
     text += '\n';

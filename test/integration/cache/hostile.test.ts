@@ -192,4 +192,54 @@ test('of more than 32 variants the newest ones are kept', async ({ bed }) => {
   assert.not(isHit(await bed.ask('/a', { 'x-a': '0' })));
 });
 
+test('cookies of several lines count', async ({ bed }) => {
+  await bed.load('[policy.c]\nuse = "cache"\nkey = { cookies = ["s"] }\n');
+  await bed.ask('/a');
+  for (const value of ['1', '2']) {
+    const reply = await bed.plane.ask(
+      `GET /a HTTP/1.1\r\nHost: a.example\r\nCookie: a=1\r\nCookie: s=${value}\r\n\r\n`,
+    );
+    assert.not(isHit(reply), value);
+  }
+});
+
+test('a reload within a request that others wait for', async ({ bed }) => {
+  const held: Socket[] = [];
+  bed.target.respond = (_request, socket) => void held.push(socket);
+  const clients = [bed.plane.client(), bed.plane.client()];
+  clients[0]!.send(requestText('/a'));
+  await until(() => held.length === 1, 'the request at the origin');
+  clients[1]!.send(requestText('/a'));
+  await until(() => bed.plane.connections === 2, 'both clients');
+  await bed.load('[policy.c]\nuse = "cache"\nstale_if_error = "1s"\n');
+  clients.push(bed.plane.client());
+  clients[2]!.send(requestText('/a'));
+  await until(() => bed.plane.connections === 3, 'all clients');
+  held[0]!.write(wire({ fields: { 'cache-control': 'max-age=60' }, body: 'once' }));
+  for (const client of clients) assert.is((await client.reply()).body.toString(), 'once');
+  assert.is(held.length, 1);
+  for (const client of clients) client.destroy();
+});
+
+test('Vary of the origin changes between replies: each reply goes only to requests with its fields', async ({
+  bed,
+}) => {
+  const say = (vary: string | undefined) => {
+    bed.origin = (request) => ({
+      fields: { 'cache-control': 'max-age=60', ...(vary === undefined ? {} : { vary }) },
+      body: `${request.header('x-a')} ${request.header('x-b')} ${vary}`,
+    });
+  };
+  say('x-a');
+  await bed.ask('/a', { 'x-a': '1', 'x-b': '1' });
+  say('x-b');
+  await bed.ask('/a', { 'x-a': '2', 'x-b': '2' });
+  say(undefined);
+  // The newest Vary counts first; each of them is right for its replies.
+  assert.is((await bed.ask('/a', { 'x-a': '1', 'x-b': '1' })).body.toString(), '1 1 x-a');
+  assert.is((await bed.ask('/a', { 'x-a': '3', 'x-b': '2' })).body.toString(), '2 2 x-b');
+  assert.is((await bed.ask('/a', { 'x-a': '3', 'x-b': '3' })).body.toString(), '3 3 undefined');
+  assert.ok(isHit(await bed.ask('/a', { 'x-a': '9', 'x-b': '9' })));
+});
+
 test.run();
