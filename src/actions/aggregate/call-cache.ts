@@ -15,7 +15,7 @@ import type { CallSettings } from './schema.js';
 
 /** Fields of clients that no policy sets to say who calls: replies depend on them only by Vary. */
 const OF_CLIENTS =
-  /^(accept-charset|accept-language|authorization|baggage|cache-control|cookie|dnt|forwarded|origin|pragma|priority|referer|sec-.*|te|traceparent|tracestate|upgrade-insecure-requests|user-agent|x-forwarded-.*|x-requested-with)$/;
+  /^(accept-charset|accept-language|authorization|baggage|cache-control|cookie|dnt|forwarded|origin|pragma|priority|referer|sec-.*|te|traceparent|tracestate|upgrade-insecure-requests|user-agent|x-forwarded-(for|host|port|prefix|proto)|x-requested-with)$/;
 
 /** What is stored beside the body; at the first place of a reply with Vary only the names. */
 type Stored =

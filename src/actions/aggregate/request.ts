@@ -1,10 +1,9 @@
 /** The request of a call, rendered for an exchange and an item. */
 import type { ActionHost, CallRequest, Condition, Exchange } from '../../policies/contract.js';
 import { writeJsonText } from '../../policies/kits/json-text/index.js';
-import { type TextForm, textFormOf } from '../../policies/run-kit.js';
 import type { CallSettings, ExpressionSettings } from './schema.js';
 import type { Value } from './value.js';
-import { CallTemplate, type Scope } from './values.js';
+import { type BodyForm, bodyFormOf, CallTemplate, type Scope } from './values.js';
 
 type Field = readonly [name: string, value: string];
 
@@ -12,7 +11,7 @@ type Field = readonly [name: string, value: string];
 const OF_REQUEST =
   /^(accept|accept-encoding|content-.*|digest|expect|host|if-.*|max-forwards|range|repr-digest|signature|signature-input|want-.*)$/;
 /** Sent whatever `pass` says. */
-const ALWAYS = /^(baggage|forwarded|traceparent|tracestate|x-forwarded-.*)$/;
+const ALWAYS = /^(baggage|forwarded|traceparent|tracestate|x-forwarded-(for|host|port|prefix|proto))$/;
 
 /** The fields of an exchange that calls may pass on. */
 export const passableFields = (host: ActionHost, exchange: Exchange): readonly Field[] =>
@@ -32,7 +31,7 @@ export class PreparedCall {
   readonly items: Value | undefined;
   /** Names of fields that it sets itself. */
   readonly own: ReadonlySet<string>;
-  readonly #form: TextForm;
+  readonly #form: BodyForm;
 
   /** `prepare` prepares an expression. Throws TypeError for an unknown variable. */
   constructor(
@@ -51,7 +50,7 @@ export class PreparedCall {
     this.when = when === undefined ? undefined : host.condition(when);
     this.own = new Set([...headers.map(([name]) => name), 'accept', 'accept-encoding', 'content-type']);
     const type = this.headers.find(([name]) => name === 'content-type')?.[1].constant;
-    this.#form = type === undefined ? 'json' : textFormOf(type);
+    this.#form = type === undefined ? 'json' : bodyFormOf(type);
   }
 
   /** The request; a phrase if it cannot be sent. Rejects with ValueFault. */
@@ -97,5 +96,6 @@ export class PreparedCall {
   }
 }
 
-/** Whether a segment of the path leads elsewhere, also percent-encoded. */
-const hasDots = (path: string): boolean => /(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(path.split('?', 1)[0]!);
+/** Whether a segment of the path leads elsewhere, also for a service that decodes slashes or removes parameters of segments. */
+const hasDots = (path: string): boolean =>
+  /(?:^|[/\\]|%2f|%5c)(?:\.|%2e){1,2}(?:[/\\;]|%2f|%5c|%3b|$)/i.test(path.split('?', 1)[0]!);

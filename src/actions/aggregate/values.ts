@@ -1,7 +1,15 @@
 /** Templates of calls at run time: parts are joined in the form that their place requires. */
 import type { Exchange, HeaderFields } from '../../policies/contract.js';
 import { isLongNumber, type JsonValue, writeJsonText } from '../../policies/kits/json-text/index.js';
-import { encodeByte, escapeJson, fieldSafe, Template, type TextForm } from '../../policies/run-kit.js';
+import {
+  encodeByte,
+  escapeHtml,
+  escapeJson,
+  fieldSafe,
+  Template,
+  type TextForm,
+  textFormOf,
+} from '../../policies/run-kit.js';
 import type { CallTemplateEntry, PartEntry } from './schema.js';
 import { type ValueEntry, valueAt } from './value-path.js';
 
@@ -46,6 +54,13 @@ function textOf(value: JsonValue | undefined): string {
 
 const isPlain = (value: JsonValue): boolean => typeof value !== 'object' || value === null || isLongNumber(value);
 
+/** `form`: parameters as in a query. */
+export type BodyForm = TextForm | 'form';
+
+/** What the body of a call is, by its Content-Type. */
+export const bodyFormOf = (type: string): BodyForm =>
+  /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type) ? 'form' : textFormOf(type);
+
 /** Where a template is. */
 type Place = 'path' | 'query' | 'field';
 
@@ -86,19 +101,24 @@ export class CallTemplate {
     return text;
   }
 
-  /** The text of a body, in which a value cannot end the string that contains it. */
-  renderBody(form: TextForm, scope: Scope): string {
+  /** The text of a body, in which a value cannot end the string, the parameter or the element that contains it. */
+  renderBody(form: BodyForm, scope: Scope): string {
     if (this.constant !== undefined) return this.constant;
     this.#inString ??= insideStrings(this.#parts);
     let text = '';
     this.#parts.forEach((part, index) => {
       if (part.literal !== undefined) text += part.literal;
-      else if (form !== 'json') text += plainText(part, scope);
+      else if (form !== 'json') text += escapedText(form, plainText(part, scope));
       else if (this.#inString![index]) text += escapeJson(plainText(part, scope));
       else text += jsonText(part, scope);
     });
     return text;
   }
+}
+
+function escapedText(form: BodyForm, text: string): string {
+  if (form === 'form') return encodeURIComponent(toWellFormed(text));
+  return form === 'text' ? text : escapeHtml(text);
 }
 
 function partOf(part: PartEntry): Part {
