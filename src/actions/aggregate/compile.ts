@@ -4,7 +4,7 @@ import { callPlanOf } from './edges.js';
 import { expressionEntry } from './expressions.js';
 import { isSafe } from './methods.js';
 import type { AggregateConfig, CallConfig } from './schema.js';
-import { readTemplate, type Use } from './templates.js';
+import { readTemplate, templateUsesOf, type Use } from './templates.js';
 import { factsOf, usesOf } from './uses.js';
 import { parsePath } from './value-path.js';
 
@@ -23,6 +23,7 @@ export function settingsOf(config: AggregateConfig, params: ReadonlySet<string>)
     calls: plan.order.map((name) => ({
       ...writer.call(name, config),
       after: (plan.waits.get(name) ?? []).map((other) => indices.get(other)!),
+      needs: needsOf(config, params, name).map((other) => indices.get(other)!),
       read: uses.some((use) => readsBodyOf(use, name)),
     })),
     ...(status === undefined ? {} : { status: typeof status === 'number' ? status : writer.expression(status) }),
@@ -40,6 +41,15 @@ export function settingsOf(config: AggregateConfig, params: ReadonlySet<string>)
 const isPersonal = ({ kind }: RequestFact): boolean => !['host', 'scheme', 'param', 'query'].includes(kind);
 
 const readsBodyOf = ({ path }: Use, name: string): boolean => path?.call === name && path.of === 'body';
+
+/** The calls whose bodies or fields the templates of a call use. Expressions can ask whether there is a value. */
+const needsOf = (config: AggregateConfig, params: ReadonlySet<string>, name: string): readonly string[] => [
+  ...new Set(
+    templateUsesOf(config, params).uses.flatMap(({ by, path }) =>
+      by === name && path?.call !== undefined && path.of !== 'status' ? [path.call] : [],
+    ),
+  ),
+];
 
 class Writer {
   readonly #indices: ReadonlyMap<string, number>;

@@ -4,7 +4,7 @@ import { isLongNumber, type JsonValue } from '../../policies/kits/json-text/inde
 import { type FanOut, fanOut, itemsOf } from './fan-out.js';
 import { type Failure, timedOut, unusable } from './outcome.js';
 import { type Part, Replies, type ReplyPlan } from './reply.js';
-import { type PreparedCall, passableFields } from './request.js';
+import { type PreparedCall, passableFields, type RenderedRequest } from './request.js';
 import { type ReadAnswer, Sender, type Sent } from './sender.js';
 import { type Value, ValueFault } from './value.js';
 import type { CallResult, Scope } from './values.js';
@@ -122,6 +122,8 @@ export class Execution {
     const scope = this.#scope();
     try {
       if (call.only !== undefined && !isTrue(await call.only.read(scope))) return SKIPPED;
+      // Without the result of a call that was not sent, this one has nothing to ask for, or would ask for everything.
+      if (this.#lacks(call.settings.needs)) return SKIPPED;
       return await (call.items === undefined ? this.#one(call, scope) : this.#each(call, call.items, scope));
     } catch (error) {
       if (!(error instanceof ValueFault)) throw error;
@@ -138,8 +140,6 @@ export class Execution {
     const { name } = call.settings;
     const request = await call.render(scope, this.#passed);
     if (typeof request === 'string') {
-      // Without the result of a call that was not sent, this one has nothing to ask for.
-      if (this.#lacks(call)) return SKIPPED;
       return this.#failed(call, unusable(name, request));
     }
     const sent = await this.#sender.send(call.settings, request, name);
@@ -150,9 +150,9 @@ export class Execution {
     return { result, part: { json }, answers: [answer] };
   }
 
-  /** Whether a call that it waits for has no result. */
-  #lacks({ settings }: PreparedCall): boolean {
-    return settings.after.some((index) => {
+  /** Whether one of these calls has no result. */
+  #lacks(calls: readonly number[]): boolean {
+    return calls.some((index) => {
       const result = this.#results[index];
       return result?.outcome === 'skipped' || (result?.outcome === 'failed' && result.value === undefined);
     });
@@ -180,15 +180,17 @@ export class Execution {
     const { forEach, name, onFailure, unique } = call.settings;
     const { concurrency, max } = forEach!;
     const found = await from.read(scope);
-    if (found === undefined && this.#lacks(call)) return SKIPPED;
+    if (found === undefined && this.#lacks(call.settings.after)) return SKIPPED;
     const items = itemsOf(found);
     if (items.length > max)
       return this.#failed(call, unusable(name, `${items.length} items, at most ${max} are accepted`));
     const work: FanOut = {
-      requests: await Promise.all(items.map((item) => call.render(this.#scope(item), this.#passed))),
+      count: items.length,
+      render: (index) => this.#render(call, this.#scope(items[index])),
       concurrency,
       unique,
       send: (request, index): Promise<Sent> => this.#sender.send(call.settings, request, `${name}[${index}]`),
+      repeat: (sent, index): Sent => this.#sender.repeat(sent, `${name}[${index}]`),
       refuse: (why, index) => unusable(`${name}[${index}]`, why),
       ends: ({ ended }) => ended === true || this.#over || this.#failure !== undefined || this.#decides(call),
     };
@@ -210,6 +212,16 @@ export class Execution {
       failures,
       answers: kept.flatMap(({ answer }) => answer ?? []),
     };
+  }
+
+  /** As render() of the call; a phrase also if an expression fails. */
+  async #render(call: PreparedCall, scope: Scope): Promise<RenderedRequest | string> {
+    try {
+      return await call.render(scope, this.#passed);
+    } catch (error) {
+      if (error instanceof ValueFault) return error.message;
+      throw error;
+    }
   }
 
   #fail(failure: Failure): void {

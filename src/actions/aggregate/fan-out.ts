@@ -1,4 +1,5 @@
 /** A call for each item of a list: bounded, and equal requests once. */
+import * as crypto from 'node:crypto';
 import type { CallRequest } from '../../policies/contract.js';
 import type { JsonValue } from '../../policies/kits/json-text/index.js';
 import type { Failure } from './outcome.js';
@@ -12,16 +13,20 @@ export function itemsOf(value: JsonValue | undefined): readonly JsonValue[] {
   return Array.isArray(value) ? (value as readonly JsonValue[]) : [value];
 }
 
-/** Requests that are the same have the same key. */
+/** Requests that are the same have the same key, which is short: bodies can be large. */
 export const keyOf = ({ body, headers, method, path }: Request): string =>
-  JSON.stringify([method, path, [...(headers ?? [])], body ?? null]);
+  crypto.hash('sha256', JSON.stringify([method, path, [...(headers ?? [])], body ?? null]), 'base64url');
 
 export interface FanOut {
-  /** For each item its request; a phrase if it cannot be sent. */
-  readonly requests: readonly (Request | string)[];
+  /** Number of items. */
+  readonly count: number;
   readonly concurrency: number;
   readonly unique: boolean;
+  /** The request of an item; a phrase if it cannot be sent. Only those in progress are in memory. */
+  render(index: number): Promise<Request | string>;
   send(request: Request, index: number): Promise<Sent>;
+  /** What an equal request was answered with, for a further item. */
+  repeat(sent: Sent, index: number): Sent;
   /** An item that cannot be sent. */
   refuse(why: string, index: number): Failure;
   /** Whether no further request is sent after this failure. */
@@ -32,34 +37,30 @@ export type ItemOutcome = { readonly answer: ReadAnswer } | { readonly failure: 
 
 /** The outcome of each item; undefined for those that were not sent because an earlier failure ended the fan-out. */
 export async function fanOut(work: FanOut): Promise<readonly (ItemOutcome | undefined)[]> {
-  const { concurrency, requests, unique } = work;
-  const outcomes: (ItemOutcome | undefined)[] = new Array(requests.length).fill(undefined);
+  const { concurrency, count, unique } = work;
+  const outcomes: (ItemOutcome | undefined)[] = new Array(count).fill(undefined);
   const sent = new Map<string, Promise<Sent>>();
   let next = 0;
   let ended = false;
   const worker = async (): Promise<void> => {
-    while (next < requests.length && !ended) {
+    while (next < count && !ended) {
       const index = next++;
-      const outcome = await one(work, requests[index]!, index, unique ? sent : undefined);
+      const outcome = await one(work, index, unique ? sent : undefined);
       outcomes[index] = outcome;
       if ('failure' in outcome && work.ends(outcome.failure)) ended = true;
     }
   };
-  await Promise.all(Array.from({ length: Math.min(concurrency, requests.length) }, worker));
+  await Promise.all(Array.from({ length: Math.min(concurrency, count) }, worker));
   return outcomes;
 }
 
-function one(
-  work: FanOut,
-  request: Request | string,
-  index: number,
-  sent: Map<string, Promise<Sent>> | undefined,
-): Promise<Sent> {
-  if (typeof request === 'string') return Promise.resolve({ failure: work.refuse(request, index) });
+async function one(work: FanOut, index: number, sent: Map<string, Promise<Sent>> | undefined): Promise<Sent> {
+  const request = await work.render(index);
+  if (typeof request === 'string') return { failure: work.refuse(request, index) };
   if (sent === undefined) return work.send(request, index);
   const key = keyOf(request);
   const known = sent.get(key);
-  if (known !== undefined) return known;
+  if (known !== undefined) return work.repeat(await known, index);
   const pending = work.send(request, index);
   sent.set(key, pending);
   return pending;

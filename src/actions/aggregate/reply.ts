@@ -87,7 +87,7 @@ export class Replies {
       this.#plan.calls[index]!.settings.onFailure === 'default' ? [] : some,
     );
     const body = WITHOUT_BODY.has(status) ? null : await this.#body(outcome, omitted, errors);
-    if (body !== null && !outcome.keep(body.length)) return this.#overloaded();
+    if (body === undefined) return this.#overloaded();
     const headers = new HeaderMap();
     if (body !== null) headers.set('content-type', 'application/json');
     for (const [name, template] of this.#plan.headers) {
@@ -121,14 +121,16 @@ export class Replies {
     throw new ValueFault('the value of `status` is not a status from 200 to 599');
   }
 
-  async #body({ parts, scope }: Outcome, omitted: readonly Failure[], errors: readonly Json[]): Promise<Buffer> {
+  /** Undefined: there is no room for it. */
+  async #body(outcome: Outcome, omitted: readonly Failure[], errors: readonly Json[]): Promise<Buffer | undefined> {
     const { merge } = this.#plan;
-    if (merge === undefined) return this.#byName(parts, omitted);
-    return Buffer.from(writeJsonText((await merge.read(scope, errors)) ?? null));
+    if (merge === undefined) return this.#byName(outcome, omitted);
+    const body = Buffer.from(writeJsonText((await merge.read(outcome.scope, errors)) ?? null));
+    return outcome.keep(body.length) ? body : undefined;
   }
 
   /** An object with the bodies as they were received, so that no digit is lost. */
-  #byName(parts: readonly (Part | undefined)[], omitted: readonly Failure[]): Buffer {
+  #byName({ keep, parts }: Outcome, omitted: readonly Failure[]): Buffer | undefined {
     const texts: Uint8Array[] = [];
     const add = (text: Uint8Array | string): void =>
       void texts.push(typeof text === 'string' ? Buffer.from(text) : text);
@@ -150,7 +152,8 @@ export class Replies {
     });
     if (omitted.length > 0) add(`${before}"errors":${JSON.stringify(omitted.map(errorOf))}}`);
     else add(before === '{' ? '{}' : '}');
-    return Buffer.concat(texts);
+    const size = texts.reduce((sum, { length }) => sum + length, 0);
+    return keep(size) ? Buffer.concat(texts, size) : undefined;
   }
 
   #cacheFields(headers: HeaderFields, { answers, now }: Outcome, incomplete: boolean): void {

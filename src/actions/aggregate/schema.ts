@@ -232,6 +232,8 @@ export type CallSettings = {
   readonly cache?: { readonly shared: boolean; readonly ttl?: number };
   /** Indices of the calls that end first. */
   readonly after: readonly number[];
+  /** Indices of the calls whose bodies or fields its templates use: without them it is not sent. */
+  readonly needs: readonly number[];
   /** Something reads the value of its body, not only its text. */
   readonly read: boolean;
   /** Its body is a member of the reply. */

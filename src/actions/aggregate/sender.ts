@@ -67,9 +67,15 @@ export class Sender {
 
   /** Counts bytes of the reply that is made of all; false: there is no room. */
   keep(bytes: number): boolean {
-    if (!this.#host.memory.take(bytes)) return false;
-    this.#taken += bytes;
-    return true;
+    return this.#take(bytes);
+  }
+
+  /** The answer to an equal request, for a further item: it counts again, since the reply contains it again. */
+  repeat(sent: Sent, label: string): Sent {
+    if ('failure' in sent) return sent;
+    const { json, status } = sent.answer;
+    const failure = this.#count(json.length, label, status);
+    return failure === undefined ? sent : { failure };
   }
 
   /** Gives back the memory of all replies. Idempotent. */
@@ -81,6 +87,18 @@ export class Sender {
 
   /** Sends a request, again if it may be. `label` names it in records. Never rejects for a failure of the call. */
   async send(call: CallSettings, request: Request, label: string): Promise<Sent> {
+    const { body } = request;
+    if (body === undefined) return this.#send(call, request, label);
+    const held = Buffer.byteLength(body);
+    if (!this.#take(held)) return { failure: noMemory(label) };
+    try {
+      return await this.#send(call, request, label);
+    } finally {
+      this.#give(held);
+    }
+  }
+
+  async #send(call: CallSettings, request: Request, label: string): Promise<Sent> {
     await this.#gate.enter();
     try {
       const cache = this.#cacheOf(call, request);
@@ -157,9 +175,8 @@ export class Sender {
 
   /** Counts and reads the body of a reply. */
   #answer(call: CallSettings, { body: bytes, headers, status, ...times }: CachedReply, label: string): Sent {
-    this.#total += bytes.length;
-    if (this.#total > this.#maxTotal)
-      return { failure: unusable(label, `the replies have more than ${this.#maxTotal} bytes`, status) };
+    const failure = this.#count(bytes.length, label, status);
+    if (failure !== undefined) return { failure };
     const needed = bytes.length * (call.read || call.forEach !== undefined ? 1 + PARSED_FACTOR : 1);
     if (!this.#take(needed)) return { failure: noMemory(label) };
     const read = call.as === 'json' ? readJsonBody(bytes) : readText(bytes);
@@ -187,6 +204,12 @@ export class Sender {
       if (error instanceof CodingFault) return { failure: unusable(label, error.message, status) };
       throw error;
     }
+  }
+
+  #count(bytes: number, label: string, status: number): Failure | undefined {
+    this.#total += bytes;
+    if (this.#total <= this.#maxTotal) return undefined;
+    return unusable(label, `the replies have more than ${this.#maxTotal} bytes`, status);
   }
 
   #take(bytes: number): boolean {

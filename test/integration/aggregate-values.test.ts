@@ -1,0 +1,160 @@
+/** aggregate over sockets: what hostile values of replies can do to calls, and to the memory. */
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { Bed, json } from './aggregate-kit.js';
+
+let bed: Bed | undefined;
+
+async function start(...given: Parameters<typeof Bed.start>): Promise<Bed> {
+  await bed?.close();
+  bed = await Bed.start(...given);
+  return bed;
+}
+
+test.after.each(async () => {
+  await bed?.close();
+  bed = undefined;
+});
+
+const call = (name: string, more = '', service = 'a'): string =>
+  `[route.aggregate.call.${name}]\nservice = "${service}"\npath = "/${name}/{id}"\n${more}\n`;
+
+const EACH = `${call('list')}[route.aggregate.call.each]
+service = "b"
+path = "/p/{item}"
+for_each = "list"
+max_items = 500
+`;
+
+test('a reply that is used for many equal items counts for each of them', async () => {
+  const of = await start(
+    { a: json(new Array(200).fill(1)), b: json('x'.repeat(20_000)) },
+    `[route.aggregate]\nmax_total = "1MiB"\n${EACH}`,
+  );
+  const reply = await of.get();
+  assert.equal([reply.status, (reply.body as { call: string }).call], [502, 'each[52]']);
+  assert.is(of.services['b']!.got.length, 1);
+});
+
+test('the body of a call counts in the memory for bodies while it is sent', async () => {
+  const body = (times: number): string => `body = '[${new Array(times).fill('{calls.one.body}').join(', ')}]'`;
+  const given = (times: number) => call('one') + call('two', `method = "POST"\n${body(times)}`, 'b');
+  const services = { a: json('x'.repeat(50_000)), b: json(1) };
+  const few = await start(services, given(1), {}, { bodyMemory: 450_000 });
+  assert.is((await few.get()).status, 200);
+  const many = await start(services, given(8), {}, { bodyMemory: 450_000 });
+  const reply = await many.get();
+  assert.equal([reply.status, (reply.body as { type: string }).type], [503, 'urn:gw:problem:aggregate/overloaded']);
+  assert.equal(many.services['b']!.urls, []);
+});
+
+test('a value cannot lead a call out of its path at a service that decodes slashes', async () => {
+  for (const id of ['../admin', '..\\admin', 'x/../../admin', '..;/admin']) {
+    const of = await start(
+      { a: json({ id }), b: json(1) },
+      `${call('one')}[route.aggregate.call.two]\nservice = "b"\npath = "/x/{calls.one.body.id}"\n`,
+    );
+    const reply = await of.get();
+    assert.equal([reply.status, (reply.body as { call: string }).call], [502, 'two'], id);
+    assert.equal(of.services['b']!.urls, []);
+  }
+});
+
+test('line breaks, marks and slashes of a value stay in their place', async () => {
+  const of = await start(
+    { a: json({ id: 'a\r\nX: 1?b#c/d&e=f' }), b: json(1) },
+    `${call('one')}[route.aggregate.call.two]
+service = "b"
+path = "/x/{calls.one.body.id}"
+query = { q = "{calls.one.body.id}" }
+headers = { x-of = "{calls.one.body.id}" }
+`,
+  );
+  assert.is((await of.get()).status, 200);
+  const [got] = of.services['b']!.got;
+  assert.is(got?.url, '/x/a%0D%0AX%3A%201%3Fb%23c%2Fd%26e%3Df?q=a%0D%0AX%3A%201%3Fb%23c%2Fd%26e%3Df');
+  assert.is(got?.headers['x'], undefined);
+  assert.not.match(String(got?.headers['x-of']), /[\r\n]/);
+});
+
+test('a value cannot add fields to a form, or elements to XML', async () => {
+  const bodyFor = async (type: string, body: string): Promise<string | undefined> => {
+    const of = await start(
+      { a: json({ name: 'x&admin=1+<a/>é' }), b: json(1) },
+      `${call('one')}${call('two', `method = "POST"\nheaders = { content-type = "${type}" }\nbody = '${body}'`, 'b')}`,
+    );
+    assert.is((await of.get()).status, 200);
+    return of.services['b']!.got[0]?.body;
+  };
+  const form = await bodyFor(
+    'application/x-www-form-urlencoded; charset=utf-8',
+    'name={calls.one.body.name}&role=user',
+  );
+  assert.equal(
+    [...new URLSearchParams(form)],
+    [
+      ['name', 'x&admin=1+<a/>é'],
+      ['role', 'user'],
+    ],
+  );
+  assert.is(await bodyFor('application/xml', '<n>{calls.one.body.name}</n>'), '<n>x&#38;admin=1+&#60;a/&#62;é</n>');
+  assert.is(await bodyFor('text/plain', 'of {calls.one.body.name}'), 'of x&admin=1+<a/>é');
+});
+
+test('a call whose templates use a call without a result is not sent without the value', async () => {
+  const of = await start(
+    { a: json({ id: 1 }), b: json(1) },
+    call('me', `when = 'request.query["me"] == "1"'`) +
+      call('search', 'query = { user = "{calls.me.body.id}" }', 'b') +
+      call('write', `method = "POST"\nbody = '{ "user": {calls.me.body.id} }'`, 'b') +
+      call('named', 'headers = { x-user = "{calls.me.body.id}" }', 'b') +
+      call('free', `method = "POST"\njson = '{ "known": $exists(me) }'\nafter = ["search"]`, 'b'),
+  );
+  assert.equal((await of.get()).body, { free: 1 });
+  assert.equal(
+    of.services['b']!.got.map(({ body, url }) => [url, body]),
+    [['/free/7', '{"known":false}']],
+  );
+  assert.equal(Object.keys((await of.get('/page/7?me=1')).body as object).sort(), [
+    'free',
+    'me',
+    'named',
+    'search',
+    'write',
+  ]);
+});
+
+const CALLERS = `[consumer.acme]
+api_keys = ["sha256:8676d15d94dabdd1283e6c407e2bb08a7b5c13b4e3667d4795c17172e080a3d4"]
+[consumer.globex]
+api_keys = ["sha256:2e2764ef486a4aa498e60ef5ed6b88ce7dd8bfc8b3309c5c15950a5c3d1a8c20"]
+[policy.keys]
+use = "api-key"
+[policy.tenant]
+use = "headers"
+request.set = { x-forwarded-user = "{consumer.name}" }
+`;
+const AUTHENTICATED = { more: CALLERS, route: 'policies = ["keys", "tenant"]' };
+
+test('a forwarding field that names the caller is not sent to a service that must not get it', async () => {
+  const of = await start({ a: json(1), b: json(1) }, call('one') + call('two', 'pass = []', 'b'), AUTHENTICATED);
+  assert.is((await of.get('/page/7', { headers: { 'x-api-key': 'acme-demo-key' } })).status, 200);
+  const [one, two] = ['a', 'b'].map((name) => of.services[name]!.got[0]!.headers);
+  assert.equal([one!['x-forwarded-user'], two!['x-forwarded-user']], ['acme', undefined]);
+  assert.equal([two!['x-forwarded-for'], two!['x-forwarded-proto']], ['127.0.0.1', 'http']);
+});
+
+test('a shared reply of a call is not for callers that a forwarding field tells apart', async () => {
+  const of = await start(
+    { a: (got, reply) => json(got.headers['x-forwarded-user'], { 'cache-control': 'max-age=60' })(got, reply) },
+    call('one', 'cache = { shared = true }'),
+    AUTHENTICATED,
+  );
+  const seen = [];
+  for (const key of ['acme-demo-key', 'globex-demo-key', 'acme-demo-key'])
+    seen.push(((await of.get('/page/7', { headers: { 'x-api-key': key } })).body as { one: string }).one);
+  assert.equal(seen, ['acme', 'globex', 'acme']);
+  assert.is(of.services['a']!.got.length, 2);
+});
+
+test.run();
