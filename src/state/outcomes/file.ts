@@ -77,7 +77,8 @@ export interface StoredOutcomes {
 }
 
 /**
- * Opens or creates the file of a table with so many slots, and reads it. One process uses it at a time.
+ * Opens or creates the file of a table with so many slots, and reads it. One process uses it at a time. A file without a header and
+ * without a record is one whose creation has not ended.
  * @throws Error if that is not possible, or if it is another file
  */
 export function openOutcomeFile(path: string, slots: number): StoredOutcomes & { close(): void } {
@@ -87,7 +88,8 @@ export function openOutcomeFile(path: string, slots: number): StoredOutcomes & {
   try {
     const size = HEADER + slots * SLOT_BYTES;
     const header = Buffer.alloc(HEADER);
-    if (fstatSync(file).size === 0) {
+    readSync(file, header, 0, HEADER, 0);
+    if (fstatSync(file).size === 0 || (isZero(header) && readSlots(file, slots).next().done === true)) {
       header.write(MAGIC);
       header.writeUInt32LE(slots, SLOTS_AT);
       crypto.randomFillSync(header, IDENTITY_AT, IDENTITY_BYTES);
@@ -96,7 +98,6 @@ export function openOutcomeFile(path: string, slots: number): StoredOutcomes & {
       fsyncSync(file);
       syncFolder(dirname(path));
     } else {
-      readSync(file, header, 0, HEADER, 0);
       if (header.toString('latin1', 0, MAGIC.length) !== MAGIC || header.readUInt32LE(SLOTS_AT) !== slots)
         throw new Error(`${path} does not hold outcomes of this version of gw`);
       ftruncateSync(file, size);
@@ -108,6 +109,8 @@ export function openOutcomeFile(path: string, slots: number): StoredOutcomes & {
     throw error;
   }
 }
+
+const isZero = (bytes: Buffer): boolean => bytes.every((byte) => byte === 0);
 
 /** A new file is lost with the power unless its folder is written too. */
 function syncFolder(path: string): void {
@@ -126,7 +129,7 @@ function* readSlots(file: number, slots: number): Generator<readonly [number, Bu
     readSync(file, piece, 0, count * SLOT_BYTES, HEADER + first * SLOT_BYTES);
     for (let at = 0; at < count; at++) {
       const bytes = piece.subarray(at * SLOT_BYTES, (at + 1) * SLOT_BYTES);
-      if (!bytes.every((byte) => byte === 0)) yield [first + at, bytes];
+      if (!isZero(bytes)) yield [first + at, bytes];
     }
   }
 }

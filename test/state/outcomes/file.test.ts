@@ -158,6 +158,20 @@ test('syncs at the same time are shared, and each caller waits for a sync that b
   file.close();
 });
 
+test('a file whose creation did not end is created anew; one that lost its header is refused', () => {
+  const path = fileIn();
+  writeFileSync(path, '');
+  truncateSync(path, 4096 + SLOTS * 64);
+  openOutcomeFile(path, SLOTS).close();
+  const { identity, close } = openOutcomeFile(path, SLOTS);
+  close();
+  assert.ok(identity.some((byte) => byte !== 0));
+  const bytes = Buffer.alloc(4096 + SLOTS * 64);
+  bytes[4096 + 64 * 7 + 5] = 1;
+  writeFileSync(path, bytes);
+  assert.throws(() => openOutcomeFile(path, SLOTS), /does not hold outcomes/);
+});
+
 test('another file, and one of a table of another size, are refused', () => {
   const path = fileIn();
   writeFileSync(path, 'something else');
