@@ -23,7 +23,7 @@ import type { Awaitable, Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } fr
 
 const MAGIC = 0x6f757431;
 const HEADER_WORDS = 16;
-const Header = { Magic: 0, Slots: 1, SeedLow: 2, SeedHigh: 3, Secret: 4 } as const;
+const Header = { Magic: 0, Slots: 1, SeedLow: 2, SeedHigh: 3, Secret: 4, Suspended: 8 } as const;
 const SECRET_BYTES = 16;
 
 /** Slots of a group. Many, since keys fall into groups by chance: the first group is full when the table is three quarters full. */
@@ -85,6 +85,11 @@ export class OutcomeTable {
     this.#secret = Buffer.from(buffer, Header.Secret * 4, SECRET_BYTES).toString('hex');
   }
 
+  /** While it is suspended, nothing is claimed: another gateway may use the same records. What was claimed is settled. */
+  static suspend(buffer: SharedArrayBuffer, suspended: boolean): void {
+    Atomics.store(new Int32Array(buffer), Header.Suspended, suspended ? 1 : 0);
+  }
+
   /** Writes every change of a record to this file too. `clock`: of the times in the file. */
   writeTo(file: OutcomeFile, clock: Clock): void {
     this.#file = { file, clock, bytes: Buffer.alloc(SLOT_BYTES) };
@@ -110,6 +115,7 @@ export class OutcomeTable {
     // Added to the time, a text would give a time far in the future. A record without an end would keep its slot forever.
     if (!Number.isFinite(claim.ttlMs) || !Number.isFinite(claim.leaseMs))
       throw new TypeError('A time to live and a lease must be numbers of milliseconds.');
+    if (this.#words[Header.Suspended] !== 0) throw new Error('another gateway may use the folder of the outcomes');
     const work = Buffer.from(claim.fingerprint.slice(0, 32), 'hex');
     if (work.length !== 16) throw new TypeError('A fingerprint needs 32 hexadecimal digits.');
     const group = this.#groupOf(key);

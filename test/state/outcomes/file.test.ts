@@ -189,7 +189,7 @@ test('a gateway: the folder is created; one that cannot be used is a fault, not 
   const disk = new OutcomeDisk(folder);
   assert.is(disk.outcomes.fault, undefined);
   assert.match(disk.for('other').fault ?? '', /needs a restart/);
-  assert.match(new OutcomeDisk(folder).outcomes.fault ?? '', /cannot be used: process \d+ uses it/);
+  assert.match(new OutcomeDisk(folder).outcomes.fault ?? '', /cannot be used: process \d+ on .+ uses it/);
   const open = (options = {}) => new GatewayOutcomes(OutcomeTable.allocate({ slots: SLOTS }), 0, clock, options);
   const used = open();
   assert.throws(() => used.diskStore('a'), /there is no folder/);
@@ -200,6 +200,9 @@ test('a gateway: the folder is created; one that cannot be used is a fault, not 
   assert.is((await used.store('a').claim(of('k'))).state, 'mine', 'memory is another place');
   disk.forget(0);
   assert.is((await used.diskStore('a').claim(of('k'))).state, 'unknown');
+  writeFileSync(join(folder, 'owner.json'), '{"another":"gateway"}');
+  disk.renew();
+  assert.throws(() => used.diskStore('a').claim(of('new')), /another gateway may use the folder/);
   assert.throws(() => open().use({ ...disk.outcomes, fault: 'broken' }), /broken/);
   assert.is((await open({ offline: true }).diskStore('a').claim(of('k'))).state, 'mine');
   used.close();

@@ -1,9 +1,10 @@
 /** Entry point of the store thread: the one that uses lmdb. It ends when it cannot go on; control starts another one. */
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { messageOf } from '../../../reason.js';
+import { OWNER_RENEW_MS } from '../../folder-lock.js';
 import { ContentDatabase } from './database.js';
 import { DiskMemory } from './memory.js';
-import { OWNER_RENEW_MS, StorePlace } from './place.js';
+import { StorePlace } from './place.js';
 import type { StoreOrder, StoreReport, StoreSetup } from './protocol.js';
 import { isDamage, StoreServer, type Trouble } from './server.js';
 import { FormatError } from './tables.js';

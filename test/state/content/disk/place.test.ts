@@ -6,7 +6,8 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { damageOf, OWNER_STALE_MS, StorePlace } from '../../../../src/state/content/disk/place.js';
+import { damageOf, StorePlace } from '../../../../src/state/content/disk/place.js';
+import { OWNER_STALE_MS } from '../../../../src/state/folder-lock.js';
 import { openDatabase, removeStoreFolders, storeFolder } from './kit.js';
 
 const test = suite('place');
