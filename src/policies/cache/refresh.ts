@@ -30,8 +30,11 @@ export class Refresher {
   begin(exchange: Exchange, visit: Visit): void {
     const key = visit.key.text;
     this.#running.add(key);
+    let begun = false;
     this.#host
       .once(`refresh ${key}`, LEASE_MS, async () => {
+        // Its turn after another worker was too slow: the exchange may have ended.
+        if (begun) return null;
         await this.#fetch(exchange, visit);
         return null;
       })
@@ -40,6 +43,7 @@ export class Refresher {
         this.#host.logger.debug('stale reply not refreshed', { cause, url: visit.key.url });
       })
       .finally(() => this.#running.delete(key));
+    begun = true;
   }
 
   async #fetch(exchange: Exchange, visit: Visit): Promise<void> {

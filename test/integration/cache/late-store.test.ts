@@ -69,4 +69,34 @@ test('a client that leaves while the store is asked leaves nothing pinned', asyn
   await until(() => contents.pinned === 0, 'all contents are released');
 });
 
+test('no answer from the store leaves anything pinned, whatever a client asks for and wherever it leaves', async ({
+  bed,
+}) => {
+  const contents = await late(bed);
+  bed.origin = () => ({
+    fields: { 'cache-control': 'max-age=60', etag: '"v1"' },
+    body: Buffer.alloc(4 * 1024 * 1024, 'x'),
+  });
+  await bed.ask('/a');
+  await until(async () => (await bed.ask('/a')).header('cache-status')?.includes('hit') === true, 'a hit');
+  for (const [status, fields, method] of [
+    [200, {}, 'HEAD'],
+    [304, { 'if-none-match': '"v1"' }, 'GET'],
+    [304, { 'if-none-match': '"v1"' }, 'HEAD'],
+    [206, { range: 'bytes=1-2' }, 'GET'],
+    [206, { range: 'bytes=1-2,100-200' }, 'GET'],
+    [416, { range: 'bytes=9999999-' }, 'GET'],
+    [200, { range: 'bytes=0-', 'if-range': '"v2"' }, 'GET'],
+    [504, { 'cache-control': 'only-if-cached, max-age=0' }, 'GET'],
+    [200, { 'if-match': '"v1"' }, 'GET'],
+  ] as const)
+    assert.is((await bed.ask('/a', fields, method)).status, status, JSON.stringify(fields));
+  const client = bed.plane.client();
+  client.send(requestText('/a'));
+  await until(() => client.pending !== '', 'the beginning of the body');
+  client.socket.pause();
+  client.socket.resetAndDestroy();
+  await until(() => contents.pinned === 0, 'all contents are released');
+});
+
 test.run();
