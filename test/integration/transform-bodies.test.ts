@@ -1,8 +1,9 @@
 /** Bodies that transform changes, over sockets: documents, lines and events, what cannot be read, and the fields about a body. */
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
+import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { ok, say, sayInTurn, whole } from '../support/fault-target.js';
-import { specOf } from './engine-kit.js';
+import { generationOf, specOf } from './engine-kit.js';
 import { type EngineContext, engineSuite } from './engine-suite.js';
 
 const test = engineSuite('transform: bodies');
@@ -347,19 +348,16 @@ test('lines of a request are transformed one by one', async (context) => {
   );
 });
 
-test('very many lines let other exchanges run in between', async (context) => {
-  await load(context, route('/x', 'request.body.jsonata = "$ + 1"') + route('/y', 'reply.status = { 404 = 410 }'));
-  context.target.respond = whole(() => {});
-  const answered: string[] = [];
-  const ask = async (name: string, request: string): Promise<void> => {
-    assert.is((await context.plane.ask(request)).status, 200);
-    answered.push(name);
-  };
-  const lines = ask('lines', post('/x', '1\n'.repeat(20_000), 'Content-Type: application/x-ndjson'));
-  await context.plane.ask(get('/y'));
-  await Promise.all([lines, ask('other', get('/y'))]);
-  assert.equal(answered, ['other', 'lines']);
+test('values of the spec: decimals, lists and tables', async (context) => {
+  await load(context, route('/x', 'request.body.set = { a = 1.5, b = [-0.25, "{id}"], c.d = { e = [] } }'));
+  const got = await sent(context, post('/x', '{"a":{},"z":1}', JSON_TYPE));
+  assert.is(got.body, '{"a":1.5,"z":1,"b":[-0.25,"{id}"],"c":{"d":{"e":[]}}}');
+  for (const wrong of ['inf', '[nan]', '[9007199254740993]'])
+    assert.throws(() => specErrors(`request.body.set.a = ${wrong}`), /schema\/value/, wrong);
 });
+
+const specErrors = (edits: string): unknown =>
+  generationOf(specOf('http://127.0.0.1:9', { more: route('/x', edits) }), new StatsRegistry({ workers: 1 }));
 
 test('a program without end is stopped', async (context) => {
   await load(context, route('/x', 'request.body.jsonata = "($f := function($n) { $f($n + 1) }; $f(1))"'));

@@ -6,8 +6,8 @@ import { declarationOf } from '../../src/policies/registry.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { mapTexts } from '../../src/policies/transform/body/members.js';
 import { unitsOf } from '../../src/policies/transform/body/units.js';
-import { until } from '../support/until.js';
-import { before, create, decode, exchange, lint, world } from './support.js';
+import { turn, until } from '../support/until.js';
+import { before, create, decode, exchange, lint, type World, world } from './support.js';
 
 const unitsIn = (kind: 'lines' | 'events', parts: readonly string[]): (string | undefined)[] => {
   const found: (string | undefined)[] = [];
@@ -70,6 +70,10 @@ test('simple forms: pick, omit, rename, set, in this order', async () => {
   );
   const set = 'set = { "meta.who" = "{consumer.name}", id = "{id}", n = 5, ok = true, empty = "" }';
   assert.is(await run(set, '{"id":1}', true), '{"id":"7","meta":{"who":"acme"},"n":5,"ok":true,"empty":""}');
+  assert.is(
+    await run('set = { a = 15, b = ["{id}", 2, { c = true }], d = { "$ref" = "x", e.f = [] } }', '{"a":1}'),
+    '{"a":15,"b":["{id}",2,{"c":true}],"d":{"$ref":"x","e":{"f":[]}}}',
+  );
   // Without a value, a client cannot supply one.
   assert.is(
     await run(set, '{"id":1,"meta":{"who":"forged"}}'),
@@ -97,8 +101,8 @@ test('links in JSON are mapped where paths lead', () => {
 });
 
 /** A stage of a reply, and what it has written. */
-function stageOf(text: string, type = 'application/x-ndjson') {
-  const policy = create('transform', text);
+function stageOf(text: string, type = 'application/x-ndjson', around = world()) {
+  const policy = create('transform', text, around);
   const headers = new HeaderMap([['content-type', type]]);
   const reply: Reply = new BytesReply(200, { headers });
   const on = exchange();
@@ -168,18 +172,51 @@ test('very many lines in one part of a body are transformed in linear time', asy
   assert.is(state.written, '1\n');
 });
 
-test('the work for the lines of a request is bounded, and so is what they become', async () => {
-  const around = world();
-  // Each look at the clock takes a millisecond.
-  Object.defineProperty(around, 'now', { get: () => (now += 1) });
+/** Each look at its clock takes a millisecond. */
+function slowWorld(): World {
   let now = 1_000_000;
-  const slow = create('transform', 'request.body.jsonata = "$"', around);
+  return Object.defineProperty(world(), 'now', { get: () => now++ });
+}
+
+async function linesOf(policy: PolicyInstance, body: string): Promise<Reply | Uint8Array | undefined> {
+  const headers = [['content-type', 'application/x-ndjson']] as const;
+  const on = Object.assign(exchange({ method: 'POST', headers }), { hasBody: true });
+  before(policy, on);
+  return policy.onRequestBody!(on, Buffer.from(body));
+}
+
+/** How often the event loop has gone round before the work is done. */
+async function turnsIn(work: () => Promise<unknown>): Promise<number> {
+  let turns = 0;
+  let done = false;
+  const count = (): void => {
+    turns++;
+    if (!done) setImmediate(count);
+  };
+  setImmediate(count);
+  await work();
+  done = true;
+  return turns;
+}
+
+test('very many lines let other exchanges run in between', async () => {
+  const policy = create('transform', 'request.body.jsonata = "$"', slowWorld());
+  const lines = '1\n'.repeat(100);
+  assert.ok((await turnsIn(() => linesOf(policy, lines))) > 10);
+  const { stage, state } = stageOf('reply.body.jsonata = "$"', undefined, slowWorld());
+  const ended = async (): Promise<void> => {
+    stage.write(Buffer.from(lines));
+    while (state.resumed === 0) await turn();
+  };
+  assert.ok((await turnsIn(ended)) > 10);
+  assert.is(state.written, lines);
+});
+
+test('the work for the lines of a request is bounded, and so is what they become', async () => {
+  const slow = create('transform', 'request.body.jsonata = "$"', slowWorld());
   const large = create('transform', 'request.body.jsonata = "$pad(\'\', 1500000)"');
   const ask = async (policy: PolicyInstance, body: string): Promise<unknown> => {
-    const headers = [['content-type', 'application/x-ndjson']] as const;
-    const on = Object.assign(exchange({ method: 'POST', headers }), { hasBody: true });
-    before(policy, on);
-    const reply = await policy.onRequestBody!(on, Buffer.from(body));
+    const reply = await linesOf(policy, body);
     return reply instanceof Uint8Array || reply === undefined ? reply : [reply.status, reply.cause];
   };
   assert.equal(await ask(slow, '1\n'.repeat(10_000)), [400, 'policy p: the lines take longer than 5000 ms']);

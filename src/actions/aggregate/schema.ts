@@ -1,8 +1,8 @@
 /** Config of the aggregate action. */
 import { fieldProblem, type Infer, isFieldText, s } from '../../policies/compile-kit.js';
 import type { ExpressionEntry, Json, TemplateEntry } from '../../policies/contract.js';
+import { JsonValueSchema } from '../../policies/kits/json-value-schema.js';
 import { MOST_AT_ONCE, MOST_CALLS, MOST_ITEMS } from './bounds.js';
-import { JsonValueSchema } from './json-value.js';
 import type { ValueEntry } from './value-path.js';
 
 /** Names are members of JSON, and parts of paths and of JSONata without quotes. */

@@ -10,6 +10,7 @@ import { ruleSettings } from './path-rules.js';
 import { PROBLEMS } from './problems.js';
 import {
   type BodyConfig,
+  isConstant,
   pathRules,
   type ReplyConfig,
   type RequestConfig,
@@ -79,7 +80,8 @@ const members = (set: BodyConfig['set']): { readonly [path: string]: MemberSetti
   Object.fromEntries(
     Object.entries(set).map(([path, value]) => [
       path,
-      typeof value === 'number' || typeof value === 'boolean' ? { value } : { template: templateOf(value) },
+      // As text: an object with the key `$ref` would be taken for a reference.
+      isConstant(value) ? { json: JSON.stringify(value.constant) } : { template: templateOf(value) },
     ]),
   );
 

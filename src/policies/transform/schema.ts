@@ -1,7 +1,8 @@
 /** Config of the transform policy. */
-import { type Infer, isFieldName, isFieldText, parseTemplate, s } from '../compile-kit.js';
-import type { RefString } from '../contract.js';
+import { type Infer, isFieldName, isFieldText, parseTemplate, type Schema, s } from '../compile-kit.js';
+import type { Json, RefString } from '../contract.js';
 import { editKeys, renameKey } from '../kits/field-edits-schema.js';
+import { JsonValueSchema } from '../kits/json-value-schema.js';
 import type { BodySettings } from './body/side.js';
 import type { ReplySettings, RequestSettings } from './edits/sides.js';
 
@@ -155,12 +156,22 @@ const MIB = 1024 * 1024;
 
 const paths = (doc: string, ...examples: string[]) => s.array(s.string({ nonEmpty: true })).describe(doc, examples);
 
+/** A value of the spec that is no template. */
+export interface Constant {
+  readonly constant: Json;
+}
+
+const constant = (schema: Schema<Json>): Schema<Constant> => s.mapped(schema, (json) => ({ constant: json }));
+
 /** A text is a template. */
-const member = s.either<RefString | number | boolean>(
+const member = s.either<RefString | Constant>(
   { kinds: ['string'], schema: value },
-  { kinds: ['integer'], schema: s.integer({ min: Number.MIN_SAFE_INTEGER }) },
-  { kinds: ['boolean'], schema: s.boolean() },
+  { kinds: ['integer'], schema: constant(s.integer({ min: Number.MIN_SAFE_INTEGER })) },
+  { kinds: ['boolean'], schema: constant(s.boolean()) },
+  { kinds: ['float', 'array', 'table'], schema: constant(new JsonValueSchema()) },
 );
+
+export const isConstant = (set: RefString | Constant): set is Constant => typeof set === 'object' && 'constant' in set;
 
 const FORMATS = ['json', 'form', 'xml'] as const;
 
@@ -198,7 +209,7 @@ const bodyFields = (whose: string) => ({
   set: s
     .map(member)
     .describe(
-      'Members to set or replace, by paths. A text is a template, of which an empty result becomes `null`; integers and booleans are set as they are.',
+      'Members to set or replace, by paths. A text is a template, of which an empty result becomes `null`; numbers, booleans, lists and tables are set as they are.',
       { 'meta.tenant': '{consumer.name}' },
     )
     .default({}),

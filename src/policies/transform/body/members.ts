@@ -7,8 +7,8 @@ import { Template } from '../../run-kit.js';
 import type { Links } from '../edits/links.js';
 import type { ValueEdit } from './edits.js';
 
-/** A value of the spec, or a template. */
-export type MemberSettings = { readonly value: Json } | { readonly template: readonly Json[] };
+/** A value of the spec as JSON, or a template. */
+export type MemberSettings = { readonly json: string } | { readonly template: readonly Json[] };
 
 export type SimpleSettings = {
   /** Absent: everything. */
@@ -43,7 +43,7 @@ export class SimpleEdit implements ValueEdit {
 
 /** A text of the spec stays a text, also an empty one. */
 function sourceOf(member: MemberSettings): Source {
-  if ('value' in member) return member.value as JsonValue;
+  if ('json' in member) return JSON.parse(member.json) as JsonValue;
   const template = new Template(member.template as TemplateEntry);
   return template.constant ?? template;
 }
