@@ -237,6 +237,15 @@ test('a key belongs to its caller and route', async () => {
   assert.is((await answer(policy, post({ consumer: undefined, remoteAddress: '2001:db8::2' }))).status, 201);
 });
 
+test('a client that left before gw knew its address gets no key: its request is not sent', async () => {
+  const { policy } = on();
+  const left = (): Exchange => Object.assign(post({ consumer: undefined }), { remoteAddress: '' });
+  assert.is(await codeOf(policy, left()), 'idempotency/unavailable');
+  assert.is(await codeOf(policy, left()), 'idempotency/unavailable');
+  await done(policy, post({ consumer: undefined }));
+  await done(policy, Object.assign(post(), { remoteAddress: '' }));
+});
+
 test('a caller that is known by its address gets no cookies again', async () => {
   const { policy } = on();
   const reply = created('made', [['set-cookie', 'session=1']]);

@@ -28,13 +28,16 @@ export interface Caller {
   readonly known: boolean;
 }
 
-/** The consumer, or else the subject of a token, or else the address of the client. */
-export function callerOf({ consumer, claims, remoteAddress }: Exchange): Caller {
+/**
+ * The consumer, or else the subject of a token, or else the address of the client. Undefined: the client has reset its connection
+ * before gw accepted it, so that it has no address.
+ */
+export function callerOf({ consumer, claims, remoteAddress }: Exchange): Caller | undefined {
   if (consumer !== undefined) return { name: consumerKey(consumer), known: true };
   const subject = claims?.['sub'];
   if (typeof subject === 'string')
     return { name: `sub:${JSON.stringify([claims?.['iss'] ?? '', subject])}`, known: true };
-  return { name: `ip:${networkOf(remoteAddress)}`, known: false };
+  return remoteAddress === '' ? undefined : { name: `ip:${networkOf(remoteAddress)}`, known: false };
 }
 
 /** SHA-256 of what a request asks for, in hexadecimal digits. */

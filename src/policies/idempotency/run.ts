@@ -58,6 +58,8 @@ class Idempotency implements PolicyInstance {
     const key = readKey(field);
     if (key === undefined) return this.#refuse(exchange, 'malformed', 'the key is malformed');
     const caller = callerOf(exchange);
+    // Its key would be that of another caller: the client would find it free when it asks again.
+    if (caller === undefined) return this.#outage(exchange, new Error('the client has left, and has no address'));
     const { ttl, lease, retries } = this.#settings;
     const work = new Work(
       {
