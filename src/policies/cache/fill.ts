@@ -27,11 +27,6 @@ export class Fill {
     return this.#flight;
   }
 
-  /** Whether the body is still of use without the client that asked for it. */
-  get wanted(): boolean {
-    return !this.#over && (this.#writer !== undefined || this.#flight?.read === true);
-  }
-
   /** Returns false if the source must pause: readers of the flight are behind. */
   write(bytes: Uint8Array): boolean {
     if (this.#writer?.write(bytes) === false) this.#writer = undefined;

@@ -143,7 +143,7 @@ export class Keeper {
     if (!assessment.store || length > settings.maxEntry) {
       if (assessment.requestOnly) visit.flight?.land('again', false);
       else this.#landApart(visit);
-      const outdated = received.status < 500 && !assessment.requestOnly && exchange.method === 'GET';
+      const outdated = !assessment.requestOnly && exchange.method === 'GET' && !isRefusal(received.status);
       if (replaced !== undefined && outdated) void store.delete(replaced);
       return false;
     }
@@ -372,6 +372,10 @@ function lengthOf({ headers, body }: Reply): number {
   const field = headers.get('content-length');
   return field !== undefined && /^\d{1,15}$/.test(field) ? Number(field) : -1;
 }
+
+/** Statuses that say something about the client or the origin, and nothing about the content. */
+const REFUSALS = new Set([400, 401, 402, 403, 406, 407, 408, 421, 425, 429, 431, 451]);
+const isRefusal = (status: number): boolean => status >= 500 || REFUSALS.has(status);
 
 /** RFC 9110 section 6.4.1. */
 const hasContent = (status: number): boolean => status !== 204 && status !== 205 && status !== 304;

@@ -132,7 +132,7 @@ class CachePolicy implements PolicyInstance {
       visit.forwarded = fresh ? 'request' : 'stale';
       return this.#forward(exchange, visit, turn);
     }
-    if (decision.use === 'stale-while-revalidate') this.#refresh(exchange, key, found);
+    if (decision.use === 'stale-while-revalidate' && exchange.method === 'GET') this.#refresh(exchange, key, found);
     return this.#hit(exchange, found, conditions, decision);
   }
 

@@ -242,4 +242,22 @@ test('Vary of the origin changes between replies: each reply goes only to reques
   assert.ok(isHit(await bed.ask('/a', { 'x-a': '9', 'x-b': '9' })));
 });
 
+test('a refusal of one client removes nothing that others use', async ({ bed }) => {
+  await bed.ask('/a');
+  for (const status of [401, 403, 429]) {
+    bed.origin = () => ({ status, fields: { 'cache-control': 'no-store' } });
+    assert.is((await bed.ask('/a', { 'cache-control': 'no-cache' })).status, status);
+    assert.match((await bed.ask('/a')).header('cache-status')!, /hit/);
+  }
+});
+
+test('HEAD does not fetch a stale reply anew', async ({ bed }) => {
+  bed.origin = () => ({ fields: { 'cache-control': 'max-age=1, stale-while-revalidate=60' }, body: 'old' });
+  await bed.ask('/a');
+  bed.pass(5);
+  assert.match((await bed.ask('/a', {}, 'HEAD')).header('cache-status')!, /hit/);
+  await bed.ask('/other');
+  assert.is(bed.asked, 2);
+});
+
 test.run();
