@@ -4,6 +4,7 @@ import type {
   BodyStage,
   Content,
   ContentStore,
+  DeclaredProblem,
   Exchange,
   Json,
   Outcome,
@@ -52,11 +53,11 @@ class Idempotency implements PolicyInstance {
     if (!methods.includes(exchange.method)) return undefined;
     const field = exchange.headers.get(FIELD);
     if (field === undefined) {
-      if (required) return this.#refuse(exchange, 'missing', 'no key');
+      if (required) return this.#refuse(exchange, PROBLEMS.missing, 'no key');
       return this.#decide(exchange, 'pass', 'no key');
     }
     const key = readKey(field);
-    if (key === undefined) return this.#refuse(exchange, 'malformed', 'the key is malformed');
+    if (key === undefined) return this.#refuse(exchange, PROBLEMS.malformed, 'the key is malformed');
     const caller = callerOf(exchange);
     // Its key would be that of another caller: the client would find it free when it asks again.
     if (caller === undefined) return this.#outage(exchange, new Error('the client has left, and has no address'));
@@ -112,15 +113,15 @@ class Idempotency implements PolicyInstance {
       case 'mine':
         return this.#run(exchange, work, answer.claim);
       case 'running':
-        return this.#refuse(exchange, 'running', 'a request with the key is in progress', { wait: SOON });
+        return this.#refuse(exchange, PROBLEMS.running, 'a request with the key is in progress', { wait: SOON });
       case 'unknown':
         return this.#refuseUnknown(exchange, answer.leftMs);
       case 'other':
-        return this.#refuse(exchange, 'reused', 'the key was used for another request');
+        return this.#refuse(exchange, PROBLEMS.reused, 'the key was used for another request');
       case 'full':
         this.#counts.full++;
         this.#full.note();
-        return this.#refuse(exchange, 'full', 'no room for another key', { wait: LATER });
+        return this.#refuse(exchange, PROBLEMS.full, 'no room for another key', { wait: LATER });
       case 'done':
         return answer.kept ? this.#replay(exchange, work, answer) : this.#refuseDone(exchange, answer.status, false);
     }
@@ -244,29 +245,28 @@ class Idempotency implements PolicyInstance {
   #refuseUnknown(exchange: Exchange, leftMs: number): Reply {
     const why = 'it is not known whether the first request with the key was done';
     // Without retries, the lease changes nothing.
-    if (leftMs <= 0 || !this.#settings.retries) return this.#refuse(exchange, 'unknown', why);
-    return this.#refuse(exchange, 'unknown', why, { wait: String(Math.ceil(leftMs / 1000)) });
+    if (leftMs <= 0 || !this.#settings.retries) return this.#refuse(exchange, PROBLEMS.unknown, why);
+    return this.#refuse(exchange, PROBLEMS.unknown, why, { wait: String(Math.ceil(leftMs / 1000)) });
   }
 
   /** `mayCome`: its reply may be found later. */
   #refuseDone(exchange: Exchange, status: number, mayCome: boolean): Reply {
     const why = `the first request with the key was done (${status}), and its reply ${mayCome ? 'cannot be read now' : 'is not kept'}`;
     const extensions = { completed_status: status };
-    return this.#refuse(exchange, 'notKept', why, mayCome ? { wait: LATER, extensions } : { extensions });
+    return this.#refuse(exchange, PROBLEMS.notKept, why, mayCome ? { wait: LATER, extensions } : { extensions });
   }
 
   #outage(exchange: Exchange, error: unknown): Reply {
     const cause = error instanceof Error ? error.message : String(error);
-    return this.#refuse(exchange, 'unavailable', cause, { wait: LATER });
+    return this.#refuse(exchange, PROBLEMS.unavailable, cause, { wait: LATER });
   }
 
   #refuse(
     exchange: Exchange,
-    kind: keyof typeof PROBLEMS,
+    { code, status, title, description }: DeclaredProblem,
     why: string,
     { wait, extensions }: { readonly wait?: string; readonly extensions?: Problem['extensions'] } = {},
   ): Reply {
-    const { code, status, title, description } = PROBLEMS[kind];
     this.#counts.refused++;
     this.#decide(exchange, 'answer', why);
     return problem(exchange, {
