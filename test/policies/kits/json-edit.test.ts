@@ -158,4 +158,10 @@ test('a renamed path ends in a name, and paths are bounded', () => {
   assert.match(compileJsonEdit({ omit: [`a${'.a'.repeat(64)}`] }).errors[0]!.error, /64 steps/);
 });
 
+test('members of one object are renamed at once, so that swapped names keep their values', () => {
+  const { edit } = compileJsonEdit({ rename: { 'x.a': 'b', 'x.b': 'c', 'x.c': 'a', x: 'y' } });
+  const changed = edit!.apply({ x: { a: 1, b: 2, c: 3, d: 4 } }, () => undefined);
+  assert.is(JSON.stringify(changed), '{"y":{"b":1,"c":2,"a":3,"d":4}}');
+});
+
 test.run();

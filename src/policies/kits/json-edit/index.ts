@@ -72,6 +72,7 @@ export function compileJsonEdit<T = JsonValue>(
     source: Object.values(spec.set ?? {})[index]!,
   }));
   if (errors.length > 0) return { edit: undefined, errors };
+  const groups = groupsOf(renamed);
   const apply = (value: JsonValue, resolve: (source: T) => JsonValue | undefined): JsonValue => {
     let changed = picked === undefined ? value : pick(value, picked);
     if (omitted.length > 0) {
@@ -80,7 +81,7 @@ export function compileJsonEdit<T = JsonValue>(
       draft.finish();
     }
     const draft = new Draft();
-    for (const { steps, name } of renamed) changed = rename(draft, changed, steps, 0, name);
+    for (const { parent, names } of groups) changed = rename(draft, changed, parent, 0, names);
     for (const { steps, source } of sets) {
       const given = resolve(source);
       if (given !== undefined) changed = set(draft, changed, steps, 0, given);
@@ -88,4 +89,24 @@ export function compileJsonEdit<T = JsonValue>(
     return changed;
   };
   return { edit: { apply }, errors };
+}
+
+/** Renames of members of the same objects, which happen at once: names can be swapped. */
+interface RenameGroup {
+  readonly parent: readonly PathStep[];
+  readonly names: Map<string, string>;
+}
+
+function groupsOf(renames: readonly { readonly steps: readonly PathStep[]; readonly name: string }[]): RenameGroup[] {
+  const groups: RenameGroup[] = [];
+  for (const { steps, name } of renames) {
+    const parent = steps.slice(0, -1);
+    const known = groups.find(
+      (group) => group.parent.length === parent.length && group.parent.every((step, at) => step === parent[at]),
+    );
+    const names = known?.names ?? new Map<string, string>();
+    names.set(String(steps.at(-1)), name);
+    if (known === undefined) groups.push({ parent, names });
+  }
+  return groups;
 }

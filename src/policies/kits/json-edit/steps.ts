@@ -69,23 +69,25 @@ function omitItems(draft: Draft, list: JsonValue[], step: PathStep): JsonValue {
   return own;
 }
 
-/** The last step is a name. */
+/** `parent`: leads to the objects. `names`: from the old name to the new one. */
 export function rename(
   draft: Draft,
   value: JsonValue,
-  steps: readonly PathStep[],
+  parent: readonly PathStep[],
   at: number,
-  name: string,
+  names: ReadonlyMap<string, string>,
 ): JsonValue {
-  const step = steps[at]!;
-  if (at < steps.length - 1)
-    return changeChildren(draft, value, step, (child) => rename(draft, child, steps, at + 1, name));
-  if (!isTable(value) || typeof step !== 'string' || step === name || !Object.hasOwn(value, step)) return value;
+  if (at < parent.length)
+    return changeChildren(draft, value, parent[at]!, (child) => rename(draft, child, parent, at + 1, names));
+  if (!isTable(value)) return value;
+  const taken = new Set<string>();
+  for (const [from, to] of names) if (from !== to && Object.hasOwn(value, from)) taken.add(to);
+  if (taken.size === 0) return value;
   // A new table, because the order of members is kept.
   const renamed: Table = {};
   for (const key of Object.keys(value)) {
-    if (key === step) putMember(renamed, name, value[key]!);
-    else if (key !== name) putMember(renamed, key, value[key]!);
+    const name = names.get(key) ?? key;
+    if (name !== key || !taken.has(key)) putMember(renamed, name, value[key]!);
   }
   return renamed;
 }
