@@ -1,7 +1,9 @@
 /** aggregate over sockets: what hostile values of replies can do to calls, and to the memory. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
 import { Bed, json } from './aggregate-kit.js';
+import { generationOf } from './engine-kit.js';
 
 let bed: Bed | undefined;
 
@@ -18,6 +20,9 @@ test.after.each(async () => {
 
 const call = (name: string, more = '', service = 'a'): string =>
   `[route.aggregate.call.${name}]\nservice = "${service}"\npath = "/${name}/{id}"\n${more}\n`;
+
+const specWith = (more: string): string =>
+  `spec = 1\n[listener.main]\naddress = "127.0.0.1:0"\n[service.a]\ntargets = ["http://127.0.0.1:1"]\n[[route]]\nname = "page"\nmatch = "GET /{id}"\n${call('one', more)}`;
 
 const EACH = `${call('list')}[route.aggregate.call.each]
 service = "b"
@@ -155,6 +160,39 @@ test('a shared reply of a call is not for callers that a forwarding field tells 
     seen.push(((await of.get('/page/7', { headers: { 'x-api-key': key } })).body as { one: string }).one);
   assert.equal(seen, ['acme', 'globex', 'acme']);
   assert.is(of.services['a']!.got.length, 2);
+});
+
+test('a reply to GET that depends on a body is not stored', async () => {
+  const of = await start(
+    { a: json(1, { 'cache-control': 'max-age=60' }) },
+    `[route.aggregate]\nrequest_body = "1KiB"\n[route.aggregate.call.one]\nservice = "a"\npath = "/x"\nquery = { of = "{body.of}" }\n`,
+  );
+  const body = '{"of":"evil"}';
+  const raw = await of.plane.ask(
+    `GET /page/7 HTTP/1.1\r\nHost: a.example\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  assert.equal(of.services['a']!.urls, ['/x?of=evil']);
+  assert.is(raw.header('cache-control'), 'no-store');
+  assert.match((await of.get()).headers.get('cache-control') ?? '', /^max-age=/);
+});
+
+test('an unsafe call without an outcome at the end of the time is named as one that ran', async () => {
+  const of = await start(
+    { a: () => {}, b: json(1) },
+    `[route.aggregate]\ntimeout = "200ms"\n${call('pay', 'method = "POST"')}${call('other', '', 'b')}`,
+  );
+  const reply = await of.get();
+  assert.equal([reply.status, (reply.body as { call: string }).call], [504, 'pay']);
+  assert.equal((reply.body as { ran: unknown }).ran, [{ call: 'pay', method: 'POST', status: null }]);
+});
+
+test('fields of the connection cannot be set by a call', () => {
+  for (const name of ['content-length', 'transfer-encoding', 'connection', 'host', 'te', 'upgrade'])
+    assert.throws(
+      () => generationOf(specWith(`headers = { ${name} = "x" }`), new StatsRegistry({ workers: 1 })),
+      /schema\/|headers/,
+      name,
+    );
 });
 
 test.run();

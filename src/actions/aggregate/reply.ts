@@ -156,9 +156,11 @@ export class Replies {
     return keep(size) ? Buffer.concat(texts, size) : undefined;
   }
 
-  #cacheFields(headers: HeaderFields, { answers, now }: Outcome, incomplete: boolean): void {
+  #cacheFields(headers: HeaderFields, { answers, now, scope }: Outcome, incomplete: boolean): void {
     const { calls, personal } = this.#plan;
-    if (incomplete || calls.some(({ settings }) => !isSafe(settings.method))) {
+    // Caches do not have the body of a request in their keys: one client could leave its reply there for all.
+    const unkeyed = scope.body !== undefined;
+    if (incomplete || unkeyed || calls.some(({ settings }) => !isSafe(settings.method))) {
       headers.set('cache-control', 'no-store');
       return;
     }
