@@ -1,6 +1,7 @@
 /** idempotency over raw sockets: races, pipelining, odd replies, clients that leave at each step, reloads, and a cache beside it. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import {
@@ -231,6 +232,25 @@ test('a client that leaves: within the head or body nothing is claimed, within t
   }, 'the reply');
   assert.is(again?.body.length, 3_000_000);
   assert.is(target.count('/large'), 1);
+});
+
+test('a client that reset its connection before gw accepted it has no address, and nothing of it is sent', async () => {
+  const { port, url } = await start(specOf({ policies: [] }));
+  const ended = new Int32Array(new SharedArrayBuffer(4));
+  const script = `
+    const { workerData: { port, text, ended } } = require('node:worker_threads');
+    const socket = require('node:net').connect(port, '127.0.0.1', () => socket.write(text, () => socket.resetAndDestroy()));
+    socket.on('close', () => {
+      Atomics.store(ended, 0, 1);
+      Atomics.notify(ended, 0);
+    });`;
+  const client = new Worker(script, { eval: true, workerData: { port, text: text('/reset-early'), ended } });
+  await once(client, 'online');
+  // This thread, which accepts connections, stands still meanwhile.
+  assert.is.not(Atomics.wait(ended, 0, 0, 10_000), 'timed-out');
+  await order(url, '/later');
+  assert.equal(target.seen, ['POST /later']);
+  await client.terminate();
 });
 
 test('keys of each form, methods without keys, and keys that are none', async () => {

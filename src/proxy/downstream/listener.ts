@@ -260,6 +260,11 @@ export class Listener implements AdmittingListener, ConnectionOwner {
   }
 
   #admit(socket: Socket): void {
+    // Its client has reset it before it was accepted. What came with it would be served to no address, past all rules for addresses.
+    if (socket.remoteAddress === undefined) {
+      socket.destroy();
+      return;
+    }
     const place = this.#host.admission.enter(this, socket);
     if (place === REJECTED) return;
     this.#host.acceptBursts.accepted();
