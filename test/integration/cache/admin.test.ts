@@ -136,7 +136,8 @@ test('a purge by URL reaches all workers, whatever the order and the other param
 test('a URL without a port is also that with the default port', async () => {
   const bed = await Bed.open();
   for (const host of ['api.example', 'api.example:80', 'api.example:8080']) await bed.status('/a/1', { host });
-  assert.is(await bed.purge('http://API.example/a/1'), 2);
+  // Both are one URL, so one reply is stored for them.
+  assert.is(await bed.purge('http://API.example/a/1'), 1);
   await bed.status('/a/1', { host: 'api.example' });
   assert.is(await bed.purge('http://api.example:80/a/1'), 1);
   assert.match(await bed.status('/a/1', { host: 'api.example:8080' }), /hit/);
