@@ -16,11 +16,11 @@ import { close, runAll, testFiles } from './run-tests.mjs';
 const CONCURRENCY = 2;
 /** Files that mostly wait for timers and other processes: they run one after the other beside the rest. */
 const WAITING =
-  /^(integration\/(dash-tmux|serve-signals|drain|causes|reload\/complete|engine\/(time-limits|overload|edge-cases))|control\/watch\/watch)/;
+  /^(integration\/(dash-tmux|serve-(signals|process)|drain|causes|reload\/(complete|files)|oidc\.|upstream-auth|idempotency-disk|disk-contents|aggregate-hostile|managed-targets|cache\/|engine\/(time-limits|overload|edge-cases))|control\/watch\/watch)/;
 /** Files with a process of their own: they start servers and processes, or need a young heap. */
 const ALONE = /^(integration|differential)\//;
 /** Files that have only a data plane and a target, which they close: up to MOST_TOGETHER of them share a process. */
-const TOGETHER = /^integration\/engine\//;
+const TOGETHER = /^integration\/(engine|cache\/(?!admin))/;
 const MOST_TOGETHER = 16;
 /** Files that start many processes, each of which would write coverage of its own for code that other tests cover. */
 const UNCOVERED = /^integration\/(cli-|dash-tmux)/;
@@ -46,7 +46,7 @@ if (coverage) {
 
 /** The process of a file: files with the same name share one. `at`: its place in the list. */
 function processOf(file, at) {
-  if (TOGETHER.test(file)) return `engine ${Math.floor(at / MOST_TOGETHER)}`;
+  if (TOGETHER.test(file)) return `planes ${Math.floor(at / MOST_TOGETHER)}`;
   return ALONE.test(file) ? file : (/^[^/]+(?=\/)/.exec(file)?.[0] ?? '');
 }
 

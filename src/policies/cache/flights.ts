@@ -95,9 +95,14 @@ export class Flights {
     return { flight, mine };
   }
 
-  /** Requests for the URL that arrive from now on get no reply that is on its way. */
+  /** Requests for the URL get no reply that is on its way any more: those that wait for its head ask the origin themselves. */
   outdate(url: string): void {
-    for (const [key, flight] of this.#flights) if (flight.url === url) this.#flights.delete(key);
+    for (const [key, flight] of this.#flights) {
+      if (flight.url !== url) continue;
+      this.#flights.delete(key);
+      // It also gives up the turn of this worker, which the next request takes.
+      flight.land('alone');
+    }
   }
 
   /** Resolves when it is known what the caller does; it waits no longer than `collapse_wait`. */
