@@ -78,6 +78,7 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/version.ts': ['cli', 'control'],
   'src/plural.ts': ['lint', 'compiler', 'telemetry', 'control', 'dashboard', 'cli'],
   'src/field-syntax.ts': ['contract', 'policies', 'custom', 'spec', 'proxy', 'cli'],
+  'src/load-in-steps.ts': ['control', 'cli'],
   'src/input-file.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'cli'],
   'src/reference-syntax.ts': ['bundle', 'schema', 'lint', 'control'],
   'src/output-file.ts': ['lint', 'telemetry', 'control', 'cli'],

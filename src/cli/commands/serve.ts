@@ -54,6 +54,9 @@ export default defineCommand<Options, [spec: string | undefined]>({
     const isBundle = await isBundleFile(path);
     if (isBundle && options.overlay) throw usage('--overlay is for specs: a bundle is already compiled.');
     if (!isBundle && options.verify) throw usage('--verify is for bundles: a spec has no signature.');
+    const { loadAll, loadEach } = await import('../../load-in-steps.js');
+    await loadEach(['policies', 'actions'], 'index.js');
+    await loadAll('lint/rules');
     const { runServe } = await import('../../control/serve.js');
     const logLevel = options.logLevel ?? (io.quiet ? 'error' : undefined);
     const log = options.log ?? (io.stdout.isTTY ? 'pretty' : 'json');

@@ -50,7 +50,7 @@ export class WorkerThread {
   /** `exited` is called once, when the thread has ended. */
   constructor({ options, events, entry }: ThreadSetup, exited: (thread: WorkerThread, cause: string) => void) {
     const data: WorkerSetup = { options };
-    const worker = new Worker(entry ?? new URL('./worker.js', import.meta.url), { workerData: data });
+    const worker = new Worker(entry ?? new URL('./entry.js', import.meta.url), { workerData: data });
     this.#worker = worker;
     this.#events = events;
     this.#options = options;
