@@ -16,7 +16,7 @@ import { close, runAll, testFiles } from './run-tests.mjs';
 const CONCURRENCY = 2;
 /** Files that mostly wait for timers and other processes: they run one after the other beside the rest. */
 const WAITING =
-  /^(integration\/(dash-tmux|serve-(signals|process)|drain|causes|reload\/(complete|files)|oidc\.|upstream-auth|idempotency-disk|disk-contents|aggregate-hostile|managed-targets|cache\/|engine\/(time-limits|overload|edge-cases))|control\/watch\/watch)/;
+  /^(integration\/(dash-tmux|serve-(signals|process)|drain|causes|reload\/(complete|files)|cli-(process|package)|engine\/(fuzz|pipelining)|oidc\.|upstream-auth|idempotency-disk|disk-contents|aggregate-hostile|managed-targets|cache\/|engine\/(time-limits|overload|edge-cases))|control\/watch\/watch)/;
 /** Files with a process of their own: they start servers and processes, or need a young heap. */
 const ALONE = /^(integration|differential)\//;
 /** Files that have only a data plane and a target, which they close: up to MOST_TOGETHER of them share a process. */
