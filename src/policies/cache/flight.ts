@@ -80,10 +80,6 @@ export class Flight {
     });
   }
 
-  get waiting(): number {
-    return this.#waiters.length;
-  }
-
   /** Whether the body has readers besides the leader. */
   get read(): boolean {
     return this.#readers.size > 0;

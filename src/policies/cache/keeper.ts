@@ -91,14 +91,16 @@ export class Keeper {
 
   // ---------------------------------------------------------------- storing
 
-  assess(
+  /** `method`: of the request that the reply is stored for. */
+  #assess(
+    method: string,
     exchange: Exchange,
     visit: Visit,
     { status, read }: Pick<Received, 'status' | 'read'>,
     now: number,
   ): Assessment {
     return assess(
-      { method: exchange.method, ...this.#credentials(exchange, visit.request) },
+      { method, ...this.#credentials(exchange, visit.request) },
       { status, fields: read },
       { requestedAt: visit.requestedAt, receivedAt: now },
       this.#byStatus.get(status) ?? this.#options,
@@ -132,7 +134,7 @@ export class Keeper {
     const { host, store, replies, settings, flights } = this.#parts;
     const now = host.clock.now();
     const received = receivedOf(reply);
-    const assessment = this.assess(exchange, visit, received, now);
+    const assessment = this.#assess(exchange.method, exchange, visit, received, now);
     exchange.decisions?.push({
       step: host.name,
       use: 'cache',
@@ -241,13 +243,8 @@ export class Keeper {
   ): StoredReply {
     const { status } = stored;
     const view = updatedView(stored.fields, read);
-    const method = { method: 'GET' };
-    const assessment = assess(
-      { ...method, ...this.#credentials(exchange, visit.request) },
-      { status, fields: view },
-      { requestedAt: visit.requestedAt, receivedAt: now },
-      this.#byStatus.get(status) ?? this.#options,
-    );
+    // Only replies to GET are stored, also if HEAD has updated them.
+    const assessment = this.#assess('GET', exchange, visit, { status, read: view }, now);
     const data: ReplyData = {
       status,
       fields: updatedFields(stored.fields, fields, assessment.withheldFields, now),

@@ -29,8 +29,6 @@ export class Visit {
   variants: Variants | undefined = undefined;
   /** That which it leads. */
   flight: Flight | undefined = undefined;
-  /** It has waited for the reply to another request. */
-  collapsed = false;
   fill: Fill | undefined = undefined;
   /** The reply that `fill` is for. */
   reply: Reply | undefined = undefined;
