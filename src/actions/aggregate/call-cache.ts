@@ -1,4 +1,4 @@
-/** Fresh replies of a call are used again, RFC 9111. Who calls is part of the key, and so is all that the call sends of its own. */
+/** Fresh replies of a call are used again, RFC 9111. The caller is part of the key, and so is all that the call sends of its own. */
 import * as crypto from 'node:crypto';
 import type { ContentStore, Exchange, Json } from '../../policies/contract.js';
 import { type Assessment, assess, usefulUntil } from '../../policies/kits/http-cache/assess.js';
