@@ -48,12 +48,12 @@ export interface PolicyHost {
   /** Values that may be used once, by the name of the policy: an edit of its config forgets none. */
   readonly replays: ReplayStore;
   /** Contents with bodies, such as whole replies. To be called when the policy is created; one store for each policy. */
-  content(options: ContentOptions): ContentStore;
+  content<Data = Json>(options: ContentOptions): ContentStore<Data>;
   /**
    * The same, in a memory of its own, for contents that must stay until they expire: if there is no room, further ones are not
    * admitted. `maxEntry`: largest body in bytes.
    */
-  kept(maxEntry: number): ContentStore;
+  kept<Data = Json>(maxEntry: number): ContentStore<Data>;
   /** What became of work that is done at most once for each key, by the name of the policy: an edit of its config forgets none. */
   readonly outcomes: OutcomeStore;
   /**

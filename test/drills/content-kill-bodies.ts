@@ -16,7 +16,7 @@ export function bodyOf(key: number, version: number): Buffer {
 }
 
 /** What is wrong with a content that was found under this key; undefined if nothing is. */
-export function isRight(key: number, { key: name, facts, parts, length }: Content): string | undefined {
+export function isRight(key: number, { key: name, facts, parts, length }: Content<unknown>): string | undefined {
   const said = facts.data as { key?: unknown; version?: unknown } | null;
   if (name !== `k${key}` || said?.key !== key || typeof said.version !== 'number') return `k${key}: facts of another`;
   if (facts.url !== `https://a.example/${key}`) return `k${key}: URL of another`;

@@ -434,7 +434,7 @@ test('stores that answer late: the same answers', async () => {
   const given = host(around);
   const { outcomes } = given;
   const contents = new DelayedContents({ after: around.stores.time.after });
-  const kept = contents.store('p', { maxEntry: 1000, disk: true });
+  const kept = <Data>() => contents.store<Data>('p', { maxEntry: 1000, disk: true });
   const late = {
     claim: async (claim: Parameters<typeof outcomes.claim>[0]) => {
       await turn();
@@ -445,7 +445,7 @@ test('stores that answer late: the same answers', async () => {
       return outcomes.settle(...settled);
     },
   };
-  const policy = createRun(compile('idempotency', '')!, { ...given, outcomes: late, kept: () => kept });
+  const policy = createRun(compile('idempotency', '')!, { ...given, outcomes: late, kept });
   const [first, second] = [post(), post()];
   const both = await Promise.all([enter(policy, first), enter(policy, second)]);
   assert.equal(
@@ -475,11 +475,13 @@ test('stores that answer late: the same answers', async () => {
 test('a reply that cannot be read now, as its store does not answer: 409 with Retry-After, and the reply later', async () => {
   const around = world();
   const given = host(around);
-  const kept = given.kept(1000);
   let answers = true;
-  const contents = { put: kept.put.bind(kept), get: (key: string) => (answers ? kept.get(key) : undefined) };
-  const store = { ...kept, ...contents, answers: () => answers };
-  const policy = createRun(compile('idempotency', '')!, { ...given, kept: () => store });
+  const kept = <Data>() => {
+    const store = given.kept<Data>(1000);
+    const contents = { put: store.put.bind(store), get: (key: string) => (answers ? store.get(key) : undefined) };
+    return { ...store, ...contents, answers: () => answers };
+  };
+  const policy = createRun(compile('idempotency', '')!, { ...given, kept });
   await done(policy);
   answers = false;
   const refused = await answer(policy);

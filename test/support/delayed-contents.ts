@@ -1,4 +1,5 @@
 /** Contents in a store that answers late, as one on disk or over a network does, and that may fail. */
+import type { Json } from '../../src/bundle/types.js';
 import type {
   Content,
   ContentFacts,
@@ -10,8 +11,8 @@ import type {
 } from '../../src/state/content/types.js';
 import type { After } from '../../src/state/timers.js';
 
-interface Stored {
-  readonly facts: ContentFacts;
+interface Stored<Data> {
+  readonly facts: ContentFacts<Data>;
   readonly parts: readonly Buffer[];
   readonly length: number;
   readonly soft: boolean;
@@ -19,7 +20,7 @@ interface Stored {
 
 interface Open {
   readonly key: string;
-  readonly facts: ContentFacts;
+  readonly facts: ContentFacts<unknown>;
   purged: boolean;
   soft: boolean;
 }
@@ -50,16 +51,16 @@ export class DelayedContents implements ContentSpace {
   errors = 0;
   /** Contents that get() has given out and that are not released yet. */
   pinned = 0;
-  readonly #stores = new Map<string, DelayedContentStore>();
+  readonly #stores = new Map<string, DelayedContentStore<unknown>>();
 
   constructor({ after, delay = 10 }: DelayedOptions) {
     this.after = after;
     this.delays = typeof delay === 'number' ? { get: delay, commit: delay, change: delay } : delay;
   }
 
-  store(identity: string, options: ContentOptions): DelayedContentStore {
-    const known = this.#stores.get(identity);
-    const store = known ?? new DelayedContentStore(this, options);
+  store<Data = Json>(identity: string, options: ContentOptions): DelayedContentStore<Data> {
+    const known = this.#stores.get(identity) as DelayedContentStore<Data> | undefined;
+    const store = known ?? new DelayedContentStore<Data>(this, options);
     this.#stores.set(identity, store);
     return store;
   }
@@ -71,10 +72,10 @@ export class DelayedContents implements ContentSpace {
   }
 }
 
-export class DelayedContentStore implements ContentStore {
+export class DelayedContentStore<Data = Json> implements ContentStore<Data> {
   readonly #space: DelayedContents;
   readonly #options: ContentOptions;
-  readonly #stored = new Map<string, Stored>();
+  readonly #stored = new Map<string, Stored<Data>>();
   readonly #open = new Set<Open>();
 
   constructor(space: DelayedContents, options: ContentOptions) {
@@ -86,14 +87,14 @@ export class DelayedContentStore implements ContentStore {
     return this.#stored.size;
   }
 
-  get(key: string): Promise<Content | undefined> {
+  get(key: string): Promise<Content<Data> | undefined> {
     return this.#later(this.#space.delays.get, undefined, () => {
       const stored = this.#stored.get(key);
       return stored && this.#pin(key, stored);
     });
   }
 
-  put(key: string, facts: ContentFacts, length: number): ContentWriter | undefined {
+  put(key: string, facts: ContentFacts<Data>, length: number): ContentWriter | undefined {
     const { maxEntry } = this.#options;
     if (length > maxEntry) return undefined;
     const open: Open = { key, facts, purged: false, soft: false };
@@ -137,7 +138,7 @@ export class DelayedContentStore implements ContentStore {
     };
   }
 
-  refresh(content: Content, facts: ContentFacts): Promise<void> {
+  refresh(content: Content<Data>, facts: ContentFacts<Data>): Promise<void> {
     return this.#later(this.#space.delays.change, undefined, () => {
       const stored = this.#stored.get(content.key);
       // Another content may have taken its place.
@@ -168,7 +169,7 @@ export class DelayedContentStore implements ContentStore {
     });
   }
 
-  #pin(key: string, { facts, parts, length, soft }: Stored): Content {
+  #pin(key: string, { facts, parts, length, soft }: Stored<Data>): Content<Data> {
     this.#space.pinned++;
     let held = true;
     const release = (): void => {
@@ -187,7 +188,7 @@ export class DelayedContentStore implements ContentStore {
 }
 
 /** Whether a purge by `selector` removes a content with these facts. */
-export function selects(selector: ContentSelector, facts: ContentFacts): boolean {
+export function selects(selector: ContentSelector, facts: ContentFacts<unknown>): boolean {
   if (selector.by === 'all') return true;
   const { by, value } = selector;
   if (by === 'route') return facts.route === value;

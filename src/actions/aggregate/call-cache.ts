@@ -1,6 +1,6 @@
 /** Fresh replies of a call are used again, RFC 9111. The caller is part of the key, and so is all that the call sends of its own. */
 import * as crypto from 'node:crypto';
-import type { ContentStore, Exchange, Json } from '../../policies/contract.js';
+import type { ContentStore, Exchange } from '../../policies/contract.js';
 import { type Assessment, assess, usefulUntil } from '../../policies/kits/http-cache/assess.js';
 import { requestDirectives } from '../../policies/kits/http-cache/directives.js';
 import { type FieldList, readFrom } from '../../policies/kits/http-cache/fields.js';
@@ -18,7 +18,7 @@ const OF_CLIENTS =
   /^(accept-charset|accept-language|authorization|baggage|cache-control|cookie|dnt|forwarded|origin|pragma|priority|referer|sec-.*|te|traceparent|tracestate|upgrade-insecure-requests|user-agent|x-forwarded-(for|host|port|prefix|proto)|x-requested-with)$/;
 
 /** What is stored beside the body; at the first place of a reply with Vary only the names. */
-type Stored =
+export type StoredCall =
   | { readonly vary: readonly string[] }
   | {
       readonly vary?: undefined;
@@ -28,7 +28,7 @@ type Stored =
     };
 
 interface Read {
-  readonly facts: Stored;
+  readonly facts: StoredCall;
   readonly soft: boolean;
   readonly body: Buffer;
 }
@@ -38,7 +38,7 @@ export type CachedReply = Omit<Answer, 'json'> & { readonly body: Uint8Array };
 
 /** The cache of one call, for one request. */
 export class CallCache {
-  readonly #store: ContentStore;
+  readonly #store: ContentStore<StoredCall>;
   readonly #call: CallSettings;
   readonly #exchange: Exchange;
   readonly #fields: FieldList;
@@ -47,7 +47,12 @@ export class CallCache {
   /** Who calls is in the key, and is known. */
   readonly #ofCaller: boolean;
 
-  constructor(store: ContentStore, call: CallSettings, exchange: Exchange, { headers = [], path }: RenderedRequest) {
+  constructor(
+    store: ContentStore<StoredCall>,
+    call: CallSettings,
+    exchange: Exchange,
+    { headers = [], path }: RenderedRequest,
+  ) {
     this.#store = store;
     this.#call = call;
     this.#exchange = exchange;
@@ -80,7 +85,7 @@ export class CallCache {
     if (content === undefined) return undefined;
     const { facts, parts, soft } = content;
     // A copy: the bytes of the store are only lent.
-    const found = { facts: facts.data as unknown as Stored, soft, body: Buffer.concat(parts) };
+    const found = { facts: facts.data, soft, body: Buffer.concat(parts) };
     content.release();
     return found;
   }
@@ -123,7 +128,7 @@ export class CallCache {
       route: this.#exchange.route.name,
       tags: tagsOf(reply, `http://${this.#call.service}`),
     };
-    const data: Stored = {
+    const data: StoredCall = {
       status,
       fields: fieldsToStore(fields, withheldFields, receivedAt).filter(([name]) => !OF_CODING.has(name)),
       assessment,
@@ -133,7 +138,7 @@ export class CallCache {
       this.#store.put(this.#base, { ...facts, data: { vary } }, 0)?.commit();
       key = this.#variant(vary);
     }
-    const writer = this.#store.put(key, { ...facts, data: data as unknown as Json }, body.length);
+    const writer = this.#store.put(key, { ...facts, data }, body.length);
     if (writer?.write(body) === true) writer.commit();
     else writer?.abort();
   }

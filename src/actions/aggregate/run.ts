@@ -2,6 +2,7 @@
 import type { ActionHost, ActionInstance, Exchange, Json, Reply } from '../../policies/contract.js';
 import { type JsonValue, readJsonText } from '../../policies/kits/json-text/index.js';
 import { problem, runAction } from '../../policies/run-kit.js';
+import type { StoredCall } from './call-cache.js';
 import { Execution, type Prepared } from './execution.js';
 import { PROBLEMS } from './problems.js';
 import { PreparedCall } from './request.js';
@@ -34,7 +35,7 @@ class Aggregate implements ActionInstance {
       timeout,
       maxTotal,
       store: settings.calls.some(({ cache }) => cache !== undefined)
-        ? host.content({
+        ? host.content<StoredCall>({
             maxEntry: Math.max(...settings.calls.map(({ maxReply }) => maxReply)),
             admission: true,
             disk: false,

@@ -3,7 +3,7 @@ import type { ActionHost, CallReply, CallRequest, ContentStore, Exchange } from 
 import { type JsonValue, readJsonText } from '../../policies/kits/json-text/index.js';
 import { callFailure } from '../../policies/run-kit.js';
 import { MOST_AT_ONCE } from './bounds.js';
-import { type CachedReply, CallCache } from './call-cache.js';
+import { type CachedReply, CallCache, type StoredCall } from './call-cache.js';
 import { CodingFault, codingsOf, decode } from './codings.js';
 import { Gate } from './gate.js';
 import { isSafe } from './methods.js';
@@ -36,7 +36,7 @@ export class Sender {
   readonly #deadline: number;
   readonly #maxTotal: number;
   /** Present if a call has a cache. */
-  readonly #store: ContentStore | undefined;
+  readonly #store: ContentStore<StoredCall> | undefined;
   readonly #gate = new Gate(MOST_AT_ONCE);
   /** Bytes of all replies so far. */
   #total = 0;
@@ -51,7 +51,7 @@ export class Sender {
   constructor(
     host: ActionHost,
     exchange: Exchange,
-    { deadline, maxTotal, store }: { deadline: number; maxTotal: number; store: ContentStore | undefined },
+    { deadline, maxTotal, store }: { deadline: number; maxTotal: number; store: ContentStore<StoredCall> | undefined },
   ) {
     this.#store = store;
     this.#host = host;

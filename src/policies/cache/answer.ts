@@ -55,7 +55,7 @@ class StoredAnswer implements Reply {
 }
 
 /** The answer to a request from a stored reply. `content` is released when its bytes are sent, or now. */
-export function answer(asked: Asked, reply: StoredReply, content: Content, origin: Origin): Reply {
+export function answer(asked: Asked, reply: StoredReply, content: Content<unknown>, origin: Origin): Reply {
   const { conditions } = asked;
   if (conditions !== undefined) {
     const special = conditionalAnswer(asked, conditions, reply, content, origin);
@@ -90,7 +90,7 @@ function conditionalAnswer(
   asked: Asked,
   conditions: ReadField,
   reply: StoredReply,
-  content: Content,
+  content: Content<unknown>,
   origin: Origin,
 ): Reply | undefined {
   const unchanged = notModified(conditions, reply, origin);
@@ -117,7 +117,7 @@ function partial(
   plan: Exclude<RangePlan, { kind: 'whole' | 'unsatisfiable' }>,
   conditions: ReadField,
   reply: StoredReply,
-  content: Content,
+  content: Content<unknown>,
   origin: Origin,
 ): Reply {
   const headers = new HeaderMap(fieldsOf206(reply.fields, plan, conditions('if-range') !== undefined));
@@ -133,7 +133,7 @@ function partial(
   return new StoredAnswer(206, headers, lend(parts, plan.length, content));
 }
 
-const lend = (parts: readonly Uint8Array[], length: number, content: Content): LentBytes =>
+const lend = (parts: readonly Uint8Array[], length: number, content: Content<unknown>): LentBytes =>
   new LentBytes(parts, length, () => content.release());
 
 /** Views of a part of the body. */

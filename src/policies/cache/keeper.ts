@@ -1,5 +1,5 @@
 /** What the cache does with replies of the origin: storing, validation, stale replies in place of errors, invalidation. */
-import type { Awaitable, ContentFacts, ContentStore, Exchange, Json, PolicyHost, Reply } from '../contract.js';
+import type { Awaitable, ContentFacts, ContentStore, Exchange, PolicyHost, Reply } from '../contract.js';
 import { type Assessment, type AssessOptions, assess, FOREVER_MS, usefulUntil } from '../kits/http-cache/assess.js';
 import type { FieldList, ReadField } from '../kits/http-cache/fields.js';
 import { invalidatedUrls } from '../kits/http-cache/invalidate.js';
@@ -16,7 +16,7 @@ import { Invalidations } from './invalidations.js';
 import type { KeyMaker } from './key.js';
 import { PROBLEMS } from './problems.js';
 import type { CacheSettings } from './schema.js';
-import { type Found, type ReplyData, type StoredReplies, StoredReply } from './stored.js';
+import { type CacheData, type Found, type ReplyData, type StoredReplies, StoredReply } from './stored.js';
 import type { Visit } from './visit.js';
 
 /** Milliseconds for which a stale reply with a validator is kept. */
@@ -26,7 +26,7 @@ export interface KeeperParts {
   readonly settings: CacheSettings;
   readonly host: PolicyHost;
   readonly keys: KeyMaker;
-  readonly store: ContentStore;
+  readonly store: ContentStore<CacheData>;
   readonly replies: StoredReplies;
   readonly flights: Flights;
   readonly counts: Counts;
@@ -201,14 +201,14 @@ export class Keeper {
   }
 
   /** `read`: the fields of the reply with the tags, which need not be among the stored ones. */
-  facts(exchange: Exchange, { key }: Visit, read: ReadField, data: ReplyData): ContentFacts {
+  facts(exchange: Exchange, { key }: Visit, read: ReadField, data: ReplyData): ContentFacts<ReplyData> {
     const forever = data.assessment.lifetimeMs >= FOREVER_MS;
     return {
       expiresAt: forever ? Number.POSITIVE_INFINITY : usefulUntil(data.assessment, VALIDATION_MS),
       url: key.url,
       route: exchange.route.name,
       tags: tagsOf(read, originOf(key.url)),
-      data: data as unknown as Json,
+      data,
     };
   }
 

@@ -6,17 +6,7 @@
  *                            -> miss: one request to the origin for all that wait for the same reply
  *     after()   304 -> the stored reply; error -> the stale reply; otherwise the reply is stored while its body passes
  */
-import type {
-  Awaitable,
-  BodyStage,
-  ContentStore,
-  Exchange,
-  Json,
-  PolicyHost,
-  PolicyInstance,
-  Reply,
-  StageOut,
-} from '../contract.js';
+import type { Awaitable, BodyStage, Exchange, Json, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
 import type { CacheStatus, Forwarded } from '../kits/http-cache/cache-status.js';
 import { CONDITIONS, validationFields } from '../kits/http-cache/conditional.js';
 import { type Directives, hasDirective, NO_DIRECTIVES, requestDirectives } from '../kits/http-cache/directives.js';
@@ -34,7 +24,7 @@ import { contentOptions, type Key, KeyMaker } from './key.js';
 import { PROBLEMS } from './problems.js';
 import { Refresher } from './refresh.js';
 import type { CacheSettings } from './schema.js';
-import { type Found, type Lookup, StoredReplies } from './stored.js';
+import { type CacheData, type Found, type Lookup, StoredReplies } from './stored.js';
 import { snapshot, Visit } from './visit.js';
 
 export const create = runPolicy<CacheSettings>((settings, host) => new CachePolicy(settings, host));
@@ -71,7 +61,7 @@ class CachePolicy implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     this.#keys = new KeyMaker(settings.key);
-    const store: ContentStore = host.content(contentOptions(settings));
+    const store = host.content<CacheData>(contentOptions(settings));
     const replies = new StoredReplies(store);
     this.#replies = replies;
     this.#flights = new Flights(settings, host);

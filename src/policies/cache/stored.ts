@@ -1,9 +1,12 @@
 /** What the cache keeps of a reply, and how it finds the variant that fits a request. */
-import type { Content, ContentFacts, ContentStore, Json } from '../contract.js';
+import type { Content, ContentFacts, ContentStore } from '../contract.js';
 import type { Assessment } from '../kits/http-cache/assess.js';
 import { type FieldList, type ReadField, readFrom } from '../kits/http-cache/fields.js';
 import { variantKey } from '../kits/http-cache/vary.js';
 import { CommonFields } from '../run-kit.js';
+
+/** `data` of the contents of a cache. */
+export type CacheData = ReplyData | Variants;
 
 /** `data` of a content that is a reply. */
 export interface ReplyData {
@@ -46,7 +49,7 @@ export class StoredReply implements ReplyData {
 
 export interface Found {
   /** Pinned: to be released. */
-  readonly content: Content;
+  readonly content: Content<CacheData>;
   readonly reply: StoredReply;
 }
 
@@ -60,10 +63,10 @@ export interface Lookup {
 const NOTHING: Lookup = { found: undefined, variants: undefined };
 
 export class StoredReplies {
-  readonly #store: ContentStore;
-  readonly #prepared = new WeakMap<ContentFacts, StoredReply>();
+  readonly #store: ContentStore<CacheData>;
+  readonly #prepared = new WeakMap<ContentFacts<CacheData>, StoredReply>();
 
-  constructor(store: ContentStore) {
+  constructor(store: ContentStore<CacheData>) {
     this.#store = store;
   }
 
@@ -75,31 +78,35 @@ export class StoredReplies {
       : this.#select(content, key, request);
   }
 
-  #select(content: Content | undefined, key: string, request: ReadField): Lookup | Promise<Lookup> {
+  #select(content: Content<CacheData> | undefined, key: string, request: ReadField): Lookup | Promise<Lookup> {
     if (content === undefined) return NOTHING;
-    if (isReply(content.facts.data)) return this.#found(content, undefined);
-    const variants = content.facts.data as unknown as Variants;
+    const { data } = content.facts;
+    if (isReply(data)) return this.#found(content, data, undefined);
     content.release();
-    return this.#variant(variants, 0, key, request);
+    return this.#variant(data, 0, key, request);
   }
 
   #variant(variants: Variants, at: number, key: string, request: ReadField): Lookup | Promise<Lookup> {
     const names = variants.names[at];
     if (names === undefined) return { found: undefined, variants };
     const content = this.#store.get(keyOfVariant(key, names, request));
-    const next = (got: Content | undefined): Lookup | Promise<Lookup> =>
-      got === undefined ? this.#variant(variants, at + 1, key, request) : this.#found(got, variants);
+    const next = (got: Content<CacheData> | undefined): Lookup | Promise<Lookup> => {
+      const data = got?.facts.data;
+      if (got !== undefined && data !== undefined && isReply(data)) return this.#found(got, data, variants);
+      got?.release();
+      return this.#variant(variants, at + 1, key, request);
+    };
     return content instanceof Promise ? content.then(next) : next(content);
   }
 
-  #found(content: Content, variants: Variants | undefined): Lookup {
-    return { found: { content, reply: this.#prepare(content.facts) }, variants };
+  #found(content: Content<CacheData>, data: ReplyData, variants: Variants | undefined): Lookup {
+    return { found: { content, reply: this.#prepare(content.facts, data) }, variants };
   }
 
-  #prepare(facts: ContentFacts): StoredReply {
+  #prepare(facts: ContentFacts<CacheData>, data: ReplyData): StoredReply {
     let reply = this.#prepared.get(facts);
     if (reply === undefined) {
-      reply = new StoredReply(facts.data as unknown as ReplyData);
+      reply = new StoredReply(data);
       this.#prepared.set(facts, reply);
     }
     return reply;
@@ -109,8 +116,8 @@ export class StoredReplies {
    * The key under which a reply to a request is stored. For one with Vary, the variants under `key` are noted first; the oldest
    * one goes if there are too many.
    */
-  keyFor(key: string, facts: ContentFacts, request: ReadField, known: Variants | undefined): string {
-    const { vary } = (facts.data as unknown as ReplyData).assessment;
+  keyFor(key: string, facts: ContentFacts<ReplyData>, request: ReadField, known: Variants | undefined): string {
+    const { vary } = facts.data.assessment;
     if (vary.length === 0) return key;
     const own = keyOfVariant(key, vary, request);
     const list = vary.join();
@@ -121,13 +128,12 @@ export class StoredReplies {
     const before = known === undefined ? 0 : (known.until ?? Number.POSITIVE_INFINITY);
     const expiresAt = Math.max(facts.expiresAt, before);
     const until = Number.isFinite(expiresAt) ? expiresAt : null;
-    const data: Variants = { names, keys, until };
-    this.#store.put(key, { ...facts, expiresAt, data: data as unknown as Json }, 0)?.commit();
+    this.#store.put(key, { ...facts, expiresAt, data: { names, keys, until } }, 0)?.commit();
     return own;
   }
 }
 
-const isReply = (data: Json): boolean => typeof data === 'object' && data !== null && 'status' in data;
+const isReply = (data: CacheData): data is ReplyData => 'status' in data;
 
 const keyOfVariant = (key: string, names: readonly string[], request: ReadField): string =>
   `${key}\n\n${variantKey(names, request)}`;

@@ -1,14 +1,5 @@
 /** Replies that are kept for requests with the same key. */
-import type {
-  BodyStage,
-  Content,
-  ContentFacts,
-  ContentWriter,
-  HeaderFields,
-  Json,
-  Reply,
-  StageOut,
-} from '../contract.js';
+import type { BodyStage, Content, ContentFacts, ContentWriter, HeaderFields, Reply, StageOut } from '../contract.js';
 import { HeaderMap, LentBytes } from '../run-kit.js';
 
 /** Says that a reply is that of an earlier request. */
@@ -27,8 +18,14 @@ const NOT_KEPT = new Set([
   REPLAYED,
 ]);
 
+/** `data` of a kept reply. */
+export interface KeptData {
+  readonly status: number;
+  readonly fields: readonly (readonly [string, string])[];
+}
+
 /** `known`: the caller has a credential. Otherwise cookies are not kept: another one may have the same address. */
-export function factsOf({ status, headers }: Reply, expiresAt: number, known: boolean): ContentFacts {
+export function factsOf({ status, headers }: Reply, expiresAt: number, known: boolean): ContentFacts<KeptData> {
   const fields: [string, string][] = [];
   for (const [name, value] of headers.entries())
     if (!NOT_KEPT.has(name) && (known || name !== 'set-cookie')) fields.push([name, value]);
@@ -36,14 +33,10 @@ export function factsOf({ status, headers }: Reply, expiresAt: number, known: bo
   return { expiresAt, url: '', route: '', tags: [], data: { status, fields } };
 }
 
-/** The reply in a content; undefined if the content is none of this policy. It is released with the body of the reply. */
-export function replyOf(content: Content): Reply | undefined {
-  const data = content.facts.data as { readonly status?: Json; readonly fields?: Json } | null;
-  if (typeof data?.status !== 'number' || !Array.isArray(data.fields)) {
-    content.release();
-    return undefined;
-  }
-  const headers = new HeaderMap(data.fields as [string, string][]);
+/** The reply in a content, which is released with the body of the reply. */
+export function replyOf(content: Content<KeptData>): Reply {
+  const { data } = content.facts;
+  const headers = new HeaderMap(data.fields);
   headers.set(REPLAYED, 'true');
   if (content.length > 0)
     return {

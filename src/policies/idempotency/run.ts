@@ -17,7 +17,7 @@ import type {
 } from '../contract.js';
 import { type Problem, problem, runPolicy } from '../run-kit.js';
 import { FullLog } from './full-log.js';
-import { factsOf, KeepingStage, lengthOf, replyOf } from './kept.js';
+import { factsOf, KeepingStage, type KeptData, lengthOf, replyOf } from './kept.js';
 import { callerOf, fingerprintOf, readKey } from './key.js';
 import { PROBLEMS } from './problems.js';
 import type { IdempotencySettings } from './schema.js';
@@ -34,7 +34,7 @@ const LATER = '5';
 class Idempotency implements PolicyInstance {
   readonly #settings: IdempotencySettings;
   readonly #host: PolicyHost;
-  readonly #contents: ContentStore;
+  readonly #contents: ContentStore<KeptData>;
   readonly #outcomes: OutcomeStore;
   readonly #full: FullLog;
   readonly #counts = { done: 0, replayed: 0, refused: 0, unknown: 0, notKept: 0, full: 0 };
@@ -43,7 +43,7 @@ class Idempotency implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     const { disk, maxReply } = settings;
-    this.#contents = disk ? host.content({ maxEntry: maxReply, disk }) : host.kept(maxReply);
+    this.#contents = disk ? host.content<KeptData>({ maxEntry: maxReply, disk }) : host.kept<KeptData>(maxReply);
     this.#outcomes = disk ? host.outcomesOnDisk() : host.outcomes;
     this.#full = new FullLog(host);
   }
@@ -146,7 +146,7 @@ class Idempotency implements PolicyInstance {
     return this.#replayed(exchange, found, status);
   }
 
-  #replayed(exchange: Exchange, content: Content | undefined, status: number): Reply {
+  #replayed(exchange: Exchange, content: Content<KeptData> | undefined, status: number): Reply {
     const reply = content && replyOf(content);
     // After a restart, or while the disk is slow, its reply may still be there.
     if (reply === undefined) return this.#refuseDone(exchange, status, this.#contents.answers?.() === false);

@@ -12,7 +12,7 @@ import type {
   StreamedReply,
   SubRequest,
 } from '../../policies/contract.js';
-import type { ContentSpace } from '../../state/content/types.js';
+import type { ContentOptions, ContentSpace } from '../../state/content/types.js';
 import type { OutcomeSpace } from '../../state/outcomes/types.js';
 import type { SingleFlight } from '../../state/single-flight.js';
 import type { StepCell } from '../../state/step-cell.js';
@@ -99,8 +99,8 @@ export function policyHost(
     marks: world.marks.store(stateIdentity),
     holds: world.holds.store(stateIdentity),
     replays: world.replays.store(name),
-    content: (options) => world.content.store(stateIdentity, options),
-    kept: (maxEntry) => world.kept.store(stateIdentity, { maxEntry, disk: false }),
+    content: <Data>(options: ContentOptions) => world.content.store<Data>(stateIdentity, options),
+    kept: <Data>(maxEntry: number) => world.kept.store<Data>(stateIdentity, { maxEntry, disk: false }),
     outcomes: world.outcomes.store(name),
     outcomesOnDisk: () => world.outcomes.diskStore(name),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),

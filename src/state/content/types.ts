@@ -4,8 +4,8 @@
  */
 import type { Json } from '../../bundle/types.js';
 
-/** What is known about a content besides its bytes. */
-export interface ContentFacts {
+/** What is known about a content besides its bytes. `Data`: what JSON can carry. */
+export interface ContentFacts<Data = Json> {
   /** Milliseconds since 1970 at which it is of no more use to its owner; Infinity for never. */
   readonly expiresAt: number;
   /** Absolute URL that it belongs to, for purges; '' for none. */
@@ -15,14 +15,14 @@ export interface ContentFacts {
   /** For purges by tag. */
   readonly tags: readonly string[];
   /** What the owner keeps: status and fields of a reply. */
-  readonly data: Json;
+  readonly data: Data;
 }
 
 /** A content that a store holds. It is pinned: its bytes stay valid until release(). */
-export interface Content {
+export interface Content<Data = Json> {
   readonly key: string;
   /** The same object for all readers of a worker: not to be changed. */
-  readonly facts: ContentFacts;
+  readonly facts: ContentFacts<Data>;
   /** The body, in one piece if the store could place it so: views of shared memory, not copies. Empty for no body. */
   readonly parts: readonly Buffer[];
   /** Bytes of the body. */
@@ -49,18 +49,18 @@ export type ContentSelector =
   /** `value`: exact URL, or with a final `*` all that begin with it. */
   | { readonly by: 'url' | 'route' | 'tag'; readonly value: string };
 
-/** The contents of one owner. */
-export interface ContentStore {
+/** The contents of one owner, whose facts all have data of one type. */
+export interface ContentStore<Data = Json> {
   /** Undefined: there is none. */
-  get(key: string): Content | undefined | Promise<Content | undefined>;
+  get(key: string): Content<Data> | undefined | Promise<Content<Data> | undefined>;
   /** Whether what get() did not find is missing: false while a tier behind memory does not answer. Absent: memory alone is asked. */
   answers?(): boolean;
   /**
    * Begins a new content. `length`: bytes of its body, -1 if unknown. Undefined: it is not admitted, too large, or there is no room.
    */
-  put(key: string, facts: ContentFacts, length: number): ContentWriter | undefined;
+  put(key: string, facts: ContentFacts<Data>, length: number): ContentWriter | undefined;
   /** Replaces the facts of a content that is still stored; its body stays. */
-  refresh(content: Content, facts: ContentFacts): void | Promise<void>;
+  refresh(content: Content<Data>, facts: ContentFacts<Data>): void | Promise<void>;
   delete(key: string): void | Promise<void>;
   /** Removes contents or, if `soft`, marks them. Resolves with their number. Contents that are being written are included. */
   purge(selector: ContentSelector, soft: boolean): number | Promise<number>;
@@ -81,5 +81,6 @@ export interface ContentOptions {
 
 /** All contents of a gateway, across workers and generations: an identity keeps its contents. */
 export interface ContentSpace {
-  store(identity: string, options: ContentOptions): ContentStore;
+  /** `Data`: what the owner keeps under this identity; one that keeps data of another form takes another identity. */
+  store<Data = Json>(identity: string, options: ContentOptions): ContentStore<Data>;
 }

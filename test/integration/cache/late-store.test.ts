@@ -1,6 +1,7 @@
 /** A store that answers late, as one over a network does, or not at all. */
 import * as assert from 'uvu/assert';
 import { create } from '../../../src/policies/cache/run.js';
+import type { ContentOptions } from '../../../src/state/content/types.js';
 import { compile } from '../../policies/support.js';
 import { DelayedContents } from '../../support/delayed-contents.js';
 import { withPolicies } from '../../support/test-policies.js';
@@ -20,7 +21,7 @@ async function late(bed: CacheBed): Promise<DelayedContents> {
   const settings = compile('cache', '')!;
   const policy = {
     run: (host: Parameters<typeof create>[1]) =>
-      create(settings, { ...host, content: (options) => contents.store('c', options) }),
+      create(settings, { ...host, content: <Data>(options: ContentOptions) => contents.store<Data>('c', options) }),
   };
   await bed.load('', '', withPolicies([policy]));
   return contents;

@@ -45,7 +45,7 @@ export interface ClientOptions {
 export interface DiskWrite {
   readonly owner: string;
   readonly key: string;
-  readonly facts: ContentFacts;
+  readonly facts: ContentFacts<unknown>;
   readonly stamp: number;
   readonly parts: readonly Uint8Array[];
   readonly length: number;

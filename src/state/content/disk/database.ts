@@ -38,14 +38,14 @@ export interface DatabaseOptions {
 }
 
 export interface FoundContent extends Body {
-  readonly facts: ContentFacts;
+  readonly facts: ContentFacts<unknown>;
   readonly soft: boolean;
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
 /** A content to write: `parts` may be shared memory. */
 export interface NewContent extends ContentName, Body {
-  readonly facts: ContentFacts;
+  readonly facts: ContentFacts<unknown>;
   readonly parts: readonly Uint8Array[];
 }
 
@@ -181,7 +181,7 @@ export class ContentDatabase {
   }
 
   /** Within batch(). False: the body that is stored is another one, or there is none. */
-  refresh(name: ContentName & Body, facts: ContentFacts): boolean {
+  refresh(name: ContentName & Body, facts: ContentFacts<unknown>): boolean {
     const hash = recordKey(name);
     const bytes = this.#tables.records.getBinary(hash);
     const old = bytes && decodeRecord(bytes);

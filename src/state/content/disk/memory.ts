@@ -113,7 +113,7 @@ function slotOf(kind: string, owner: string, text: string): number {
 }
 
 /** The slots that decide about a content. */
-export function slotsOf(owner: string, key: string, { url, route, tags }: ContentFacts): number[] {
+export function slotsOf(owner: string, key: string, { url, route, tags }: ContentFacts<unknown>): number[] {
   return [
     ANY,
     slotOf('k', owner, key),

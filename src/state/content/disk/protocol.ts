@@ -10,7 +10,7 @@ export type StoreCall =
       readonly id: number;
       readonly owner: string;
       readonly key: string;
-      readonly facts: ContentFacts;
+      readonly facts: ContentFacts<unknown>;
       /** DiskMemory.stamp() when the content was begun. */
       readonly stamp: number;
       /** Views of shared memory, pinned until the answer. */
@@ -23,7 +23,7 @@ export type StoreCall =
       readonly id: number;
       readonly owner: string;
       readonly key: string;
-      readonly facts: ContentFacts;
+      readonly facts: ContentFacts<unknown>;
       readonly stamp: number;
       readonly length: number;
       readonly crc: number;
@@ -54,7 +54,7 @@ export type StoreAnswer =
   | {
       readonly type: 'content';
       readonly id: number;
-      readonly facts: ContentFacts;
+      readonly facts: ContentFacts<unknown>;
       readonly soft: boolean;
       /** Transferred: a copy of its own. */
       readonly body: Uint8Array<ArrayBuffer>;

@@ -1,7 +1,6 @@
 /** How a content is written on disk: a record with its facts, and its body in chunks beside it. */
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import type { Json } from '../../../bundle/types.js';
 import type { ContentFacts } from '../types.js';
 
 /** Of the records and of the whole store. Another number begins a new store. */
@@ -37,7 +36,7 @@ export interface StoredRecord extends ContentName, Body {
   /** Its place in the queue for eviction; 0 if it is kept forever. */
   readonly order: number;
   readonly soft: boolean;
-  readonly facts: ContentFacts;
+  readonly facts: ContentFacts<unknown>;
 }
 
 /** The checksum of a body. `crc`: of what comes before it. */
@@ -92,7 +91,7 @@ export function decodeRecord(bytes: Buffer): StoredRecord | undefined {
     string,
     string,
     string[],
-    Json,
+    unknown,
   ];
   return {
     owner,
@@ -174,7 +173,7 @@ export function costOfRecord(record: StoredRecord, encoded: number): number {
 }
 
 /** Whether a purge by this text selects it. */
-export function selects(kind: IndexKind, text: string, whole: boolean, facts: ContentFacts): boolean {
+export function selects(kind: IndexKind, text: string, whole: boolean, facts: ContentFacts<unknown>): boolean {
   if (kind === 'o') return true;
   if (kind === 'r') return facts.route === text;
   if (kind === 't') return facts.tags.includes(text);

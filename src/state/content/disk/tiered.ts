@@ -1,5 +1,6 @@
 /** Contents in memory, and on disk behind it: memory answers at once, the disk later. */
 import type { MessagePort } from 'node:worker_threads';
+import type { Json } from '../../../bundle/types.js';
 import type { Clock } from '../../clock.js';
 import type {
   Content,
@@ -30,8 +31,8 @@ export class TieredContents implements ContentSpace {
     this.#options = options;
   }
 
-  store(identity: string, options: ContentOptions): ContentStore {
-    const memory = this.#options.memory.store(identity, options);
+  store<Data = Json>(identity: string, options: ContentOptions): ContentStore<Data> {
+    const memory = this.#options.memory.store<Data>(identity, options);
     if (!options.disk) return memory;
     this.#options.wanted?.();
     return new TieredStore(memory, identity, options.maxEntry, this.#options);
@@ -63,14 +64,14 @@ export function contentsOf(
 /** Memory that no thread shares with a store in another one would be copied on its way there. */
 const sharedBytes = (bytes: number): Buffer => Buffer.from(new SharedArrayBuffer(bytes));
 
-class TieredStore implements ContentStore {
-  readonly #memory: ContentStore;
+class TieredStore<Data> implements ContentStore<Data> {
+  readonly #memory: ContentStore<Data>;
   readonly #owner: string;
   readonly #maxEntry: number;
   readonly #disk: DiskClient;
   readonly #now: () => number;
 
-  constructor(memory: ContentStore, owner: string, maxEntry: number, { disk, now }: TieredOptions) {
+  constructor(memory: ContentStore<Data>, owner: string, maxEntry: number, { disk, now }: TieredOptions) {
     this.#memory = memory;
     this.#owner = owner;
     this.#maxEntry = maxEntry;
@@ -78,7 +79,7 @@ class TieredStore implements ContentStore {
     this.#now = now;
   }
 
-  get(key: string): Content | undefined | Promise<Content | undefined> {
+  get(key: string): Content<Data> | undefined | Promise<Content<Data> | undefined> {
     const held = this.#memory.get(key);
     if (held instanceof Promise) return held.then((content) => content ?? this.#fromDisk(key));
     return held ?? this.#fromDisk(key);
@@ -88,7 +89,7 @@ class TieredStore implements ContentStore {
     return this.#disk.answers;
   }
 
-  #fromDisk(key: string): Promise<Content | undefined> | undefined {
+  #fromDisk(key: string): Promise<Content<Data> | undefined> | undefined {
     return this.#disk.get(this.#owner, key)?.then((answer) => {
       const content = answer && this.#take(key, answer);
       this.#disk.memory.count(content === undefined ? 'misses' : 'hits');
@@ -97,8 +98,10 @@ class TieredStore implements ContentStore {
   }
 
   /** A content that the store has read, unless it was deleted or purged meanwhile. It goes into memory if there is room. */
-  #take(key: string, { found, noted }: DiskAnswer): Content | undefined {
-    const { facts, soft, body } = found;
+  #take(key: string, { found, noted }: DiskAnswer): Content<Data> | undefined {
+    const { soft, body } = found;
+    // What the store has under this owner is what the owner has put.
+    const facts = found.facts as ContentFacts<Data>;
     if (facts.expiresAt <= this.#now()) return undefined;
     const slots = slotsOf(this.#owner, key, facts);
     // Begun before the check: a purge after the check finds it in memory as one that is being written.
@@ -118,7 +121,7 @@ class TieredStore implements ContentStore {
     return { key, facts, parts, length: bytes.length, soft, release: () => {} };
   }
 
-  put(key: string, facts: ContentFacts, length: number): ContentWriter | undefined {
+  put(key: string, facts: ContentFacts<Data>, length: number): ContentWriter | undefined {
     const stamp = this.#disk.memory.stamp(slotsOf(this.#owner, key, facts));
     const writer = this.#memory.put(key, facts, length);
     if (writer !== undefined) return this.#through(writer, key, stamp);
@@ -146,7 +149,7 @@ class TieredStore implements ContentStore {
   }
 
   /** Its bytes stay pinned until they are written. */
-  #write(content: Content, stamp: number): void {
+  #write(content: Content<Data>, stamp: number): void {
     const { key, facts, parts, length, soft } = content;
     const done = (): void => content.release();
     // A purge has marked it meanwhile: the stamp is outrun.
@@ -155,7 +158,7 @@ class TieredStore implements ContentStore {
   }
 
   /** What memory does not take goes to the disk alone. */
-  #direct(key: string, facts: ContentFacts, stamp: number, length: number): ContentWriter | undefined {
+  #direct(key: string, facts: ContentFacts<Data>, stamp: number, length: number): ContentWriter | undefined {
     if (!this.#disk.hasRoom(Math.max(length, 0))) return undefined;
     const parts: Buffer[] = [];
     let written = 0;
@@ -195,7 +198,7 @@ class TieredStore implements ContentStore {
     };
   }
 
-  async refresh(content: Content, facts: ContentFacts): Promise<void> {
+  async refresh(content: Content<Data>, facts: ContentFacts<Data>): Promise<void> {
     const { key, parts, length } = content;
     const crc = checksumOf(parts);
     const onDisk = this.#disk.refresh({ owner: this.#owner, key, facts, length, crc });

@@ -1,12 +1,11 @@
 /** Key and facts of a content as bytes: in shared memory, each worker decodes them once. */
-import type { Json } from '../../../bundle/types.js';
 import type { ContentFacts } from '../types.js';
 
 /** Whether the key is UTF-16, and bytes of key, URL, tags and data: 32 bits each. */
 const HEAD = 20;
 
 /** Without expiresAt, which is a number of its own. */
-export function encodeFacts(key: string, { url, route, tags, data }: ContentFacts): Buffer {
+export function encodeFacts<Data>(key: string, { url, route, tags, data }: ContentFacts<Data>): Buffer {
   const wide = isWide(key);
   const head = Buffer.alloc(HEAD);
   const texts = [
@@ -55,8 +54,9 @@ export const factTexts = (bytes: Buffer<ArrayBufferLike>, begin: number): FactTe
   rest: part(bytes, begin, 3).toString('utf8'),
 });
 
-export function decodeFacts({ url, tags, rest }: FactTexts, expiresAt: number): ContentFacts {
-  const [route, data] = JSON.parse(rest) as [string, Json];
+/** `Data`: what the owner of the content has encoded. */
+export function decodeFacts<Data>({ url, tags, rest }: FactTexts, expiresAt: number): ContentFacts<Data> {
+  const [route, data] = JSON.parse(rest) as [string, Data];
   return { expiresAt, url, route, tags: JSON.parse(tags) as string[], data };
 }
 

@@ -1,5 +1,6 @@
 /** The contents of a gateway as one worker uses them. Their memory comes with the first generation, which says its size. */
 
+import type { Json } from '../../../bundle/types.js';
 import type { ContentOptions, ContentSpace, ContentStore } from '../types.js';
 import { MemoryContents } from './index.js';
 
@@ -22,7 +23,7 @@ export class GatewayContents implements ContentSpace {
     if (memory !== undefined) this.#memory ??= this.#open(memory);
   }
 
-  store(identity: string, options: ContentOptions): ContentStore {
+  store<Data = Json>(identity: string, options: ContentOptions): ContentStore<Data> {
     this.#memory ??= this.#open(MemoryContents.allocate({ workers: this.#worker + 1 }));
     return this.#memory.store(identity, options);
   }

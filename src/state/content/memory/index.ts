@@ -1,4 +1,5 @@
 /** The contents of a gateway in memory that its workers share. */
+import type { Json } from '../../../bundle/types.js';
 import type { ContentOptions, ContentSpace } from '../types.js';
 import { ContentLayout, type ContentSizes, Header, UNIT } from './layout.js';
 import type { ContentStats } from './owners.js';
@@ -50,7 +51,7 @@ export class MemoryContents implements ContentSpace {
     if (worker !== undefined) raise(layout.words, Header.Rows, worker + 1);
   }
 
-  store(identity: string, options: ContentOptions): MemoryStore {
+  store<Data = Json>(identity: string, options: ContentOptions): MemoryStore<Data> {
     return new MemoryStore({ table: this.#table, room: this.#room, now: this.#now }, identity, options);
   }
 

@@ -1,4 +1,5 @@
 /** The contents of one identity in shared memory, as one worker uses them. */
+import type { Json } from '../../../bundle/types.js';
 import { TextHash } from '../../hash.js';
 import type { Content, ContentFacts, ContentOptions, ContentSelector, ContentStore, ContentWriter } from '../types.js';
 import { AskedKeys } from './asked.js';
@@ -18,11 +19,11 @@ const MAX_BODY_SHARE = 2;
 const PURGE_STEP = 512;
 
 /** What a worker knows of a content, as long as its word of state is the same. */
-export interface KnownContent {
+export interface KnownContent<Data> {
   readonly entry: number;
   readonly word: number;
   readonly born: number;
-  readonly facts: ContentFacts;
+  readonly facts: ContentFacts<Data>;
   readonly parts: readonly Buffer[];
   readonly length: number;
 }
@@ -35,7 +36,7 @@ export interface StoreParts {
   readonly now: () => number;
 }
 
-export class MemoryStore implements ContentStore {
+export class MemoryStore<Data = Json> implements ContentStore<Data> {
   readonly #table: ContentTable;
   readonly #room: Room;
   readonly #now: () => number;
@@ -46,7 +47,7 @@ export class MemoryStore implements ContentStore {
   readonly #admission: boolean;
   readonly #asked: AskedKeys;
   readonly #hash = new TextHash();
-  readonly #known = new KnownContents<KnownContent>();
+  readonly #known = new KnownContents<KnownContent<Data>>();
   #owner = -1;
 
   constructor({ table, room, now }: StoreParts, identity: string, { maxEntry, admission = false }: ContentOptions) {
@@ -63,7 +64,7 @@ export class MemoryStore implements ContentStore {
     this.#place();
   }
 
-  get(key: string): MemoryContent | undefined {
+  get(key: string): MemoryContent<Data> | undefined {
     const table = this.#table;
     const known = this.#known.get(key);
     if (known !== undefined) {
@@ -82,7 +83,7 @@ export class MemoryStore implements ContentStore {
   }
 
   /** The content is pinned. */
-  #hit(key: string, known: KnownContent): MemoryContent | undefined {
+  #hit(key: string, known: KnownContent<Data>): MemoryContent<Data> | undefined {
     const { words, layout } = this.#table;
     if (known.facts.expiresAt <= this.#now()) {
       this.unpin(known.entry);
@@ -98,7 +99,7 @@ export class MemoryStore implements ContentStore {
   }
 
   /** Finds a content under the lock and pins it. */
-  #look(key: string, low: number, high: number): KnownContent | undefined {
+  #look(key: string, low: number, high: number): KnownContent<Data> | undefined {
     const table = this.#table;
     const { words, layout } = table;
     const hashed = this.#hashed(low, high);
@@ -120,7 +121,7 @@ export class MemoryStore implements ContentStore {
     });
     if (known === undefined || texts === undefined) return undefined;
     const { expiresAt, ...rest } = known;
-    const content = { ...rest, facts: decodeFacts(texts, expiresAt) };
+    const content = { ...rest, facts: decodeFacts<Data>(texts, expiresAt) };
     this.#known.set(key, content, key.length + texts.url.length + texts.tags.length + texts.rest.length);
     return content;
   }
@@ -152,7 +153,7 @@ export class MemoryStore implements ContentStore {
     this.#known.delete(key);
   }
 
-  put(key: string, facts: ContentFacts, length: number): ContentWriter | undefined {
+  put(key: string, facts: ContentFacts<Data>, length: number): ContentWriter | undefined {
     const table = this.#table;
     const bytes = encodeFacts(key, facts);
     const owner = this.#place();
@@ -188,7 +189,7 @@ export class MemoryStore implements ContentStore {
   #begin(
     key: string,
     hashed: HashedKey,
-    facts: ContentFacts,
+    facts: ContentFacts<Data>,
     bytes: Buffer,
     length: number,
   ): ContentWriter | undefined {
@@ -216,7 +217,7 @@ export class MemoryStore implements ContentStore {
   }
 
   /** False if there is no room. Needs the lock. */
-  #writeFacts(entry: number, facts: ContentFacts, bytes: Buffer): boolean {
+  #writeFacts(entry: number, facts: ContentFacts<Data>, bytes: Buffer): boolean {
     const at = this.#table.layout.entryAt(entry);
     const units = Math.ceil(bytes.length / UNIT);
     const start = this.#room.take(units, entry);
@@ -225,7 +226,13 @@ export class MemoryStore implements ContentStore {
     return true;
   }
 
-  #setFacts(at: number, start: number, units: number, { url, route, expiresAt }: ContentFacts, bytes: Buffer): void {
+  #setFacts(
+    at: number,
+    start: number,
+    units: number,
+    { url, route, expiresAt }: ContentFacts<Data>,
+    bytes: Buffer,
+  ): void {
     const { words, layout } = this.#table;
     layout.bytes.set(bytes, layout.byteAt(start));
     const { low, high } = this.#seeded(url);
@@ -239,7 +246,7 @@ export class MemoryStore implements ContentStore {
     words[at + Entry.FactsUnits] = units;
   }
 
-  refresh(content: Content, facts: ContentFacts): void {
+  refresh(content: Content<Data>, facts: ContentFacts<Data>): void {
     if (!(content instanceof MemoryContent)) return;
     const table = this.#table;
     const { words, layout } = table;
@@ -341,20 +348,24 @@ export class MemoryStore implements ContentStore {
   }
 }
 
-export class MemoryContent implements Content {
-  readonly key: string;
-  readonly known: KnownContent;
-  readonly soft: boolean;
-  #store: MemoryStore | undefined;
+interface Pins {
+  unpin(entry: number): void;
+}
 
-  constructor(key: string, known: KnownContent, soft: boolean, store: MemoryStore) {
+export class MemoryContent<Data = Json> implements Content<Data> {
+  readonly key: string;
+  readonly known: KnownContent<Data>;
+  readonly soft: boolean;
+  #store: Pins | undefined;
+
+  constructor(key: string, known: KnownContent<Data>, soft: boolean, store: Pins) {
     this.key = key;
     this.known = known;
     this.soft = soft;
     this.#store = store;
   }
 
-  get facts(): ContentFacts {
+  get facts(): ContentFacts<Data> {
     return this.known.facts;
   }
 
