@@ -52,7 +52,10 @@ function modelOf(graph: readonly ModelCall[]): {
   const errors: string[] = [];
   const sent = new Set<string>();
   for (const { name, fails, if: only, onFailure, uses } of graph) {
-    if ([...uses, ...(only === undefined ? [] : [only])].some((other) => values[other] === undefined)) continue;
+    if ([...uses, ...(only === undefined ? [] : [only])].some((other) => values[other] === undefined)) {
+      if (onFailure === 'default') values[name] = { v: 'd' };
+      continue;
+    }
     sent.add(name);
     if (!fails) values[name] = { v: `${name}(${uses.map((other) => values[other]!.v).join()})`.slice(0, 500) };
     else if (onFailure === 'default') values[name] = { v: 'd' };

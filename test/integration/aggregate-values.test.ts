@@ -82,6 +82,54 @@ headers = { x-of = "{calls.one.body.id}" }
   assert.not.match(String(got?.headers['x-of']), /[\r\n]/);
 });
 
+test('a path parameter cannot add parameters to the query of a call', async () => {
+  const of = await start(
+    { a: json(1) },
+    `[route.aggregate.call.named]
+service = "a"
+path = "/named"
+query = { product = "{id}", of = "{request.path}", all = "{request.query}" }
+[route.aggregate.call.written]
+service = "a"
+path = "/written?product={id}&of={request.path}"
+[route.aggregate.call.passed]
+service = "a"
+path = "/passed?x=1&{request.query}"
+`,
+  );
+  assert.is((await of.get('/page/7&limit=9+1;a?admin=1&b=%26')).status, 200);
+  const of7 = '7%26limit%3D9%2B1%3Ba';
+  assert.equal([...of.services['a']!.urls].sort(), [
+    `/named?product=${of7}&of=%2Fpage%2F${of7}&all=admin%3D1%26b%3D%2526`,
+    '/passed?x=1&admin=1&b=%26',
+    `/written?product=${of7}&of=%2Fpage%2F${of7}`,
+  ]);
+  assert.is((await of.get('/page/7')).status, 200);
+  assert.ok(of.services['a']!.urls.includes('/passed?x=1&'));
+});
+
+test('a value that makes a path or the fields too long is a failure of its call, not of the gateway', async () => {
+  const of = await start(
+    { a: json({ ids: new Array(5000).fill(12_345), text: 'x'.repeat(70_000) }), b: json(1) },
+    `${call('one')}
+[route.aggregate.call.path]
+service = "b"
+path = "/x"
+query = { ids = "{calls.one.body.ids}" }
+on_failure = "omit"
+[route.aggregate.call.field]
+service = "b"
+path = "/x"
+headers = { x-text = "{calls.one.body.text}" }
+on_failure = "omit"
+`,
+  );
+  const reply = await of.get();
+  const failed = (call: string) => ({ call, status: 502, code: 'aggregate/call-failed' });
+  assert.equal([reply.status, (reply.body as { errors: unknown }).errors], [200, [failed('path'), failed('field')]]);
+  assert.equal(of.services['b']!.urls, []);
+});
+
 test('a value cannot add fields to a form, or elements to XML', async () => {
   const bodyFor = async (type: string, body: string): Promise<string | undefined> => {
     const of = await start(
@@ -184,6 +232,14 @@ test('an unsafe call without an outcome at the end of the time is named as one t
   const reply = await of.get();
   assert.equal([reply.status, (reply.body as { call: string }).call], [504, 'pay']);
   assert.equal((reply.body as { ran: unknown }).ran, [{ call: 'pay', method: 'POST', status: null }]);
+});
+
+test('a problem of the merge after an unsafe call lists what ran', async () => {
+  const given = `[route.aggregate]\nmerge = '{ "x": $string(one) }'\n${call('one', 'method = "POST"')}`;
+  const of = await start({ a: json('x'.repeat(30_000)) }, given, { match: 'POST /page/{id}' }, { bodyMemory: 170_000 });
+  const reply = await of.get('/page/7', { method: 'POST' });
+  assert.equal([reply.status, (reply.body as { type: string }).type], [503, 'urn:gw:problem:aggregate/overloaded']);
+  assert.equal((reply.body as { ran: unknown }).ran, [{ call: 'one', method: 'POST', status: 200 }]);
 });
 
 test('fields of the connection cannot be set by a call', () => {

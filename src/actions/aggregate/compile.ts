@@ -23,7 +23,8 @@ export function settingsOf(config: AggregateConfig, params: ReadonlySet<string>)
     calls: plan.order.map((name) => ({
       ...writer.call(name, config),
       after: (plan.waits.get(name) ?? []).map((other) => indices.get(other)!),
-      needs: needsOf(config, params, name).map((other) => indices.get(other)!),
+      needs: needsOf(config, params, name, ['body', 'header']).map((other) => indices.get(other)!),
+      needsFields: needsOf(config, params, name, ['header']).map((other) => indices.get(other)!),
       read: uses.some((use) => readsBodyOf(use, name)),
     })),
     ...(status === undefined ? {} : { status: typeof status === 'number' ? status : writer.expression(status) }),
@@ -43,10 +44,15 @@ const isPersonal = ({ kind }: RequestFact): boolean => !['host', 'scheme', 'para
 const readsBodyOf = ({ path }: Use, name: string): boolean => path?.call === name && path.of === 'body';
 
 /** The calls whose bodies or fields the templates of a call use. Expressions can ask whether there is a value. */
-const needsOf = (config: AggregateConfig, params: ReadonlySet<string>, name: string): readonly string[] => [
+const needsOf = (
+  config: AggregateConfig,
+  params: ReadonlySet<string>,
+  name: string,
+  parts: readonly string[],
+): readonly string[] => [
   ...new Set(
     templateUsesOf(config, params).uses.flatMap(({ by, path }) =>
-      by === name && path?.call !== undefined && path.of !== 'status' ? [path.call] : [],
+      by === name && path?.call !== undefined && parts.includes(path.of) ? [path.call] : [],
     ),
   ),
 ];

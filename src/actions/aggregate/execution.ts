@@ -33,8 +33,6 @@ interface Ended {
   readonly answers?: readonly ReadAnswer[];
 }
 
-const SKIPPED: Ended = { result: { outcome: 'skipped' } };
-
 export class Execution {
   readonly #prepared: Prepared;
   readonly #host: ActionHost;
@@ -47,6 +45,8 @@ export class Execution {
   readonly #ended: (Ended | undefined)[];
   #open: number;
   #passed: ReturnType<typeof passableFields> = [];
+  /** By index: whether its `when` holds. */
+  #wanted: readonly boolean[] = [];
   /** The failure that decides about the reply. */
   #failure: Failure | undefined = undefined;
   #over = false;
@@ -70,7 +70,9 @@ export class Execution {
 
   /** Resolves with the reply, also if calls fail. Rejects for a bug, and for a condition that cannot be evaluated. */
   run(): Promise<Reply> {
-    const { timeout } = this.#prepared;
+    const { calls, timeout } = this.#prepared;
+    // Before anything is sent: a condition that cannot be evaluated must not leave half of the calls done.
+    this.#wanted = calls.map(({ when }) => when?.holds(this.#exchange) !== false);
     return new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -119,12 +121,12 @@ export class Execution {
 
   async #call(index: number): Promise<Ended> {
     const call = this.#prepared.calls[index]!;
-    if (call.when?.holds(this.#exchange) === false) return SKIPPED;
+    if (!this.#wanted[index]!) return skipped(call);
     const scope = this.#scope();
     try {
-      if (call.only !== undefined && !isTrue(await call.only.read(scope))) return SKIPPED;
+      if (call.only !== undefined && !isTrue(await call.only.read(scope))) return skipped(call);
       // Without the result of a call that was not sent, this one has nothing to ask for, or would ask for everything.
-      if (this.#lacks(call.settings.needs)) return SKIPPED;
+      if (this.#lacks(call.settings.needs) || this.#lacksFields(call.settings.needsFields)) return skipped(call);
       return await (call.items === undefined ? this.#one(call, scope) : this.#each(call, call.items, scope));
     } catch (error) {
       if (!(error instanceof ValueFault)) throw error;
@@ -151,22 +153,26 @@ export class Execution {
     return { result, part: { json }, answers: [answer] };
   }
 
-  /** Whether one of these calls has no result. */
+  /** Whether one of these calls has no result: it was not sent or has failed, and has no default. */
   #lacks(calls: readonly number[]): boolean {
     return calls.some((index) => {
       const result = this.#results[index];
-      return result?.outcome === 'skipped' || (result?.outcome === 'failed' && result.value === undefined);
+      return result !== undefined && result.outcome !== 'ok' && result.value === undefined;
     });
+  }
+
+  /** Whether one of these calls has no fields: a default is only a body. */
+  #lacksFields(calls: readonly number[]): boolean {
+    return calls.some((index) => this.#results[index]?.headers === undefined);
   }
 
   /** A failure that the call's default takes the place of, or that the reply is made without, or that decides about it. */
   #failed(call: PreparedCall, failure: Failure): Ended {
-    const { default: value, onFailure } = call.settings;
     const { from } = failure;
     const status = from === undefined ? {} : { status: from };
-    if (onFailure === 'default' && failure.ended !== true) {
-      const part = { json: JSON.stringify(value ?? null) };
-      return { result: { outcome: 'failed', ...status, value: value ?? null }, part, failures: [failure] };
+    if (call.settings.onFailure === 'default' && failure.ended !== true) {
+      const { part, value } = inPlaceOf(call);
+      return { result: { outcome: 'failed', ...status, value }, part, failures: [failure] };
     }
     if (this.#decides(call)) this.#fail(failure);
     return { result: { outcome: 'failed', ...status }, failures: [failure] };
@@ -181,7 +187,7 @@ export class Execution {
     const { forEach, name, onFailure, unique } = call.settings;
     const { concurrency, max } = forEach!;
     const found = await from.read(scope);
-    if (found === undefined && this.#lacks(call.settings.after)) return SKIPPED;
+    if (found === undefined && this.#lacks(call.settings.after)) return skipped(call);
     const items = itemsOf(found);
     if (items.length > max)
       return this.#failed(call, unusable(name, `${items.length} items, at most ${max} are accepted`));
@@ -246,6 +252,8 @@ export class Execution {
   }
 
   #finish(): void {
+    // No call is left that could time out. What makes the reply has bounds of its own.
+    this.#cancelTimer();
     const ended = this.#ended as readonly Ended[];
     const outcome = {
       scope: this.#scope(),
@@ -270,6 +278,20 @@ export class Execution {
     this.#sender.stop();
     this.#resolve(reply);
   }
+}
+
+/** A call that is not sent: its default, if it has one, takes the place of the body. */
+function skipped(call: PreparedCall): Ended {
+  if (call.settings.default === undefined) return { result: { outcome: 'skipped' } };
+  const { part, value } = inPlaceOf(call);
+  return { result: { outcome: 'skipped', value }, part };
+}
+
+/** The default of a call. That of a fan-out is one of its items: without them the list is empty. */
+function inPlaceOf({ settings }: PreparedCall): { readonly part: Part; readonly value: JsonValue } {
+  if (settings.forEach !== undefined) return { part: { list: [] }, value: [] };
+  const value = settings.default ?? null;
+  return { part: { json: JSON.stringify(value) }, value };
 }
 
 /** As a condition, as JSONata's `$boolean` has it. */

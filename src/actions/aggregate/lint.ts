@@ -19,7 +19,10 @@ export function lintCalls(config: AggregateConfig, { routes }: PolicyContext, re
   lintNames(config, report);
   const edges = edgesOf(config, uses);
   lintCycle(config, edges, report);
-  for (const [name, call] of Object.entries(config.call)) lintCall(name, call, config, report);
+  for (const [name, call] of Object.entries(config.call)) {
+    lintCall(name, call, report);
+    lintFailure(['call', name], call, config, { alwaysSent: isAlwaysSent(name, call, edges), report });
+  }
   lintUnused(config, uses, edges, report);
 }
 
@@ -118,7 +121,7 @@ function lintCycle(config: AggregateConfig, edges: readonly PlacedEdge[], report
   });
 }
 
-function lintCall(name: string, call: CallConfig, config: AggregateConfig, report: Report): void {
+function lintCall(name: string, call: CallConfig, report: Report): void {
   const at = ['call', name];
   const { body, cache, for_each, idempotent, json, max_items, method, path, retry } = call;
   if (body !== undefined && json !== undefined)
@@ -130,14 +133,7 @@ function lintCall(name: string, call: CallConfig, config: AggregateConfig, repor
       related: [{ at: [...at, 'json'], message: 'this is sent' }],
       help: 'Remove one of the two.',
     });
-  if (!/^\/(?!\/)/.test(path))
-    report({
-      code: 'aggregate/path',
-      severity: 'error',
-      at: [...at, 'path'],
-      message: 'The path of a call begins with one `/`, so that the spec decides where it leads.',
-      help: 'Write, for example, `"/products/{id}"`.',
-    });
+  lintPath([...at, 'path'], path, report);
   if (cache !== undefined && method !== 'GET')
     report({
       code: 'aggregate/no-effect',
@@ -170,10 +166,40 @@ function lintCall(name: string, call: CallConfig, config: AggregateConfig, repor
       message: '`max_items` has no effect: the call has no `for_each`.',
       help: 'Remove it.',
     });
-  lintFailure(at, call, config, report);
 }
 
-function lintFailure(at: ConfigPath, call: CallConfig, config: AggregateConfig, report: Report): void {
+function lintPath(at: ConfigPath, path: string, report: Report): void {
+  if (!/^\/(?!\/)/.test(path))
+    report({
+      code: 'aggregate/path',
+      severity: 'error',
+      at,
+      message: 'The path of a call begins with one `/`, so that the spec decides where it leads.',
+      help: 'Write, for example, `"/products/{id}"`.',
+    });
+  // Names of variables are among these characters.
+  const wrong = /[^\x21-\x7e]|#/u.exec(path);
+  if (wrong !== null)
+    report({
+      code: 'aggregate/path',
+      severity: 'error',
+      at,
+      part: { text: path, start: wrong.index, end: wrong.index + wrong[0].length },
+      message: `A path cannot contain ${JSON.stringify(wrong[0])}.`,
+      help: `Write it percent-encoded: \`${encodeURIComponent(wrong[0])}\`.`,
+    });
+}
+
+/** Whether it is sent in any case: it has no condition, and needs nothing of others. */
+const isAlwaysSent = (name: string, call: CallConfig, edges: readonly PlacedEdge[]): boolean =>
+  call.when === undefined && call.if === undefined && !edges.some(({ from }) => from === name);
+
+function lintFailure(
+  at: ConfigPath,
+  call: CallConfig,
+  config: AggregateConfig,
+  { alwaysSent, report }: { readonly alwaysSent: boolean; readonly report: Report },
+): void {
   const { default: value, on_failure } = call;
   if (on_failure === 'default' && value === undefined)
     report({
@@ -192,12 +218,12 @@ function lintFailure(at: ConfigPath, call: CallConfig, config: AggregateConfig, 
       related: [{ at, message: 'this call has no `default`' }],
       help: 'Set the `default` of the call, or its `on_failure`.',
     });
-  if (value !== undefined && on_failure !== undefined && on_failure !== 'default')
+  if (value !== undefined && on_failure !== undefined && on_failure !== 'default' && alwaysSent)
     report({
       code: 'aggregate/no-effect',
       severity: 'warning',
       at: [...at, 'default'],
-      message: `The default has no effect: \`on_failure = "${on_failure}"\` does not use it.`,
+      message: `The default has no effect: the call is always sent, and \`on_failure = "${on_failure}"\` does not use it.`,
       help: 'Remove one of the two.',
     });
 }

@@ -54,10 +54,7 @@ export class Replies {
   failure(failure: Failure, ran: readonly RanCall[]): Reply {
     const { call, cause, fields, from, status } = failure;
     const { code, title } = failure.problem;
-    const extensions: Record<string, Json> = { call };
-    if (from !== undefined) extensions['call_status'] = from;
-    if (ran.length > 0)
-      extensions['ran'] = ran.map((one) => ({ call: one.call, method: one.method, status: one.status }));
+    const extensions = { call, ...(from === undefined ? {} : { call_status: from }), ...extensionsOf(ran) };
     return problem(this.#exchange, {
       code,
       title,
@@ -87,7 +84,7 @@ export class Replies {
       this.#plan.calls[index]!.settings.onFailure === 'default' ? [] : some,
     );
     const body = WITHOUT_BODY.has(status) ? null : await this.#body(outcome, omitted, errors);
-    if (body === undefined) return this.#overloaded();
+    if (body === undefined) return this.#overloaded(outcome.ran);
     const headers = new HeaderMap();
     if (body !== null) headers.set('content-type', 'application/json');
     for (const [name, template] of this.#plan.headers) {
@@ -96,21 +93,27 @@ export class Replies {
     }
     this.#cacheFields(headers, outcome, failures.length > 0);
     if (failures.length > 0) {
-      headers.set('gw-incomplete', [...new Set(failures.map(({ call }) => call))].slice(0, MOST_NAMED).join(', '));
+      headers.set('gw-incomplete', this.#incomplete(outcome));
       return new BytesReply(status, { headers, body });
     }
     return this.#withTag(status, headers, body);
   }
 
-  #unfit(cause: string, ran: readonly RanCall[]): Reply {
-    const { code, status, title } = PROBLEMS.merge;
-    const extensions = ran.length === 0 ? {} : { ran: ran.map((one) => ({ ...one })) };
-    return problem(this.#exchange, { code, status, title, cause, extensions });
+  /** A list of tokens: an item of a fan-out is not named by its index. */
+  #incomplete({ failures }: Outcome): string {
+    const names = this.#plan.calls.map(({ settings }) => settings.name);
+    return names.filter((_name, index) => failures[index]!.length > 0).join(', ');
   }
 
-  #overloaded(): Reply {
+  #unfit(cause: string, ran: readonly RanCall[]): Reply {
+    const { code, status, title } = PROBLEMS.merge;
+    return problem(this.#exchange, { code, status, title, cause, extensions: extensionsOf(ran) });
+  }
+
+  #overloaded(ran: readonly RanCall[]): Reply {
     const { code, status, title } = PROBLEMS.overloaded;
-    return problem(this.#exchange, { code, status, title, cause: 'no memory left for bodies' });
+    const cause = 'no memory left for bodies';
+    return problem(this.#exchange, { code, status, title, cause, extensions: extensionsOf(ran) });
   }
 
   async #status(scope: Scope, errors: readonly Json[]): Promise<number> {
@@ -191,10 +194,12 @@ export class Replies {
   }
 }
 
+/** What a problem says about requests with effects. */
+const extensionsOf = (ran: readonly RanCall[]): { readonly [name: string]: Json } =>
+  ran.length === 0 ? {} : { ran: ran.map(({ call, method, status }) => ({ call, method, status })) };
+
 /** RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5. */
 const WITHOUT_BODY = new Set([204, 205, 304]);
-/** Calls that `gw-incomplete` names. */
-const MOST_NAMED = 32;
 
 /** A failure that the reply is made without, as the client may know it. */
 const errorOf = ({ call, problem: { code }, status }: Failure): Json => ({ call, status, code });

@@ -1,6 +1,7 @@
 /** The request of a call, rendered for an exchange and an item. */
 import type { ActionHost, CallRequest, Condition, Exchange } from '../../policies/contract.js';
 import { writeJsonText } from '../../policies/kits/json-text/index.js';
+import { LONGEST_FIELDS, LONGEST_PATH } from './bounds.js';
 import type { CallSettings, ExpressionSettings } from './schema.js';
 import type { Value } from './value.js';
 import { type BodyForm, bodyFormOf, CallTemplate, type Scope } from './values.js';
@@ -57,6 +58,7 @@ export class PreparedCall {
   async render(scope: Scope, passed: readonly Field[]): Promise<RenderedRequest | string> {
     const path = this.#path(scope);
     if (path === undefined) return 'a variable of the path has no value';
+    if (path.length > LONGEST_PATH) return `the path has more than ${LONGEST_PATH} characters`;
     if (hasDots(path)) return 'a value makes `.` or `..` a segment of the path';
     const { method, pass } = this.settings;
     const fields: Field[] = [];
@@ -73,6 +75,7 @@ export class PreparedCall {
     }
     if (!written.has('accept') && this.settings.as === 'json') fields.push(['accept', 'application/json']);
     if (!written.has('accept-encoding')) fields.push(['accept-encoding', 'identity']);
+    if (sizeOf(fields) > LONGEST_FIELDS) return `the fields have more than ${LONGEST_FIELDS} bytes`;
     if (this.body === undefined && this.json === undefined) return { method, path, headers: fields };
     if (!written.has('content-type')) fields.push(['content-type', 'application/json']);
     const body =
@@ -95,6 +98,10 @@ export class PreparedCall {
     return path;
   }
 }
+
+/** Bytes of fields as lines, with some for those that gw adds. */
+const sizeOf = (fields: readonly Field[]): number =>
+  fields.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 256);
 
 /** Whether a segment of the path leads elsewhere, also for a service that decodes slashes or removes parameters of segments. */
 const hasDots = (path: string): boolean =>

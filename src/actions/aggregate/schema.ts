@@ -122,7 +122,9 @@ export const callSchema = s.object({
       'If the call fails: `fail` the whole request, use `default`, or `omit` the call. Default: that of the aggregate; `default` if the call has one.',
     )
     .optional(),
-  default: new JsonValueSchema().describe('Takes the place of the body if the call fails.', []).optional(),
+  default: new JsonValueSchema()
+    .describe('Takes the place of the body if the call fails or is not sent; with `for_each`, of that of an item.', [])
+    .optional(),
   cache: s
     .object({
       shared: s
@@ -234,6 +236,8 @@ export type CallSettings = {
   readonly after: readonly number[];
   /** Indices of the calls whose bodies or fields its templates use: without them it is not sent. */
   readonly needs: readonly number[];
+  /** Those whose fields they use. */
+  readonly needsFields: readonly number[];
   /** Something reads the value of its body, not only its text. */
   readonly read: boolean;
   /** Its body is a member of the reply. */

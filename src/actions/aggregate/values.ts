@@ -61,8 +61,11 @@ export type BodyForm = TextForm | 'form';
 export const bodyFormOf = (type: string): BodyForm =>
   /^\s*application\/x-www-form-urlencoded\s*(?:;|$)/i.test(type) ? 'form' : textFormOf(type);
 
-/** Where a template is. */
+/** Where a template is: a path with an optional query, the value of a parameter of a query, or a field. */
 type Place = 'path' | 'query' | 'field';
+
+/** Where a value is within a URL: `tail` is a query as the path of a call has it. */
+type UrlPlace = 'path' | 'tail' | 'query';
 
 interface Part {
   readonly literal?: string;
@@ -89,13 +92,15 @@ export class CallTemplate {
   render(place: Place, scope: Scope): string | undefined {
     if (this.constant !== undefined) return place === 'query' ? encodeURIComponent(this.constant) : this.constant;
     let text = '';
+    let at: UrlPlace = place === 'query' ? 'query' : 'path';
     for (const part of this.#parts) {
       if (part.literal !== undefined) {
         text += place === 'query' ? encodeURIComponent(part.literal) : part.literal;
+        if (place === 'path' && part.literal.includes('?')) at = 'tail';
         continue;
       }
-      const value = place === 'field' ? fieldText(part, scope) : urlText(part, scope);
-      if (value === '') return undefined;
+      const value = place === 'field' ? fieldText(part, scope) : urlText(part, at, scope);
+      if (value === '' && !(at === 'tail' && part.name === 'request.query')) return undefined;
       text += value;
     }
     return text;
@@ -138,13 +143,18 @@ function plainText({ name, template, value }: Part, scope: Scope): string {
 const fieldText = (part: Part, scope: Scope): string =>
   part.name.startsWith('request.header.') ? plainText(part, scope) : fieldSafe(plainText(part, scope));
 
-function urlText(part: Part, scope: Scope): string {
+/** The text of a value in which no character ends the segment, the path or the parameter that contains it. */
+function urlText(part: Part, at: UrlPlace, scope: Scope): string {
   const { name } = part;
-  const { exchange } = scope;
-  // As in the normalised path, where every escape is valid.
-  if (name.startsWith('param.')) return exchange.rawParam(name.slice('param.'.length)) ?? '';
-  if (name === 'request.path' || name === 'request.query') return plainText(part, scope);
+  const isParam = name.startsWith('param.');
+  // As in the normalised path, where every escape is valid. It may contain `&`, which would begin another parameter of a query.
+  if (isParam || name === 'request.path') {
+    const raw = isParam ? (scope.exchange.rawParam(name.slice('param.'.length)) ?? '') : plainText(part, scope);
+    return at === 'path' ? raw : raw.replace(/[^A-Za-z0-9\-._~%]/g, encodeByte);
+  }
   const text = plainText(part, scope);
+  // The parameters of the client, as they are: the one variable that stands for several.
+  if (name === 'request.query' && at === 'tail') return text;
   return name.startsWith('request.header.')
     ? text.replace(/[^A-Za-z0-9\-._~]/g, encodeByte)
     : encodeURIComponent(toWellFormed(text));

@@ -70,6 +70,25 @@ test('JSONata is checked: its syntax, its variables, and which calls it reads', 
   assert.match(merge('{ "x": a.x, "y": $calls.c.status, "z": b }')[0]!, 'Unknown call `c`');
 });
 
+test('the path of a call has only characters that a request can contain', () => {
+  for (const [path, wrong] of [
+    ['/a b/{id}', '" "'],
+    ['/a#b', '"#"'],
+    ['/käse?x=1', '"ä"'],
+  ] as const)
+    assert.match(
+      found(`[route.aggregate.call.a]\nservice = "shop"\npath = "${path}"\n`)[0]!,
+      `aggregate/path: A path cannot contain ${wrong}.`,
+    );
+});
+
+test('a default has an effect on a call that may not be sent', () => {
+  const omitted = 'default = 1\non_failure = "omit"\n';
+  assert.match(found(call('a', omitted))[0]!, 'The default has no effect');
+  assert.equal(found(call('a', `${omitted}when = 'request.query["x"] == "1"'`)), []);
+  assert.equal(found(call('a', '') + call('b', `${omitted}if = "a.x"`)), []);
+});
+
 test('a fan-out has no status of its own', () => {
   const text =
     call('a', '') + call('b', 'for_each = "a"\nmax_items = 3') + call('c', 'headers = { x = "{calls.b.status}" }');
