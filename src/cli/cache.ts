@@ -20,6 +20,9 @@ import { headerField } from './header-field.js';
 import type { Io } from './io.js';
 import { table } from './table.js';
 
+/** Names of caches in a message. */
+const MOST_NAMES = 20;
+
 interface Common {
   readonly address: string | undefined;
   readonly json: boolean;
@@ -51,11 +54,17 @@ export async function stats(
 ): Promise<number> {
   const all = await withGateway(io, address, (client) => client.cacheStats());
   const policies = all.policies.filter((one) => policy === undefined || one.policy === policy);
-  if (policy !== undefined && policies.length === 0) throw usage(`There is no cache ${policy}.`);
+  if (policy !== undefined && policies.length === 0) throw usage(unknownCache(policy, all.policies));
   if (json) io.json({ ...all, policies });
   else if (policies.length === 0) io.note('The gateway has no cache.');
   else io.write(statsText(io, { ...all, policies }));
   return EXIT.ok;
+}
+
+/** As the gateway says it of a purge. */
+function unknownCache(name: string, all: readonly CachePolicyStats[]): string {
+  const known = all.map(({ policy }) => clean(policy)).slice(0, MOST_NAMES);
+  return `There is no cache \`${clean(name)}\`. ${known.length === 0 ? 'The spec has none.' : `Caches: ${known.join(', ')}.`}`;
 }
 
 function statsText(io: Io, { memory, disk, policies }: CacheStats): string {
@@ -84,8 +93,13 @@ function statsText(io: Io, { memory, disk, policies }: CacheStats): string {
   );
   const used = bytes(memory.bytes - memory.freeBytes);
   const stored = `Entries in memory (${used} of ${bytes(memory.bytes)} in use, all contents together)\n${entries}`;
-  const onDisk = disk && `\nOn disk: ${disk.entries} entries, ${bytes(disk.bytes)} of ${bytes(disk.limitBytes)}\n`;
+  const onDisk = disk && `\nOn disk: ${diskText(disk)}\n`;
   return `Requests\n${requests}\n${stored}${onDisk ?? ''}`;
+}
+
+function diskText({ entries, bytes: size, limitBytes, refused }: NonNullable<CacheStats['disk']>): string {
+  const full = refused === 0 ? '' : `; ${refused} refused because it was full`;
+  return `${entries} ${entries === 1 ? 'entry' : 'entries'}, ${bytes(size)} of ${bytes(limitBytes)}${full}`;
 }
 
 const refusedOf = ({ refused }: CachePolicyStats['store']): number => refused.admission + refused.size + refused.room;
@@ -97,7 +111,7 @@ function numbers(io: Io, head: readonly string[], rows: readonly (readonly (stri
   const right = (row: readonly string[]): string[] =>
     row.map((text, at) => (at === 0 ? text : text.padStart(widths[at]!)));
   const strong = (text: string): string => io.paint('bold', text);
-  return table(right(head), texts.map(right), { strong, columns: undefined });
+  return table(right(head), texts.map(right), { strong, columns: io.columns });
 }
 
 // ---------------------------------------------------------------- purge

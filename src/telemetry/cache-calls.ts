@@ -37,8 +37,16 @@ export interface CacheStats {
   readonly version: 1;
   /** Of the contents of all policies. */
   readonly memory: { readonly bytes: number; readonly freeBytes: number };
-  /** What all policies have on disk; null while no store is open there. */
-  readonly disk: { readonly entries: number; readonly bytes: number; readonly limitBytes: number } | null;
+  /**
+   * What all policies have on disk; null while no store is open there. `refused`: what was not written since the start because there was
+   * no room.
+   */
+  readonly disk: {
+    readonly entries: number;
+    readonly bytes: number;
+    readonly limitBytes: number;
+    readonly refused: number;
+  } | null;
   readonly policies: readonly CachePolicyStats[];
 }
 

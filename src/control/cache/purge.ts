@@ -2,12 +2,15 @@
 import { setImmediate as otherWork } from 'node:timers/promises';
 import { normalizePath } from '../../bundle/normalize.js';
 import type { NormalizeEntry, Program } from '../../bundle/types.js';
+import { suggest } from '../../schema/suggest.js';
 import type { ContentSelector, ContentSpace } from '../../state/content/types.js';
 import type { PurgeInput, PurgeReport } from '../../telemetry/cache-calls.js';
 import { CacheError, type CachePolicy, cachesOf } from './policies.js';
 
 /** Most selectors of one purge: each looks at all entries. */
 export const MOST_SELECTORS = 100;
+/** Characters of a name in a message. */
+const MOST_SHOWN = 60;
 
 /** Removes, or marks with `soft`, what the input selects. @throws CacheError */
 export async function purge(program: Program, space: ContentSpace, input: PurgeInput): Promise<PurgeReport> {
@@ -36,7 +39,7 @@ function chosenCaches(program: Program, name: string | undefined): readonly Cach
   if (chosen.length > 0) return chosen;
   const names = caches.map((cache) => cache.name);
   const known = names.length === 0 ? 'The spec has none.' : `Caches: ${names.slice(0, 20).join(', ')}.`;
-  throw new CacheError('unknown', `There is no cache ${name.slice(0, 60)}. ${known}`);
+  throw new CacheError('unknown', `There is no cache \`${name.slice(0, MOST_SHOWN)}\`. ${known}`);
 }
 
 function readSelectors(program: Program, input: PurgeInput): (cache: CachePolicy) => readonly ContentSelector[] {
@@ -46,9 +49,7 @@ function readSelectors(program: Program, input: PurgeInput): (cache: CachePolicy
   if (all) return () => [{ by: 'all' }];
   if (count === 0) throw new CacheError('invalid', 'Say what to purge: `url`, `route`, `tag`, or `"all": true`.');
   if (count > MOST_SELECTORS) throw new CacheError('invalid', `A purge has at most ${MOST_SELECTORS} selectors.`);
-  for (const name of route)
-    if (!program.routes.some((one) => one.name === name))
-      throw new CacheError('unknown', `There is no route ${name.slice(0, 60)}.`);
+  for (const name of route) checkRoute(program, name);
   if (tag.includes('')) throw new CacheError('invalid', 'A tag is not empty.');
   const urls = url.map((text) => readUrl(text, program.normalize));
   const plain: ContentSelector[] = [
@@ -59,6 +60,18 @@ function readSelectors(program: Program, input: PurgeInput): (cache: CachePolicy
     const forms = urls.map(({ prefix, exact }) => (prefix === undefined ? contents.canonicalUrl(exact) : prefix));
     return [...[...new Set(forms)].map((value): ContentSelector => ({ by: 'url', value })), ...plain];
   };
+}
+
+/** @throws CacheError */
+function checkRoute({ routes }: Program, name: string): void {
+  if (routes.some((one) => one.name === name)) return;
+  const shown = name.slice(0, MOST_SHOWN);
+  const near = suggest(
+    shown,
+    routes.map((one) => one.name),
+  );
+  const meant = near === undefined ? '' : ` Did you mean \`${near}\`?`;
+  throw new CacheError('unknown', `There is no route \`${shown}\`.${meant}`);
 }
 
 /** A URL with a normalized path and without the default port; a prefix with its `*`. */

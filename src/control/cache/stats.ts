@@ -35,7 +35,14 @@ export function cacheStats(program: Program, contents: ContentsSnapshot, totals:
   return {
     version: 1,
     memory: { bytes, freeBytes },
-    disk: disk?.open ? { entries: disk.entries, bytes: disk.bytes, limitBytes: disk.limitBytes } : null,
+    disk: disk?.open
+      ? {
+          entries: disk.entries,
+          bytes: disk.bytes,
+          limitBytes: disk.limitBytes,
+          refused: disk.full + disk.foreverRefused,
+        }
+      : null,
     policies,
   };
 }

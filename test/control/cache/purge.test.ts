@@ -31,7 +31,7 @@ function cacheEntry(name: string, key: Record<string, Json> = {}): PolicyEntry {
 const other: PolicyEntry = { ...cacheEntry('other'), use: 'cors' };
 
 const program = (...policies: readonly PolicyEntry[]): Program =>
-  programWith({ policies: [other, ...policies], routes: [routePlan('a'), routePlan('b')] });
+  programWith({ policies: [other, ...policies], routes: ['a', 'b', 'products'].map((name) => routePlan(name)) });
 
 /** A space that notes the selectors of purges, by identity. */
 class Noting implements ContentSpace {
@@ -130,8 +130,9 @@ test('a wrong selector is refused before anything is purged', async () => {
     [{ all: true, tag: ['x'] }, 'invalid', /takes no further selector/],
     [{ tag: [''] }, 'invalid', /not empty/],
     [{ tag: many }, 'invalid', /at most 100/],
-    [{ route: ['c'] }, 'unknown', /no route c/],
-    [{ all: true, policy: 'other' }, 'unknown', /no cache other\. Caches: c\./],
+    [{ route: ['c'] }, 'unknown', /no route `c`\.$/],
+    [{ route: ['prodcts'] }, 'unknown', /no route `prodcts`\. Did you mean `products`\?$/],
+    [{ all: true, policy: 'other' }, 'unknown', /no cache `other`\. Caches: c\.$/],
     [{ url: ['/a'] }, 'invalid', /not an absolute URL/],
     [{ url: ['ftp://a/b'] }, 'invalid', /not an absolute URL/],
     [{ url: ['*'] }, 'invalid', /not an absolute URL/],

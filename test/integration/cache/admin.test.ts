@@ -283,12 +283,12 @@ test('warm says why there is no reply', async () => {
 test('the gateway refuses what it does not know', async () => {
   const bed = await Bed.open();
   for (const [argv, message] of [
-    [['purge', '--route', 'other'], /There is no route other\./],
-    [['purge', '--all', '--policy', 'other'], /There is no cache other\. Caches: short, long\./],
+    [['purge', '--route', 'other'], /There is no route `other`\.$/m],
+    [['purge', '--all', '--policy', 'other'], /There is no cache `other`\. Caches: short, long\./],
     [['purge', '--all', '--tag', 'x'], /`all` takes no further selector/],
     [['purge', 'http://api.example/%zz'], /refuses the path/],
     [['purge', 'http://api.example*'], /has no path/],
-    [['stats', '--policy', 'other'], /There is no cache other\./],
+    [['stats', '--policy', 'other'], /There is no cache `other`\. Caches: short, long\./],
     [['warm', 'http://a:b@api.example/'], /not an absolute URL/],
     [['warm', 'http://api.example/', '-H', 'host: x'], /`host` follows from the URL/],
     [['warm', 'http://api.example/', '--concurrency', '65'], /from 1 to 64/],
@@ -316,6 +316,27 @@ test('tables', async () => {
     'Marked 1 entry (short 1); they are validated before their next use.\n',
   );
   assert.is((await bed.gw('purge', '--all')).out, 'Purged 1 entry (short 1).\n');
+});
+
+test('tables fit into 80 columns with names and counts as they are in use', async () => {
+  const bed = await Bed.open();
+  const name = 'pages-of-the-whole-catalogue';
+  bed.spec.write(bed.text('disk = true').replaceAll('short', name));
+  assert.is((await bed.running.gateway.reload())?.outcome, 'live');
+  for (let at = 0; at < 120; at++) await bed.status(`/a/${at}`);
+  await until(async () => (await bed.stats()).disk?.entries === 120, 'the replies on disk');
+  const socket = bed.running.gateway.adminSocket ?? '';
+  const { out } = await gw(['cache', 'stats', '--address', socket], { tty: true, columns: 80, color: false });
+  assert.equal(
+    out.split('\n').filter((line) => line.length > 80),
+    [],
+  );
+  assert.is(out.match(/pages-of/g)?.length, 2);
+  assert.match(out, /\nOn disk: 120 entries, \d/);
+  await bed.purge('--all');
+  await bed.status('/a/1');
+  await until(async () => (await bed.stats()).disk?.entries === 1, 'one reply on disk');
+  assert.match((await bed.gw('stats')).out, /\nOn disk: 1 entry, \d/);
 });
 
 test.run();
