@@ -12,7 +12,7 @@ import { CONDITIONS, validationFields } from '../kits/http-cache/conditional.js'
 import { type Directives, hasDirective, NO_DIRECTIVES, requestDirectives } from '../kits/http-cache/directives.js';
 import type { ReadField } from '../kits/http-cache/fields.js';
 import { isSafe } from '../kits/http-cache/invalidate.js';
-import { currentAge, type Decision, decide } from '../kits/http-cache/reuse.js';
+import { asksForValidation, currentAge, type Decision, decide } from '../kits/http-cache/reuse.js';
 import { problem, runPolicy } from '../run-kit.js';
 import { addStatus, answer, conditionsOf, sharedAnswer } from './answer.js';
 import { Counts } from './counts.js';
@@ -89,16 +89,29 @@ class CachePolicy implements PolicyInstance {
   }
 
   /** The exchange may have ended meanwhile. */
-  #decideLate(exchange: Exchange, visit: Visit, lookup: Lookup, turn: number): Awaitable<Reply | undefined> {
-    if (!visit.ended) return this.#decide(exchange, visit.key, lookup, turn);
+  #decideLate(
+    exchange: Exchange,
+    visit: Visit,
+    lookup: Lookup,
+    turn: number,
+    asked?: Directives,
+  ): Awaitable<Reply | undefined> {
+    if (!visit.ended) return this.#decide(exchange, visit.key, lookup, turn, asked);
     lookup.found?.content.release();
     return undefined;
   }
 
-  #decide(exchange: Exchange, key: Key, lookup: Lookup, turn: number): Awaitable<Reply | undefined> {
+  /** `asked`: the directives of the request, if they are not those of its field. */
+  #decide(
+    exchange: Exchange,
+    key: Key,
+    lookup: Lookup,
+    turn: number,
+    asked?: Directives,
+  ): Awaitable<Reply | undefined> {
     const read: ReadField = (name) => exchange.header(name);
     const { clientDirectives } = this.#settings;
-    const directives = clientDirectives ? requestDirectives(read) : NO_DIRECTIVES;
+    const directives = asked ?? (clientDirectives ? requestDirectives(read) : NO_DIRECTIVES);
     const { found } = lookup;
     if (found === undefined) {
       if (hasDirective(directives, 'only-if-cached')) return this.#unavailable(exchange, 'no reply is stored');
@@ -192,15 +205,26 @@ class CachePolicy implements PolicyInstance {
 
   async #wait(exchange: Exchange, visit: Visit, flight: Flight, turn: number): Promise<Reply | undefined> {
     visit.release();
+    const before = flight.head === undefined;
     const landing = await this.#flights.wait(visit.key.text, flight);
     if (visit.ended) return undefined;
     const { head } = flight;
-    if (landing === 'join' && head?.fits(visit.request) === true) {
+    // A reply that came after the request is as good as a validation.
+    if (before && flight.answers && asksForValidation(visit.directives)) visit.directives = NO_DIRECTIVES;
+    if (landing === 'join' && head?.fits(visit.request) === true && this.#mayJoin(visit, head)) {
       const joined = this.#join(exchange, visit, flight, head);
       if (joined !== undefined) return joined;
     }
     const lookup = await this.#replies.find(visit.key.text, visit.request);
-    return await this.#decideLate(exchange, visit, lookup, landing === 'again' ? turn + 1 : MOST_TURNS);
+    const next = landing === 'again' ? turn + 1 : MOST_TURNS;
+    return await this.#decideLate(exchange, visit, lookup, next, visit.directives);
+  }
+
+  /** Whether a reply that is on its way may answer a request: a long body may outlive its freshness. */
+  #mayJoin({ directives }: Visit, { reply }: SharedHead): boolean {
+    const options = { clientDirectives: this.#settings.clientDirectives, soft: false };
+    const { use } = decide(reply.assessment, directives, this.#host.clock.now(), options);
+    return use === 'fresh' || use === 'stale';
   }
 
   #join(exchange: Exchange, visit: Visit, flight: Flight, head: SharedHead): Reply | undefined {

@@ -160,6 +160,55 @@ test('a body that is too large to be stored goes on at the pace of its readers',
   for (const client of clients) client.destroy();
 });
 
+const late: readonly (readonly [what: string, maxAge: number, fields: { readonly [name: string]: string }])[] = [
+  ['a reply that has become stale', 1, {}],
+  ['a reply that is older than the request allows', 60, { 'cache-control': 'max-age=2' }],
+  ['a reply that was on its way before the request asked for a validation', 60, { 'cache-control': 'no-cache' }],
+];
+
+for (const [what, maxAge, fields] of late)
+  test(`${what} answers no late request while its body comes`, async ({ bed }) => {
+    const held = hold(bed);
+    const [first, second] = [bed.plane.client(), bed.plane.client()];
+    first.send(requestText('/a'));
+    await until(() => held.length === 1, 'the request at the origin');
+    held[0]!.write(`HTTP/1.1 200 OK\r\nCache-Control: max-age=${maxAge}\r\nContent-Length: 8\r\n\r\nhalf`);
+    await until(() => first.pending.endsWith('half'), 'half of the body');
+    bed.pass(5);
+    second.send(requestText('/a', fields));
+    await until(() => held.length === 2, 'the second request at the origin');
+    for (const client of [first, second]) client.destroy();
+  });
+
+test('reloads that wait for a validation do without one of their own', async ({ bed }) => {
+  bed.origin = () => ({ fields: { 'cache-control': 'max-age=60', etag: '"v1"' }, body: 'kept' });
+  await bed.ask('/a');
+  const held = hold(bed);
+  const clients = Array.from({ length: 5 }, () => bed.plane.client());
+  for (const client of clients.slice(1)) client.send(requestText('/a', { 'cache-control': 'max-age=0' }));
+  await until(() => held.length === 1, 'the request at the origin');
+  clients[0]!.send(requestText('/last'));
+  await until(() => held.length === 2, 'the last request at the origin');
+  held[0]!.write(`HTTP/1.1 304 Not Modified\r\n${FRESH}ETag: "v1"\r\n\r\n`);
+  for (const client of clients.slice(1)) assert.is((await client.reply()).body.toString(), 'kept');
+  assert.is(held.length, 2);
+  for (const client of clients) client.destroy();
+});
+
+test('a reload that waits for the head of a reply gets that reply', async ({ bed }) => {
+  const held = hold(bed);
+  const [first, second, last] = [bed.plane.client(), bed.plane.client(), bed.plane.client()];
+  first.send(requestText('/a'));
+  await until(() => held.length === 1, 'the request at the origin');
+  second.send(requestText('/a', { 'cache-control': 'no-cache' }));
+  last.send(requestText('/last'));
+  await until(() => held.length === 2, 'the last request at the origin');
+  held[0]!.write(`HTTP/1.1 200 OK\r\n${FRESH}Content-Length: 2\r\n\r\nok`);
+  for (const client of [first, second]) assert.is((await client.reply()).body.toString(), 'ok');
+  assert.is(held.length, 2);
+  for (const client of [first, second, last]) client.destroy();
+});
+
 test('a stale reply is validated once for all', async ({ bed }) => {
   bed.origin = () => ({ fields: { 'cache-control': 'max-age=1', etag: '"v1"' }, body: 'kept' });
   await bed.ask('/a');

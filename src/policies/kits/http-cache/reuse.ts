@@ -50,6 +50,10 @@ export function decide(stored: Assessment, directives: Directives, now: number, 
   };
 }
 
+/** Whether a request asks for a validation whatever the age of the stored reply: a reload. */
+export const asksForValidation = (asked: Directives): boolean =>
+  hasDirective(asked, 'no-cache') || spanOf(asked, 'max-age') === 0;
+
 const onlyCached = (asked: Directives): boolean => hasDirective(asked, 'only-if-cached');
 
 interface Times {
