@@ -6,13 +6,8 @@
  *
  * Bytes that are passed to write() belong to the caller again when it returns: keep a copy of what is needed later.
  */
+import type { Reply, ReplyBody } from './exchange.js';
 import type { HeaderFields } from './fields.js';
-
-/** A body that is not read yet. */
-export interface ReplyBody {
-  /** Discards the rest and releases (or closes) its source. Idempotent. */
-  discard(): void;
-}
 
 /** Where a source or a stage writes. */
 export interface BodyOut {
@@ -35,9 +30,9 @@ export interface StageOut extends BodyOut {
   resume(): void;
   /**
    * The stage cannot read its input: like fail(), but the error is that of the body (`upstream/unreadable` of a reply,
-   * `request/unreadable` of a request) and not of the policy.
+   * `request/unreadable` of a request) and not of the policy. `reply` takes the place of that error.
    */
-  refuse(cause: string): void;
+  refuse(cause: string, reply?: Reply): void;
 }
 
 /** Changes a body while it streams. One object for each body. It writes only after its first write() or end(). */

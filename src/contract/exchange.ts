@@ -1,6 +1,5 @@
 /** A request in flight and its reply, as policies and actions see them. */
 import type { ConsumerEntry, Json, RouteEntry } from '../bundle/types.js';
-import type { ReplyBody } from './body.js';
 import type { ClientCertificate, ConnectionFacts } from './connection.js';
 import type { HeaderFields } from './fields.js';
 
@@ -123,6 +122,12 @@ export interface Decision {
   readonly outcome: 'pass' | 'answer' | 'edit' | 'error' | 'skip' | 'call';
   readonly why: string;
   readonly details?: { readonly [key: string]: Json };
+}
+
+/** A body that is not read yet. */
+export interface ReplyBody {
+  /** Discards the rest and releases (or closes) its source. Idempotent. */
+  discard(): void;
 }
 
 /** The result of an exchange: from a target (the body is a stream) or from gw itself. */

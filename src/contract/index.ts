@@ -9,12 +9,12 @@ export type {
   Refused,
   Unavailable,
 } from './authentication.js';
-export type { BodyOut, BodySource, BodyStage, ReplyBody, StageOut } from './body.js';
+export type { BodyOut, BodySource, BodyStage, StageOut } from './body.js';
 export type { CallFailure, CallReply, CallRequest, StreamedReply, SubRequest } from './call.js';
 export type { ClientCertificate, ConnectionFacts, TlsFacts } from './connection.js';
 export type * from './declaration.js';
 export type { CreateDuty, DutyFetchOptions, DutyHost, DutyInstance, DutyReply } from './duty.js';
-export type { AuthProblem, Claims, Decision, Exchange, ExchangeEnd, Reply } from './exchange.js';
+export type { AuthProblem, Claims, Decision, Exchange, ExchangeEnd, Reply, ReplyBody } from './exchange.js';
 export type { HeaderFields } from './fields.js';
 export type { Condition, CreatePolicy, Logger, PolicyHost } from './host.js';
 export type { Awaitable, PolicyInstance, RecordTexts } from './policy.js';

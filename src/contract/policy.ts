@@ -85,8 +85,11 @@ export interface PolicyInstance {
   /** Answers the request with a reply, or lets it pass. */
   before?(exchange: Exchange): Awaitable<Reply | undefined>;
 
-  /** Whether the request hooks below apply to this request. Default: to every request with a body. */
-  readsRequest?(exchange: Exchange): boolean;
+  /**
+   * Whether the request hooks below apply to this request. Default: to every request with a body. `stream`: only requestStage() does,
+   * and the body is not collected.
+   */
+  readsRequest?(exchange: Exchange): boolean | 'stream';
   /** The whole body, as the steps before left it. Returns a reply, another body, or undefined to keep it. */
   onRequestBody?(exchange: Exchange, body: Uint8Array): Awaitable<Reply | Uint8Array | undefined>;
   /** A stage for the request body on its way to the target; undefined for none. */

@@ -141,8 +141,9 @@ async function requestBody(
 ): Promise<Reply | Uint8Array | undefined> {
   if (options.body === undefined) return undefined;
   let body = bytesOf(options.body);
-  if (policy.readsRequest?.(exchange) === false) return body;
-  if (policy.onRequestBody !== undefined && options.collects.request) {
+  const wanted = policy.readsRequest?.(exchange);
+  if (wanted === false) return body;
+  if (policy.onRequestBody !== undefined && options.collects.request && wanted !== 'stream') {
     points.pass();
     const result = await policy.onRequestBody(exchange, body);
     if (result !== undefined && !(result instanceof Uint8Array)) return result;

@@ -179,17 +179,20 @@ export class Driver {
 
   /**
    * The exchange cannot continue. The client gets the error, even while a policy is waiting. If the error has no reply,
-   * or part of a reply was sent, the exchange is aborted. `cause` is for the log.
+   * or part of a reply was sent, the exchange is aborted. `cause` is for the log. `given`: of a policy, in place of the error's own.
    */
-  fail(exchange: GwExchange, error: ErrorSlug, cause: string): void {
+  fail(exchange: GwExchange, error: ErrorSlug, cause: string, given?: Reply): void {
     if (exchange.over) return;
     const downstream = exchange.downstream!;
     downstream.dropBody();
     if (ERRORS[error].status !== 0 && (!exchange.sending || downstream.takeBack())) {
-      this.#replace(exchange, refuse(exchange, error, cause));
+      const reply = given ?? refuse(exchange, error, cause);
+      exchange.error = reply.code ?? error;
+      exchange.cause = cause;
+      this.#replace(exchange, reply);
       return;
     }
-    exchange.error = error;
+    exchange.error = given?.code ?? error;
     exchange.cause = cause;
     exchange.settled = true;
     downstream.cut();

@@ -40,7 +40,7 @@ import { streamLength } from './target-reply.js';
 
 /** Ends an exchange that cannot continue: the driver. */
 export interface FailureHandler {
-  fail(exchange: GwExchange, error: ErrorSlug, cause: string): void;
+  fail(exchange: GwExchange, error: ErrorSlug, cause: string, reply?: Reply): void;
 }
 
 export class GwExchange implements Exchange, ChainedExchange, CallParent {
@@ -277,8 +277,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     return this.#host.collectBudget;
   }
 
-  fail(error: ErrorSlug, cause: string): void {
-    this.driver?.fail(this, error, cause);
+  fail(error: ErrorSlug, cause: string, reply?: Reply): void {
+    this.driver?.fail(this, error, cause, reply);
   }
 
   policyFailed(policy: string, cause: string, error: unknown): void {

@@ -32,7 +32,8 @@ export interface BodiedExchange {
   readonly left: number;
   /** An error that takes the place of a sent reply begins here. */
   resumeAt: number;
-  fail(error: ErrorSlug, cause: string): void;
+  /** `reply` takes the place of that of the error. */
+  fail(error: ErrorSlug, cause: string, reply?: Reply): void;
   /** Logs the failure of a policy, and ends the exchange. */
   policyFailed(policy: string, cause: string, error: unknown): void;
   /** Logs that a stage or a stream threw when it was released. The exchange goes on. */
@@ -263,9 +264,9 @@ export class ExchangeBodies {
   /** `unreadable`: the error if the stage cannot read the body. */
   #stageOwner(policy: string, unreadable: ErrorSlug, before?: () => void): StageOwner {
     return {
-      refused: (cause) => {
+      refused: (cause, reply) => {
         before?.();
-        this.#exchange.fail(unreadable, `policy ${policy}: ${cause}`);
+        this.#exchange.fail(unreadable, `policy ${policy}: ${cause}`, reply);
       },
       failed: (cause, error) => {
         before?.();

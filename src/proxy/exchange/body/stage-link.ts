@@ -1,12 +1,12 @@
 /** What a stage of a policy is to both bodies: its life from the first part to its end, failure or abort. */
-import type { BodyStage, HeaderFields, StageOut } from '../../../policies/contract.js';
+import type { BodyStage, HeaderFields, Reply, StageOut } from '../../../policies/contract.js';
 
 /** What a stage reports to. */
 export interface StageOwner {
   /** The stage has failed: ends the exchange. */
   failed(cause: string, error: unknown): void;
-  /** The stage cannot read its input: ends the exchange. */
-  refused(cause: string): void;
+  /** The stage cannot read its input: ends the exchange, with this reply if it names one. */
+  refused(cause: string, reply: Reply | undefined): void;
   /** The stage threw when it was aborted: the exchange goes on, or has ended. */
   abortFailed(error: unknown): void;
 }
@@ -91,10 +91,10 @@ export abstract class StageLink implements StageOut {
     this.#owner.failed(cause, undefined);
   }
 
-  refuse(cause: string): void {
+  refuse(cause: string, reply?: Reply): void {
     if (this.over) return;
     this.over = true;
-    this.#owner.refused(cause);
+    this.#owner.refused(cause, reply);
   }
 
   onWritable(callback: () => void): void {

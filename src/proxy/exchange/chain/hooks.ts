@@ -147,13 +147,16 @@ export class ChainHooks {
     if (body?.reply?.mandatory === true) exchange.wholeReply = true;
     if (body?.reply?.mandatory === true || body?.request?.mandatory === true) exchange.noUpgrade = true;
     const reads = step.collectsRequest || instance.requestStage !== undefined;
-    if (!reads || !exchange.hasBody || instance.readsRequest?.(exchange) === false) return undefined;
+    if (!reads || !exchange.hasBody) return undefined;
+    const wanted = instance.readsRequest?.(exchange);
+    if (wanted === false) return undefined;
     const mandatory = body?.request?.mandatory === true;
-    if ((step.collectsRequest || mandatory) && body?.request?.encoded !== true && isEncoded(exchange.headers)) {
+    const collects = step.collectsRequest && wanted !== 'stream';
+    if ((collects || mandatory) && body?.request?.encoded !== true && isEncoded(exchange.headers)) {
       if (!mandatory) return undefined;
       return refuseEncoded(exchange, step);
     }
-    if (step.collectsRequest) return this.#collectRequest(exchange, step);
+    if (collects) return this.#collectRequest(exchange, step);
     this.#stageRequest(exchange, step);
     return undefined;
   }
