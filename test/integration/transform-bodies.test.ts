@@ -1,8 +1,9 @@
 /** Bodies that transform changes, over sockets: documents, lines and events, what cannot be read, and the fields about a body. */
+import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import * as assert from 'uvu/assert';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
-import { ok, say, sayInTurn, whole } from '../support/fault-target.js';
+import { type Fault, ok, say, sayInTurn, whole } from '../support/fault-target.js';
 import { generationOf, specOf } from './engine-kit.js';
 import { type EngineContext, engineSuite } from './engine-suite.js';
 
@@ -194,12 +195,12 @@ test('lines and events of a reply are transformed as they come', async (context)
   const lines = ['{"keep":true,"n":1}', '', '{"keep":false}', '{"keep":true,"n":9007199254740993}'];
   context.target.respond = reply(lines.join('\n'), 'Content-Type: application/x-ndjson');
   const got = await context.plane.ask(get('/x'));
-  assert.is(got.body.toString(), '{"n":1,"s":200}\n{"n":9007199254740993,"s":200}\n');
+  assert.is(got.body.toString(), '{"n":1,"s":200}\n\n{"n":9007199254740993,"s":200}\n');
 
   const events = `: hi\n\nevent: a\nid: 1\ndata: {"keep":true,\ndata: "n":1}\nretry: 5\n\ndata: {"keep":false}\r\n\r\ndata: [DONE]\n\n`;
   context.target.respond = reply(events, 'Content-Type: text/event-stream; charset=utf-8');
   const streamed = await context.plane.ask(get('/x'));
-  assert.is(streamed.body.toString(), ': hi\nevent: a\nid: 1\ndata: {"n":1,"s":200}\nretry: 5\n\ndata: [DONE]\n\n');
+  assert.is(streamed.body.toString(), ': hi\n\nevent: a\nid: 1\ndata: {"n":1,"s":200}\nretry: 5\n\ndata: [DONE]\n\n');
   assert.is(streamed.header('content-type'), 'text/event-stream; charset=utf-8');
 });
 
@@ -338,14 +339,116 @@ test('forms become JSON, and JSON becomes a form', async (context) => {
   assert.is((await sent(context, post('/out', '{"a":{"b":1}}', JSON_TYPE))).code, 'transform/request-body');
 });
 
+const LINES_TYPE = 'Content-Type: application/x-ndjson';
+const LINES_HEAD = `POST /x HTTP/1.1\r\n${HOST}${LINES_TYPE}\r\nTransfer-Encoding: chunked\r\n\r\n`;
+const chunk = (text: string): string => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
+
+/** Calls back with the bytes of the body, framing included, each time that more have come. */
+const onRest =
+  (look: (rest: string, socket: Socket) => void): Fault =>
+  (request, socket) => {
+    const now = (): void => look(request.rest.toString(), socket);
+    socket.on('error', () => {});
+    socket.on('data', now);
+    now();
+  };
+
 test('lines of a request are transformed one by one', async (context) => {
-  await load(context, route('/x', 'request.body.jsonata = "n > 1 ? n"'));
-  const got = await sent(context, post('/x', '{"n":1}\r\n{"n":2}\n\n{"n":3}', 'Content-Type: application/x-ndjson'));
-  assert.is(got.body, '2\n3\n');
-  assert.is(
-    (await sent(context, post('/x', '{"n":2}\n{', 'Content-Type: application/x-ndjson'))).code,
-    'transform/request-body',
+  await load(
+    context,
+    route('/x', 'request.body.jsonata = "n > 1 ? n"') +
+      route('/pass', 'request.body = { omit = ["n"], on_invalid = "pass" }'),
   );
+  const got = await sent(context, post('/x', '{"n":1}\r\n{"n":2}\n\n{"n":3}', LINES_TYPE));
+  assert.is(got.body, '2\n\n3\n');
+  assert.is((await sent(context, post('/x', '{"n":2}\n{', LINES_TYPE))).code, 'transform/request-body');
+  assert.is((await sent(context, post('/x', '2', `${LINES_TYPE}; charset=utf-16`))).code, 'transform/request-body');
+  assert.is(
+    (await sent(context, post('/pass', Buffer.from('{"n":1}\n{\xff\r\n{}', 'latin1'), LINES_TYPE))).body,
+    '{}\n{\ufffd\r\n{}\n',
+  );
+  const encoded = gzipSync('{"n":1}\n'.repeat(10));
+  const [raw] = [await sent(context, post('/pass', encoded, LINES_TYPE, 'Content-Encoding: gzip'))];
+  assert.equal([raw.body, raw.header('content-length')], [encoded.toString(), String(encoded.length)]);
+});
+
+test('a line of a request reaches the target before the next one has come', async (context) => {
+  await load(context, route('/x', 'request.body.jsonata = "n"'));
+  let text = '';
+  let onText = (): void => {};
+  context.target.respond = onRest((rest, socket) => {
+    text = rest;
+    onText();
+    if (text.endsWith('0\r\n\r\n')) socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');
+  });
+  const has = (wanted: string): Promise<void> =>
+    new Promise((resolve) => {
+      onText = () => {
+        if (text.includes(wanted)) resolve();
+      };
+      onText();
+    });
+  const client = context.plane.client();
+  client.send(LINES_HEAD + chunk('{"n":"first"}\n{"n":'));
+  await has('"first"\n');
+  assert.not.match(text, /second/);
+  client.send(`${chunk('"second"}')}0\r\n\r\n`);
+  await has('"second"\n');
+  assert.is((await client.reply()).status, 200);
+});
+
+test('a line of a request that cannot be read gives 400 while no reply has begun, also if the target got the lines before it', async (context) => {
+  await load(context, route('/x', 'request.body.jsonata = "n"'));
+  let got = '';
+  let onFirst = (): void => {};
+  const first = new Promise<void>((resolve) => {
+    onFirst = resolve;
+  });
+  let onClose = (): void => {};
+  const closed = new Promise<void>((resolve) => {
+    onClose = resolve;
+  });
+  context.target.respond = onRest((rest, socket) => {
+    got = rest;
+    if (got.includes('1\n')) onFirst();
+    socket.on('close', onClose);
+  });
+  const client = context.plane.client();
+  client.send(LINES_HEAD + chunk('{"n":1}\n'));
+  await first;
+  client.send(chunk('{"n":\n{"n":3}\n'));
+  const refused = await client.reply();
+  assert.is(refused.status, 400);
+  assert.is(JSON.parse(refused.body.toString()).type, 'urn:gw:problem:transform/request-body');
+  await closed;
+  assert.not.match(got, /3\n|0\r\n\r\n/);
+  const record = await context.plane.record(({ error }) => error === 'transform/request-body');
+  assert.match(record.cause ?? '', /not valid JSON/);
+});
+
+test('a line that cannot be read after the reply has begun cuts the reply', async (context) => {
+  await load(context, route('/x', 'request.body.jsonata = "n"'));
+  context.target.respond = (_request, socket) => {
+    socket.on('error', () => {});
+    socket.write(`HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${chunk('early')}`);
+  };
+  const client = context.plane.client();
+  let text = '';
+  let onText = (): void => {};
+  client.socket.on('data', (bytes: Buffer) => {
+    text += bytes.toString();
+    onText();
+  });
+  const early = new Promise<void>((resolve) => {
+    onText = () => {
+      if (text.includes('early')) resolve();
+    };
+  });
+  client.send(LINES_HEAD + chunk('{"n":1}\n'));
+  await early;
+  client.send(chunk('{\n'));
+  await new Promise((resolve) => client.socket.once('close', resolve));
+  assert.not.match(text, /\r\n0\r\n\r\n$/);
 });
 
 test('values of the spec: decimals, lists and tables', async (context) => {

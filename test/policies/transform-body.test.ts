@@ -1,43 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { BodyStage, PolicyInstance, Reply } from '../../src/policies/contract.js';
+import type { BodyStage, Reply } from '../../src/policies/contract.js';
 import { parsePath } from '../../src/policies/kits/json-edit/index.js';
 import { declarationOf } from '../../src/policies/registry.js';
 import { BytesReply, HeaderMap } from '../../src/policies/run-kit.js';
 import { mapTexts } from '../../src/policies/transform/body/members.js';
-import { unitsOf } from '../../src/policies/transform/body/units.js';
 import { turn, until } from '../support/until.js';
-import { before, create, decode, exchange, lint, type World, world } from './support.js';
-
-const unitsIn = (kind: 'lines' | 'events', parts: readonly string[]): (string | undefined)[] => {
-  const found: (string | undefined)[] = [];
-  const units = unitsOf(kind, 50, (unit) => {
-    found.push(unit.document === undefined ? undefined : Buffer.from(unit.document).toString());
-  });
-  for (const part of parts) {
-    const bytes = Buffer.from(part);
-    assert.ok(units.write(bytes));
-    // The caller uses its memory again.
-    bytes.fill('#');
-  }
-  assert.ok(units.end());
-  return found;
-};
-
-test('lines and events are cut in the same places, however their bytes come', () => {
-  for (const [kind, text, units] of [
-    ['lines', '1\n{"a":2}\r\n \n\n3', ['1', '{"a":2}', undefined, '3']],
-    [
-      'events',
-      '\ufeffdata: 1\n\n: c\n\r\ndata:2\r\rdata: [3,\ndata: 4]\n\nevent: z\n\ndata: [DONE]\n\ndata: cut',
-      ['1', undefined, '2', '[3,\n4]', undefined, undefined],
-    ],
-  ] as const) {
-    assert.equal(unitsIn(kind, [text]), units);
-    assert.equal(unitsIn(kind, [...text]), units);
-    for (let at = 1; at < text.length; at++) assert.equal(unitsIn(kind, [text.slice(0, at), text.slice(at)]), units);
-  }
-});
+import { create, decode, exchange, lint, type World, world } from './support.js';
 
 test('simple forms: pick, omit, rename, set, in this order', async () => {
   const consumer = { name: 'acme', groups: [], credentials: [], tags: {} };
@@ -100,17 +69,21 @@ test('links in JSON are mapped where paths lead', () => {
   assert.is(mapTexts(shared, step as readonly string[], 0, map), shared);
 });
 
-/** A stage of a reply, and what it has written. */
+/** A stage of a reply, or of a request, and what it has written. */
 function stageOf(text: string, type = 'application/x-ndjson', around = world()) {
   const policy = create('transform', text, around);
-  const headers = new HeaderMap([['content-type', type]]);
-  const reply: Reply = new BytesReply(200, { headers });
-  const on = exchange();
-  policy.after!(on, reply);
+  const ofRequest = text.startsWith('request');
+  const headers = [['content-type', type]] as const;
+  const reply: Reply = new BytesReply(200, { headers: new HeaderMap(headers) });
+  const on = exchange(ofRequest ? { method: 'POST', headers } : {});
+  Object.assign(on, { hasBody: ofRequest });
+  if (ofRequest) policy.before?.(on);
+  else policy.after!(on, reply);
   const state = {
     written: '',
     ended: false,
     refused: '',
+    status: undefined as number | undefined,
     resumed: 0,
     room: true,
     onRoom: undefined as (() => void) | undefined,
@@ -124,8 +97,9 @@ function stageOf(text: string, type = 'application/x-ndjson', around = world()) 
       state.ended = true;
     },
     fail() {},
-    refuse(cause: string) {
+    refuse(cause: string, instead?: Reply) {
       state.refused = cause;
+      state.status = instead?.status;
     },
     onWritable(callback: () => void) {
       state.onRoom = callback;
@@ -134,8 +108,9 @@ function stageOf(text: string, type = 'application/x-ndjson', around = world()) 
       state.resumed++;
     },
   };
-  assert.is(policy.readsReply!(on, reply), 'stream');
-  return { stage: policy.replyStage!(on, reply, out) as BodyStage, state };
+  assert.is(ofRequest ? policy.readsRequest!(on) : policy.readsReply!(on, reply), 'stream');
+  const stage = ofRequest ? policy.requestStage!(on, out) : policy.replyStage!(on, reply, out);
+  return { stage: stage as BodyStage, state };
 }
 
 test('a stage pauses its source while a program runs, and while the receiver is full', async () => {
@@ -178,13 +153,6 @@ function slowWorld(): World {
   return Object.defineProperty(world(), 'now', { get: () => now++ });
 }
 
-async function linesOf(policy: PolicyInstance, body: string): Promise<Reply | Uint8Array | undefined> {
-  const headers = [['content-type', 'application/x-ndjson']] as const;
-  const on = Object.assign(exchange({ method: 'POST', headers }), { hasBody: true });
-  before(policy, on);
-  return policy.onRequestBody!(on, Buffer.from(body));
-}
-
 /** How often the event loop has gone round before the work is done. */
 async function turnsIn(work: () => Promise<unknown>): Promise<number> {
   let turns = 0;
@@ -200,27 +168,29 @@ async function turnsIn(work: () => Promise<unknown>): Promise<number> {
 }
 
 test('very many lines let other exchanges run in between', async () => {
-  const policy = create('transform', 'request.body.jsonata = "$"', slowWorld());
   const lines = '1\n'.repeat(100);
-  assert.ok((await turnsIn(() => linesOf(policy, lines))) > 10);
-  const { stage, state } = stageOf('reply.body.jsonata = "$"', undefined, slowWorld());
-  const ended = async (): Promise<void> => {
-    stage.write(Buffer.from(lines));
-    while (state.resumed === 0) await turn();
-  };
-  assert.ok((await turnsIn(ended)) > 10);
-  assert.is(state.written, lines);
+  for (const text of ['request.body.jsonata = "$"', 'reply.body.jsonata = "$"', 'reply.body.omit = ["x"]']) {
+    const { stage, state } = stageOf(text, undefined, slowWorld());
+    const ended = async (): Promise<void> => {
+      stage.write(Buffer.from(lines));
+      while (state.resumed === 0) await turn();
+    };
+    assert.ok((await turnsIn(ended)) > 5, text);
+    assert.is(state.written, lines);
+  }
 });
 
-test('the work for the lines of a request is bounded, and so is what they become', async () => {
-  const slow = create('transform', 'request.body.jsonata = "$"', slowWorld());
-  const large = create('transform', 'request.body.jsonata = "$pad(\'\', 1500000)"');
-  const ask = async (policy: PolicyInstance, body: string): Promise<unknown> => {
-    const reply = await linesOf(policy, body);
-    return reply instanceof Uint8Array || reply === undefined ? reply : [reply.status, reply.cause];
-  };
-  assert.equal(await ask(slow, '1\n'.repeat(10_000)), [400, 'policy p: the lines take longer than 5000 ms']);
-  assert.equal(await ask(large, '1\n2\n3\n'), [400, 'policy p: the lines become more than 4194304 characters']);
+test('the work for the lines of a request is bounded', async () => {
+  const { stage, state } = stageOf('request.body.jsonata = "$"', undefined, slowWorld());
+  stage.write(Buffer.from('1\n'.repeat(10_000)));
+  await until(() => state.refused !== '', 'the stage to refuse');
+  assert.equal([state.refused, state.status], ['the lines take longer than 5000 ms', 400]);
+});
+
+test('a line of a request that is too long: 413', () => {
+  const { stage, state } = stageOf('request.body = { omit = ["x"], max_body = "10B" }');
+  stage.write(Buffer.from('{"x":1}\n{"y":"12345678"}\n{}\n'));
+  assert.equal([state.written, state.refused, state.status], ['{}\n', 'a line or event has more than 10 bytes', 413]);
 });
 
 test('the end of a body waits for the program', async () => {

@@ -17,7 +17,7 @@ import { type BodyKind, bodyKind, saysUtf8 } from './media.js';
 import { PROBLEMS } from './problems.js';
 import { RecordMask } from './record.js';
 import type { MaskSettings } from './schema.js';
-import { EventsStage, LinesStage } from './streams.js';
+import { maskStage } from './streams.js';
 import { textRule } from './texts.js';
 
 export const create = runPolicy<MaskSettings>((settings, host) => new Mask(settings, host));
@@ -56,7 +56,7 @@ class Mask implements PolicyInstance {
     if (members.length + texts.length > 0) {
       this.readsReply = (_exchange, one) => this.#reads(one);
       this.onReplyBody = (exchange, one, body) => this.#whole(exchange, one, body);
-      this.replyStage = (_exchange, one, out) => this.#stage(one, out);
+      this.replyStage = (exchange, one, out) => this.#stage(exchange, one, out);
     }
     if (logs.length > 0) {
       const mask = new RecordMask(logs);
@@ -89,25 +89,32 @@ class Mask implements PolicyInstance {
     const masked = this.#data.whole(this.#kindOf(reply) ?? 'guess', reply, body);
     if (!isUnreadable(masked)) return masked;
     if (this.#settings.lenient) return undefined;
+    return this.#refusal(exchange, masked.fault);
+  }
+
+  #refusal(exchange: Exchange, fault: string): Reply {
     this.#unreadable++;
-    const cause = `policy ${this.#host.name} cannot mask the reply: ${masked.fault}`;
+    const cause = `policy ${this.#host.name} cannot mask the reply: ${fault}`;
     exchange.decisions?.push({ step: this.#host.name, use: 'mask', outcome: 'answer', why: cause });
     return problem(exchange, { ...PROBLEMS.unreadable, cause });
   }
 
-  #stage(reply: Reply, out: StageOut): BodyStage | undefined {
+  #stage(exchange: Exchange, reply: Reply, out: StageOut): BodyStage | undefined {
     const kind = this.#kindOf(reply);
-    if (kind === undefined || !streams(kind, reply)) return undefined;
-    const options = {
+    if (kind === undefined || !isStream(kind) || !streams(kind, reply)) return undefined;
+    return maskStage(kind, {
       out,
+      clock: this.#host.clock,
       mask: this.#data,
       max: this.#settings.maxEvent,
       trailers: (fields: HeaderFields) => void this.#fields.mask(fields),
-    };
-    return kind === 'events' ? new EventsStage(options) : new LinesStage(options);
+      refusal: (cause) => this.#refusal(exchange, cause),
+    });
   }
 }
 
 /** Whether a body is masked as it streams. A text in another charset is read as a whole, which says that it cannot be. */
 const streams = (kind: BodyKind, { headers }: Reply): boolean =>
-  (kind === 'lines' || kind === 'events') && saysUtf8(headers.get('content-type'));
+  isStream(kind) && saysUtf8(headers.get('content-type'));
+
+const isStream = (kind: BodyKind): kind is 'lines' | 'events' => kind === 'lines' || kind === 'events';

@@ -14,6 +14,13 @@ export const PROBLEMS = {
     description:
       'The body of the request is not valid in its format, or a `transform` policy cannot make of it what the target expects. `detail` says what is wrong with the format.',
   },
+  line: {
+    code: 'transform/line-too-long',
+    status: 413,
+    title: 'Line of the request body too long',
+    description:
+      'A line of the request body, which is JSON in lines, is longer than `max_body` of a `transform` policy.',
+  },
   mediaType: {
     code: 'transform/media-type',
     status: 415,

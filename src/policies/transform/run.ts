@@ -1,10 +1,10 @@
 /** transform at run time: edits in the order of the README, with everything prepared at load. */
-import type { BodyStage, Exchange, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
+import type { BodyStage, Exchange, HeaderFields, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
 import { problem, runPolicy } from '../run-kit.js';
-import type { BodyFault } from './body/edits.js';
-import { EventStage } from './body/event-stage.js';
-import type { BodyKind } from './body/media.js';
+import { BodyFault } from './body/edits.js';
+import { type BodyKind, saysUtf8 } from './body/media.js';
 import { BodySide } from './body/side.js';
+import { streamStage } from './body/stream.js';
 import { ReplyEdits, RequestEdits } from './edits/sides.js';
 import { PROBLEMS } from './problems.js';
 import type { TransformSettings } from './schema.js';
@@ -35,6 +35,7 @@ class TransformPolicy implements PolicyInstance {
   readonly after?: Hook<'after'>;
   readonly readsRequest?: Hook<'readsRequest'>;
   readonly onRequestBody?: Hook<'onRequestBody'>;
+  readonly requestStage?: Hook<'requestStage'>;
   readonly readsReply?: Hook<'readsReply'>;
   readonly onReplyBody?: Hook<'onReplyBody'>;
   readonly replyStage?: Hook<'replyStage'>;
@@ -52,15 +53,16 @@ class TransformPolicy implements PolicyInstance {
     if (request.body !== undefined) {
       const side = new BodySide(request.body, false, host);
       this.#requestBody = side;
-      this.readsRequest = (exchange) => this.#plannedOf(exchange, undefined) !== undefined;
+      this.readsRequest = (exchange) => this.#reads(side, exchange, undefined);
       this.onRequestBody = (exchange, body) => this.#onRequestBody(side, exchange, body);
+      this.requestStage = (exchange, out) => this.#stage(side, exchange, undefined, out);
     }
     if (reply.body !== undefined) {
       const side = new BodySide(reply.body, true, host, this.#reply?.links);
       this.#replyBody = side;
-      this.readsReply = (exchange, given) => readsAs(this.#plannedOf(exchange, given)?.kind);
+      this.readsReply = (exchange, given) => this.#reads(side, exchange, given);
       this.onReplyBody = (exchange, given, body) => this.#onReplyBody(side, exchange, given, body);
-      this.replyStage = (exchange, given, out) => this.#replyStage(side, exchange, given, out);
+      this.replyStage = (exchange, given, out) => this.#stage(side, exchange, given, out);
     }
     if (this.#request ?? this.#requestBody ?? (this.#replyBody?.passesInvalid === true || undefined))
       this.before = (exchange) => this.#before(exchange);
@@ -121,13 +123,35 @@ class TransformPolicy implements PolicyInstance {
     return this.#answer(exchange, PROBLEMS.reply, made.message);
   }
 
-  #replyStage(side: BodySide, exchange: Exchange, reply: Reply, out: StageOut): BodyStage | undefined {
-    const kind = this.#plannedOf(exchange, reply)?.kind;
-    if (kind !== 'lines' && kind !== 'events') return undefined;
-    return new EventStage(kind, side, exchange, reply, out);
+  // ---------------------------------------------------------------- both
+
+  #reads(side: BodySide, exchange: Exchange, reply: Reply | undefined): boolean | 'stream' {
+    const planned = this.#plannedOf(exchange, reply);
+    if (planned === undefined) return false;
+    if (!streams(planned)) return true;
+    // With a content coding it can only pass as it is, or be refused.
+    return side.passesInvalid && isEncoded((reply ?? exchange).headers) ? false : 'stream';
   }
 
-  // ---------------------------------------------------------------- both
+  #stage(side: BodySide, exchange: Exchange, reply: Reply | undefined, out: StageOut): BodyStage | undefined {
+    const planned = this.#plannedOf(exchange, reply);
+    if (planned === undefined || !streams(planned)) return undefined;
+    const { clock } = this.#host;
+    return streamStage({
+      kind: planned.kind,
+      side,
+      exchange,
+      reply,
+      out,
+      clock,
+      refusal: (cause, fault) => {
+        if (reply !== undefined) return this.#answer(exchange, PROBLEMS.reply, cause);
+        if (fault === undefined) return this.#answer(exchange, PROBLEMS.line, cause);
+        const detail = fault instanceof BodyFault ? fault.detail : undefined;
+        return this.#answer(exchange, PROBLEMS.request, cause, detail === undefined ? {} : { detail });
+      },
+    });
+  }
 
   /**
    * Decides by the head whether and how the body is read. Content-Type is set at once, so that the edits of fields come after it and a
@@ -174,8 +198,14 @@ class TransformPolicy implements PolicyInstance {
   }
 }
 
-const readsAs = (kind: BodyKind | undefined): boolean | 'stream' =>
-  kind === 'lines' || kind === 'events' ? 'stream' : kind !== undefined;
+/** Whether a body is transformed while it streams. Lines in another charset are read as a whole, which says that they cannot be. */
+const streams = (planned: Planned): planned is Planned & { readonly kind: 'lines' | 'events' } =>
+  planned.kind === 'events' || (planned.kind === 'lines' && saysUtf8(planned.contentType));
+
+function isEncoded(headers: HeaderFields): boolean {
+  const coding = headers.get('content-encoding')?.trim().toLowerCase() ?? '';
+  return coding !== '' && coding !== 'identity';
+}
 
 /** A part of a body, or one with a content coding, could only pass unchanged. */
 function askForWhole({ headers }: Exchange): void {

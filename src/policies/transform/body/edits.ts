@@ -1,13 +1,14 @@
 /** What is done with one document: a program in JSONata, or the simple forms. */
 import type { Awaitable, Exchange, PolicyHost, Reply } from '../../contract.js';
+import { UnitFault } from '../../kits/events/index.js';
 import { shortened } from '../../kits/json.js';
 import type { JsonValue } from '../../kits/json-text/index.js';
 import { compileJsonata, DEFAULT_JSONATA_LIMITS, JsonataFault, type JsonataProgram } from '../../kits/jsonata/index.js';
 import { bindingNames } from './binding-names.js';
 import { Bindings } from './bindings.js';
 
-/** Why a body cannot be transformed. */
-export class BodyFault extends Error {
+/** Why a body, a line or an event cannot be transformed. */
+export class BodyFault extends UnitFault {
   /** `message`: for the log. `detail`: for the client. */
   constructor(
     message: string,
@@ -17,8 +18,8 @@ export class BodyFault extends Error {
   }
 }
 
-/** Characters of a result. `max`: bytes of the largest body. */
-export const largestResult = (max: number): number => Math.max(DEFAULT_JSONATA_LIMITS.size, 2 * max);
+/** Characters of a result. `max`: bytes of the largest document. */
+const largestResult = (max: number): number => Math.max(DEFAULT_JSONATA_LIMITS.size, 2 * max);
 
 /** Undefined: there is no result. Throws BodyFault. */
 export interface ValueEdit {

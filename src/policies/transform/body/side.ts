@@ -1,13 +1,11 @@
 /** The bodies of one direction: which ones are transformed, and how. */
-import type { Awaitable, Clock, Exchange, PolicyHost, Reply } from '../../contract.js';
+import type { Awaitable, Exchange, PolicyHost, Reply } from '../../contract.js';
 import { mediaType } from '../../kits/negotiate.js';
 import type { Links } from '../edits/links.js';
 import { type Codec, codecOf } from './codecs.js';
-import { BodyFault, JsonataEdit, largestResult, type ValueEdit } from './edits.js';
+import { BodyFault, JsonataEdit, type ValueEdit } from './edits.js';
 import { ACCEPTED, type BodyKind, bodyKind, type Format, MEDIA_TYPES, saysUtf8 } from './media.js';
 import { LinkEdit, SimpleEdit, type SimpleSettings } from './members.js';
-import { Turns } from './turns.js';
-import { lineOf } from './units.js';
 
 export type BodySettings = {
   readonly from: Format;
@@ -53,9 +51,6 @@ export class BodySide {
   readonly #writer: Codec;
   readonly #edits: readonly ValueEdit[];
   readonly #onReply: boolean;
-  /** Characters of the largest result. */
-  readonly #largest: number;
-  readonly #clock: Clock;
 
   /** `links`: of the reply. Throws for settings that do not come from compile(). */
   constructor(settings: BodySettings, onReply: boolean, host: PolicyHost, links?: Links) {
@@ -70,8 +65,6 @@ export class BodySide {
     this.#writer = codecOf(to, max);
     this.#edits = editsOf(settings, onReply, host, links);
     this.#onReply = onReply;
-    this.#largest = largestResult(max);
-    this.#clock = host.clock;
   }
 
   /** How a body with this Content-Type is read; undefined if it is not for this policy. */
@@ -99,7 +92,6 @@ export class BodySide {
       // XML says its encoding itself.
       if (kind !== 'xml' && !saysUtf8(contentType))
         throw new BodyFault(`the charset of ${mediaType(contentType)} is not UTF-8`, 'The body is not in UTF-8.');
-      if (kind === 'lines') return await this.#lines(bytes, exchange, reply);
       return Buffer.from((await this.document(bytes, exchange, reply)) ?? this.#writer.write(null));
     } catch (error) {
       if (error instanceof BodyFault) return error;
@@ -107,7 +99,7 @@ export class BodySide {
     }
   }
 
-  /** One document, line or event; undefined if the transformation has no result. Throws or rejects with a BodyFault. */
+  /** The document of a body, a line or an event; undefined if the transformation has no result. Throws or rejects with a BodyFault. */
   document(bytes: Uint8Array, exchange: Exchange, reply: Reply | undefined): Awaitable<string | undefined> {
     const value = this.#reader.read(bytes);
     const edited = this.#edit(value, 0, exchange, reply);
@@ -135,32 +127,4 @@ export class BodySide {
   #written(value: ReturnType<Codec['read']> | undefined): string | undefined {
     return value === undefined ? undefined : this.#writer.write(value);
   }
-
-  /** A line without a result is left out. */
-  async #lines(bytes: Uint8Array, exchange: Exchange, reply: Reply | undefined): Promise<Uint8Array> {
-    const turns = this.turns();
-    let written = '';
-    for (let start = 0; start < bytes.length; ) {
-      const found = bytes.indexOf(LINE_FEED, start);
-      const end = found < 0 ? bytes.length : found;
-      const line = lineOf(bytes.subarray(start, end));
-      const made = line.document && (await this.document(line.document, exchange, reply));
-      if (made !== undefined) written += line.text(made);
-      if (written.length > this.#largest) throw new BodyFault(`the lines become more than ${this.#largest} characters`);
-      await turns.next();
-      if (turns.used > LINES_TIME) throw new BodyFault(`the lines take longer than ${LINES_TIME} ms`, TOO_MUCH);
-      start = end + 1;
-    }
-    return Buffer.from(written);
-  }
-
-  /** For the lines or events of one body. */
-  turns(): Turns {
-    return new Turns(this.#clock);
-  }
 }
-
-const LINE_FEED = 0x0a;
-/** Milliseconds of work for the lines of a request. */
-const LINES_TIME = 5000;
-const TOO_MUCH = 'The body has too many lines.';
