@@ -119,10 +119,7 @@ export class CodeThread {
       transferList: [port2],
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MEMORY_LIMIT },
-      stdout: true,
     });
-    // Standard output belongs to the command: what the code prints must not mix with JSON.
-    worker.stdout.pipe(process.stderr, { end: false });
     // Out of memory, for example: the step that caused it has run into its time limit.
     worker.on('error', () => {});
     worker.once('exit', () => {

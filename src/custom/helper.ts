@@ -1,4 +1,6 @@
 /** Entry point of the helper thread: runs what the compiler reads of custom code. It may be terminated at any time. */
+import { writeSync } from 'node:fs';
+import { Writable } from 'node:stream';
 import { receiveMessageOnPort, workerData } from 'node:worker_threads';
 import type { PolicyContext, PolicyFile } from '../contract/index.js';
 import { languageWith } from '../expression/check.js';
@@ -22,6 +24,22 @@ import {
   TO_READER,
   type ToHelper,
 } from './protocol.js';
+
+/**
+ * What code prints goes to standard error at once. Standard output belongs to the command: it may be JSON. The streams of a thread pass
+ * through its reader, which is blocked while the code runs, and ends without them or, if it pipes them, not before this thread.
+ */
+const printed = new Writable({
+  write(chunk: Buffer, _encoding, done) {
+    try {
+      writeSync(2, chunk);
+    } catch {
+      // Nobody reads: what is printed is lost, as it should be, not the check of the spec.
+    }
+    done();
+  },
+});
+for (const name of ['stdout', 'stderr']) Object.defineProperty(process, name, { value: printed });
 
 const { port, signal }: HelperSetup = workerData;
 const words = new Int32Array(signal);

@@ -1,4 +1,5 @@
 /** The compile part of custom code runs in a helper thread; whatever it does ends as a located diagnostic. */
+import { spawnSync } from 'node:child_process';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compile } from '../../src/compiler/index.js';
@@ -189,6 +190,27 @@ test('a timer that a policy leaves is not an error of the next policy', async ()
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(diagnosticsOf(policyWith('create: () => ({})'), '', code), []);
   code.close();
+});
+
+// A pipe for its output kept `gw validate` open for ten more seconds.
+test('the thread does not keep the process of a command open', async () => {
+  const held = (): number => process.getActiveResourcesInfo().filter((kind) => kind === 'MessagePort').length;
+  const code = new CodeThread(20_000);
+  assert.equal(diagnosticsOf(policyWith('create: () => ({})'), '', code), []);
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.is(held(), 0);
+  code.close();
+});
+
+test('what code prints goes to standard error, not into the JSON of a command', () => {
+  const folder = withPolicy(policyWith('create: () => ({})', '').concat("console.log('printed');\n"));
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['bin/gw.js', 'validate', '--json', folder], {
+    encoding: 'utf8',
+    timeout: 60_000,
+  });
+  assert.is(status, 0, stderr);
+  assert.is((JSON.parse(stdout) as { readonly version: number }).version, 1);
+  assert.match(stderr, 'printed');
 });
 
 test('an endless loop ends at the time limit, and the next policy is checked by a fresh thread', () => {
