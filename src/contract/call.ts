@@ -21,6 +21,8 @@ export interface CallRequest {
   readonly exchange?: Exchange;
   /** What it is for, in records of the exchange: `product`. Default: the name of the policy or action. */
   readonly label?: string;
+  /** Id of its span in the trace of the exchange, for records: 16 hexadecimal digits. */
+  readonly span?: string;
   /** Other requests use the reply too: policies of the service that sign the call do not see `exchange`. */
   readonly shared?: boolean;
 }

@@ -345,6 +345,8 @@ export interface CallRecord {
   readonly durationMs: number;
   /** Of the reply's body. */
   readonly bytes: number;
+  /** Its id in the trace of the request: the parent id that the service got. Absent: the request has no trace. */
+  readonly span?: string;
 }
 
 export interface DecisionRecord {

@@ -221,6 +221,20 @@ test('a failure after an unsafe call lists what already ran, and waits for what 
   ]);
 });
 
+test('an unsafe call that no target has got is not listed as one that ran', async () => {
+  const gone = await TestService.start(json(1));
+  const { url } = gone;
+  await gone.close();
+  const of = await start(
+    { a: json(1) },
+    call('order', 'method = "POST"') + call('mail', 'method = "POST"\nafter = ["order"]', 'gone'),
+    { match: 'POST /page/{id}', more: `[service.gone]\ntargets = ["${url}"]\n` },
+  );
+  const reply = await of.get('/page/7', { method: 'POST' });
+  assert.equal([reply.status, (reply.body as { call: string }).call], [502, 'mail']);
+  assert.equal((reply.body as { ran: unknown }).ran, [{ call: 'order', method: 'POST', status: 200 }]);
+});
+
 test('a safe call is sent again after a failure; an unsafe one only if it is idempotent', async () => {
   const flaky = (): Handler => {
     let count = 0;
@@ -357,8 +371,15 @@ test('services get the caller as a target of the route would, without fields abo
     [undefined, 'Bearer of-the-client', 'text/plain'],
   );
   assert.equal([three!['x-tenant'], three!['authorization']], [undefined, undefined]);
+  const { calls } = await of.plane.record(() => true);
+  const spans = calls!.map(({ name, span }) => [name, span]);
+  assert.is(new Set(spans.map(([, span]) => span)).size, 3);
+  const trace = '00-0af7651916cd43dd8448eb211c80319c';
+  for (const [name, span] of spans) {
+    const got = { one, two, three }[name as 'one' | 'two' | 'three'];
+    assert.is(got!['traceparent'], `${trace}-${span}-01`);
+  }
   for (const got of [one, two, three]) {
-    assert.is(got!['traceparent'], headers.traceparent);
     assert.is(got!['x-request-id'], one!['x-request-id']);
     assert.is(got!['x-forwarded-host'], `127.0.0.1:${of.plane.port}`);
   }

@@ -1,7 +1,7 @@
 /** Runs the calls of one request: each as soon as those that it waits for have ended. */
-import type { ActionHost, ContentStore, Exchange, Reply } from '../../policies/contract.js';
+import type { ActionHost, Exchange, Reply } from '../../policies/contract.js';
 import { isLongNumber, type JsonValue } from '../../policies/kits/json-text/index.js';
-import type { StoredCall } from './call-cache.js';
+import type { CallStore } from './call-cache.js';
 import { type FanOut, fanOut, itemsOf } from './fan-out.js';
 import { type Failure, timedOut, unusable } from './outcome.js';
 import { type Part, Replies, type ReplyPlan } from './reply.js';
@@ -18,8 +18,8 @@ export interface Prepared {
   /** Milliseconds. */
   readonly timeout: number;
   readonly maxTotal: number;
-  /** Of fresh replies; undefined: no call uses them again. */
-  readonly store: ContentStore<StoredCall> | undefined;
+  /** Of replies; undefined: no call uses them again. */
+  readonly store: CallStore | undefined;
   readonly reply: ReplyPlan;
 }
 

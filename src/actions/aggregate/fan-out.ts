@@ -1,11 +1,9 @@
 /** A call for each item of a list: bounded, and equal requests once. */
 import * as crypto from 'node:crypto';
-import type { CallRequest } from '../../policies/contract.js';
 import type { JsonValue } from '../../policies/kits/json-text/index.js';
 import type { Failure } from './outcome.js';
+import type { RenderedRequest as Request } from './request.js';
 import type { ReadAnswer, Sent } from './sender.js';
-
-type Request = Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'>;
 
 /** The items of a list. A single value is one item; none is no item. */
 export function itemsOf(value: JsonValue | undefined): readonly JsonValue[] {
@@ -15,7 +13,7 @@ export function itemsOf(value: JsonValue | undefined): readonly JsonValue[] {
 
 /** Requests that are the same have the same key, which is short: bodies can be large. */
 export const keyOf = ({ body, headers, method, path }: Request): string =>
-  crypto.hash('sha256', JSON.stringify([method, path, [...(headers ?? [])], body ?? null]), 'base64url');
+  crypto.hash('sha256', JSON.stringify([method, path, headers, body ?? null]), 'base64url');
 
 export interface FanOut {
   /** Number of items. */

@@ -84,6 +84,22 @@ const OVERLOADED = new Set([
   'upstream/queue-timeout',
 ]);
 
+/** Failures before a target has got anything. */
+const UNSENT = new Set([
+  'gateway/drained',
+  'upstream/calls-full',
+  'upstream/connect-timeout',
+  'upstream/none',
+  'upstream/queue-full',
+  'upstream/queue-timeout',
+  'upstream/unreachable',
+]);
+/** RFC 9110 section 9.2.2: gw may have sent these to another target before. */
+const REPEATED = new Set(['PUT', 'DELETE']);
+
+/** Whether no target has got a request with effects. */
+export const isUnsent = (method: string, { error }: CallFailure): boolean => UNSENT.has(error) && !REPEATED.has(method);
+
 /** No reply. */
 export function failed(call: string, { cause, error }: CallFailure): Failure {
   if (error === 'upstream/timeout') return timedOut(call, cause);

@@ -18,7 +18,7 @@ const ALWAYS = /^(baggage|forwarded|traceparent|tracestate|x-forwarded-(for|host
 export const passableFields = (host: ActionHost, exchange: Exchange): readonly Field[] =>
   [...host.passedFields(exchange)].filter(([name]) => !OF_REQUEST.test(name));
 
-export type RenderedRequest = Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'>;
+export type RenderedRequest = Pick<CallRequest, 'method' | 'path' | 'body'> & { readonly headers: readonly Field[] };
 
 /** What is prepared once of a call. */
 export class PreparedCall {

@@ -2,7 +2,8 @@
 import type { ActionHost, ActionInstance, Exchange, Json, Reply } from '../../policies/contract.js';
 import { type JsonValue, readJsonText } from '../../policies/kits/json-text/index.js';
 import { problem, runAction } from '../../policies/run-kit.js';
-import type { StoredCall } from './call-cache.js';
+import type { CallStore, StoredCall } from './call-cache.js';
+import { CallFlights } from './call-flights.js';
 import { Execution, type Prepared } from './execution.js';
 import { PROBLEMS } from './problems.js';
 import { PreparedCall } from './request.js';
@@ -13,6 +14,12 @@ import { CallTemplate } from './values.js';
 export const create = runAction<Json>(
   (settings, host) => new Aggregate(settings as unknown as AggregateSettings, host),
 );
+
+function storeOf({ calls }: AggregateSettings, host: ActionHost): CallStore {
+  const maxEntry = Math.max(...calls.map(({ maxReply }) => maxReply));
+  const store = host.content<StoredCall>({ maxEntry, admission: true, disk: false });
+  return { store, flights: new CallFlights(host) };
+}
 
 class Aggregate implements ActionInstance {
   readonly #host: ActionHost;
@@ -34,13 +41,7 @@ class Aggregate implements ActionInstance {
       ),
       timeout,
       maxTotal,
-      store: settings.calls.some(({ cache }) => cache !== undefined)
-        ? host.content<StoredCall>({
-            maxEntry: Math.max(...settings.calls.map(({ maxReply }) => maxReply)),
-            admission: true,
-            disk: false,
-          })
-        : undefined,
+      store: settings.calls.some(({ cache }) => cache !== undefined) ? storeOf(settings, host) : undefined,
       reply: {
         calls,
         status: status === undefined || typeof status === 'number' ? status : prepare(status),

@@ -1,14 +1,16 @@
 /** Sends the requests of one aggregate: attempts, bounds of time and memory, and how replies are read. */
-import type { ActionHost, CallReply, CallRequest, ContentStore, Exchange } from '../../policies/contract.js';
+import type { ActionHost, CallFailure, CallReply, Exchange } from '../../policies/contract.js';
 import { type JsonValue, readJsonText } from '../../policies/kits/json-text/index.js';
 import { callFailure } from '../../policies/run-kit.js';
 import { MOST_AT_ONCE } from './bounds.js';
-import { type CachedReply, CallCache, type StoredCall } from './call-cache.js';
+import { type CachedReply, CallCache, type CallStore, invalidate } from './call-cache.js';
 import { CodingFault, codingsOf, decode } from './codings.js';
 import { Gate } from './gate.js';
 import { isSafe } from './methods.js';
-import { type Answer, type Failure, failed, noMemory, refusal, timedOut, unusable } from './outcome.js';
+import { type Answer, type Failure, failed, isUnsent, noMemory, refusal, timedOut, unusable } from './outcome.js';
+import type { RenderedRequest } from './request.js';
 import type { CallSettings } from './schema.js';
+import { traced } from './trace.js';
 
 /** A parsed body takes several times the memory of its text. */
 const PARSED_FACTOR = 4;
@@ -28,7 +30,14 @@ export interface RanCall {
   status: number | null;
 }
 
-type Request = Pick<CallRequest, 'method' | 'path' | 'headers' | 'body'>;
+type Request = RenderedRequest;
+
+/** How one attempt is made. */
+interface Attempt {
+  readonly cache: CallCache | undefined;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
 
 export class Sender {
   readonly #host: ActionHost;
@@ -36,7 +45,7 @@ export class Sender {
   readonly #deadline: number;
   readonly #maxTotal: number;
   /** Present if a call has a cache. */
-  readonly #store: ContentStore<StoredCall> | undefined;
+  readonly #store: CallStore | undefined;
   readonly #gate = new Gate(MOST_AT_ONCE);
   /** Bytes of all replies so far. */
   #total = 0;
@@ -51,7 +60,7 @@ export class Sender {
   constructor(
     host: ActionHost,
     exchange: Exchange,
-    { deadline, maxTotal, store }: { deadline: number; maxTotal: number; store: ContentStore<StoredCall> | undefined },
+    { deadline, maxTotal, store }: { deadline: number; maxTotal: number; store: CallStore | undefined },
   ) {
     this.#store = store;
     this.#host = host;
@@ -100,26 +109,48 @@ export class Sender {
 
   async #send(call: CallSettings, request: Request, label: string): Promise<Sent> {
     await this.#gate.enter();
+    const cache = this.#cacheOf(call, request);
     try {
-      const cache = this.#cacheOf(call, request);
-      const cached = await cache?.find(this.#host.clock.now());
-      if (cached !== undefined) {
-        this.#exchange.decisions?.push({
-          step: label,
-          use: 'aggregate',
-          outcome: 'pass',
-          why: 'a fresh reply is used again',
-        });
-        return this.#answer(call, cached, label);
-      }
-      for (let attempt = 1; ; attempt++) {
-        const sent = await this.#attempt(call, request, label, cache);
-        const again =
-          attempt < call.attempts && !this.#over && 'failure' in sent && this.#mayRepeat(call, sent.failure);
-        if (!again) return sent;
-      }
+      return await (cache === undefined
+        ? this.#attempts(call, request, label, undefined, 0)
+        : this.#throughCache(call, request, label, cache));
     } finally {
+      cache?.end();
       this.#gate.leave();
+    }
+  }
+
+  async #throughCache(call: CallSettings, request: Request, label: string, cache: CallCache): Promise<Sent> {
+    const { clock } = this.#host;
+    const begun = clock.monotonic();
+    const stored = await cache.find(() => clock.now(), Math.min(call.timeout, this.#deadline - begun));
+    if (stored !== undefined) return this.#reuse(call, stored, label, 'a stored reply is used again');
+    const sent = await this.#attempts(call, request, label, cache, clock.monotonic() - begun);
+    if ('answer' in sent) return sent;
+    const { ended, from } = sent.failure;
+    if (ended === true) cache.abandoned();
+    const stale = ended === true ? undefined : cache.inPlaceOfFailure(from, clock.now());
+    return stale === undefined ? sent : this.#reuse(call, stale, label, 'the call failed: a stale reply is used');
+  }
+
+  #reuse(call: CallSettings, stored: CachedReply, label: string, why: string): Sent {
+    this.#exchange.decisions?.push({ step: label, use: 'aggregate', outcome: 'pass', why });
+    return this.#answer(call, stored, label);
+  }
+
+  /** `waited`: milliseconds of the first attempt's time that are over. */
+  async #attempts(
+    call: CallSettings,
+    request: Request,
+    label: string,
+    cache: CallCache | undefined,
+    waited: number,
+  ): Promise<Sent> {
+    for (let attempt = 1; ; attempt++) {
+      const timeout = call.timeout - (attempt === 1 ? waited : 0);
+      const sent = await this.#attempt(call, request, label, { cache, timeout });
+      const again = attempt < call.attempts && !this.#over && 'failure' in sent && this.#mayRepeat(call, sent.failure);
+      if (!again) return sent;
     }
   }
 
@@ -132,17 +163,49 @@ export class Sender {
     return usable ? new CallCache(this.#store!, call, this.#exchange, request) : undefined;
   }
 
-  async #attempt(call: CallSettings, request: Request, label: string, cache: CallCache | undefined): Promise<Sent> {
+  async #attempt(call: CallSettings, request: Request, label: string, { cache, timeout }: Attempt): Promise<Sent> {
     const { clock } = this.#host;
     const left = this.#deadline - clock.monotonic();
     if (this.#over || left <= 0) return { failure: timedOut(label, 'the time of the aggregate is over') };
+    if (timeout <= 0) return { failure: timedOut(label, 'an equal call in progress had no reply in time') };
     const requestedAt = clock.now();
+    const conditions = cache?.conditions(requestedAt) ?? [];
+    const reply = await this.#ask(call, request, label, { conditions, timeout: Math.min(timeout, left) });
+    if ('failure' in reply) return reply;
+    const { headers, status } = reply;
+    const head = { status, headers, requestedAt, receivedAt: clock.now() };
+    if (status === 304 && cache !== undefined && conditions.length > 0) {
+      const stored = cache.validated(head);
+      return stored === undefined
+        ? this.#attempt(call, request, label, { cache, timeout })
+        : this.#reuse(call, stored, label, 'the service says that the stored reply is still right');
+    }
+    if (status < 200 || status > 299) {
+      if (isOtherReply(status)) cache?.outdate();
+      return { failure: refusal(label, reply) };
+    }
+    const decoded = await this.#decoded(call, reply, label);
+    if ('failure' in decoded) return decoded;
+    const whole = { ...head, body: decoded.bytes };
+    const sent = this.#answer(call, whole, label);
+    if ('answer' in sent) cache?.keep(whole);
+    return sent;
+  }
+
+  /** Sends a request once. */
+  async #ask(
+    call: CallSettings,
+    { headers, ...request }: Request,
+    label: string,
+    { conditions, timeout }: { readonly conditions: Fields; readonly timeout: number },
+  ): Promise<CallReply | { readonly failure: Failure }> {
     const ran = isSafe(call.method) ? undefined : this.#begin(label, call.method);
+    const ownTrace = call.headers.some(([name]) => name === 'traceparent');
     let reply: CallReply;
     try {
-      const timeout = Math.min(call.timeout, left);
       reply = await this.#host.call(call.service, {
         ...request,
+        ...traced([...headers, ...conditions], ownTrace, () => this.#host.random()),
         timeout,
         maxReply: call.maxReply,
         exchange: this.#exchange,
@@ -151,19 +214,20 @@ export class Sender {
     } catch (error) {
       const failure = callFailure(error);
       if (failure === undefined) throw error;
+      if (ran !== undefined) this.#forgetUnsent(ran, failure);
       return { failure: failed(label, failure) };
     } finally {
       if (ran !== undefined) this.unsafe--;
     }
-    if (ran !== undefined) ran.status = reply.status;
-    if (reply.status < 200 || reply.status > 299) return { failure: refusal(label, reply) };
-    const decoded = await this.#decoded(call, reply, label);
-    if ('failure' in decoded) return decoded;
-    const { headers, status } = reply;
-    const whole = { status, headers, body: decoded.bytes, requestedAt, receivedAt: clock.now() };
-    const sent = this.#answer(call, whole, label);
-    if ('answer' in sent) cache?.keep(whole);
-    return sent;
+    if (ran === undefined) return reply;
+    ran.status = reply.status;
+    if (this.#store !== undefined) await invalidate(this.#store.store, call, request.path, reply);
+    return reply;
+  }
+
+  /** A request that no target has got has not run. */
+  #forgetUnsent(ran: RanCall, failure: CallFailure): void {
+    if (isUnsent(ran.method, failure)) this.ran.splice(this.ran.indexOf(ran), 1);
   }
 
   #begin(call: string, method: string): RanCall {
@@ -225,6 +289,11 @@ export class Sender {
     this.#host.memory.give(bytes);
   }
 }
+
+type Fields = RenderedRequest['headers'];
+
+/** Whether a reply that is not stored says that the stored one is wrong, and not that the service has failed or refuses the caller. */
+const isOtherReply = (status: number): boolean => (status >= 300 && status < 400) || status === 404 || status === 410;
 
 type ReadBody = { readonly json: Uint8Array | string; readonly value: JsonValue } | { readonly fault: string };
 

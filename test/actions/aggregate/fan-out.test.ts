@@ -18,7 +18,7 @@ test('requests are rendered when they are sent, at most as many as are in progre
     unique: false,
     render: async (index) => {
       most = Math.max(most, ++held);
-      return { method: 'POST', path: `/${index}`, body: 'x' };
+      return { method: 'POST', path: `/${index}`, headers: [], body: 'x' };
     },
     send: async ({ path }) => {
       await new Promise(setImmediate);
@@ -43,7 +43,7 @@ test('an equal request is sent once and repeated for each further item; a failur
     count: 6,
     concurrency: 1,
     unique: true,
-    render: async (index) => (index === 3 ? 'has no value' : { method: 'GET', path: `/${index % 2}` }),
+    render: async (index) => (index === 3 ? 'has no value' : { method: 'GET', path: `/${index % 2}`, headers: [] }),
     send: async ({ path }) => {
       sent.push(path);
       return answer(path);

@@ -61,6 +61,7 @@ export class PendingRecord {
       startMs: this.#started - startMs,
       durationMs: now - this.#started,
       bytes,
+      ...(request.span === undefined ? {} : { span: request.span }),
     });
   }
 }
