@@ -51,9 +51,10 @@ export interface PolicyHost {
   content<Data = Json>(options: ContentOptions): ContentStore<Data>;
   /**
    * The same, in a memory of its own, for contents that must stay until they expire: if there is no room, further ones are not
-   * admitted. `maxEntry`: largest body in bytes.
+   * admitted. `maxEntry`: largest body in bytes. With `disk`, they are on disk, in a part that other contents do not take, and in the
+   * memory of all contents. A key is put once.
    */
-  kept<Data = Json>(maxEntry: number): ContentStore<Data>;
+  kept<Data = Json>(maxEntry: number, options?: { readonly disk?: boolean }): ContentStore<Data>;
   /** What became of work that is done at most once for each key, by the name of the policy: an edit of its config forgets none. */
   readonly outcomes: OutcomeStore;
   /**

@@ -12,7 +12,7 @@ export const state = s.object({
   content_disk: s
     .size({ min: 16 * 1024 ** 2, max: 1024 ** 4 })
     .describe(
-      'Room on disk for contents that policies keep there too, such as replies that are cached forever: in the folder `contents` of `path`, or `.gw/contents` beside the spec. When it is taken, the oldest contents make room, but none that is kept forever.',
+      'Room on disk for contents that policies keep there too, such as replies that are cached forever: in the folder `contents` of `path`, or `.gw/contents` beside the spec. When it is taken, the oldest contents make room, but none that is kept forever or until it expires.',
     )
     .default(DEFAULT_DISK_BYTES),
   path: s

@@ -231,18 +231,15 @@ export class Metrics {
   }
 
   #disk(now: () => ContentsSnapshot['disk']): void {
-    this.#gauge(
-      'gw_content_disk_bytes',
-      'Bytes of contents on disk, of their file, and its limit.',
-      ['kind'],
-      (metric) => {
-        const disk = now();
-        if (disk === undefined) return;
-        metric.set({ kind: 'contents' }, disk.bytes);
-        metric.set({ kind: 'file' }, disk.fileBytes);
-        metric.set({ kind: 'limit' }, disk.limitBytes);
-      },
-    );
+    const bytes = 'Bytes of contents on disk, of those that stay until they expire, of their file, and its limit.';
+    this.#gauge('gw_content_disk_bytes', bytes, ['kind'], (metric) => {
+      const disk = now();
+      if (disk === undefined) return;
+      metric.set({ kind: 'contents' }, disk.bytes);
+      metric.set({ kind: 'kept' }, disk.keptBytes);
+      metric.set({ kind: 'file' }, disk.fileBytes);
+      metric.set({ kind: 'limit' }, disk.limitBytes);
+    });
     this.#gauge('gw_content_disk_entries', 'Contents on disk.', [], (metric) => metric.set(now()?.entries ?? 0));
     this.#gauge('gw_content_disk_open', '1 while the store on disk is open.', [], (metric) =>
       metric.set(now()?.open ?? 0),

@@ -43,7 +43,7 @@ class Idempotency implements PolicyInstance {
     this.#settings = settings;
     this.#host = host;
     const { disk, maxReply } = settings;
-    this.#contents = disk ? host.content<KeptData>({ maxEntry: maxReply, disk }) : host.kept<KeptData>(maxReply);
+    this.#contents = host.kept<KeptData>(maxReply, { disk });
     this.#outcomes = disk ? host.outcomesOnDisk() : host.outcomes;
     this.#full = new FullLog(host);
   }

@@ -100,7 +100,10 @@ export function policyHost(
     holds: world.holds.store(stateIdentity),
     replays: world.replays.store(name),
     content: <Data>(options: ContentOptions) => world.content.store<Data>(stateIdentity, options),
-    kept: <Data>(maxEntry: number) => world.kept.store<Data>(stateIdentity, { maxEntry, disk: false }),
+    kept: <Data>(maxEntry: number, { disk = false } = {}) =>
+      disk
+        ? world.content.store<Data>(stateIdentity, { maxEntry, disk, keeps: true })
+        : world.kept.store<Data>(stateIdentity, { maxEntry, disk }),
     outcomes: world.outcomes.store(name),
     outcomesOnDisk: () => world.outcomes.diskStore(name),
     call: async (service, request) => world.calls.call(caller, declared(service, calls), request),

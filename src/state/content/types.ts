@@ -77,6 +77,11 @@ export interface ContentOptions {
   readonly admission?: boolean;
   /** Keep contents on disk too, so that they survive a restart. */
   readonly disk: boolean;
+  /**
+   * On disk, no content makes room for others before its time: without room in the part of the disk that is for such contents, it is in
+   * memory only. A key is put once.
+   */
+  readonly keeps?: boolean;
 }
 
 /** All contents of a gateway, across workers and generations: an identity keeps its contents. */

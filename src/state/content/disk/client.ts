@@ -20,6 +20,9 @@ export interface ClientLimits {
   readonly gets: number;
   readonly writes: number;
   readonly writeBytes: number;
+  /** Further writes and bytes, for contents that stay until they expire: others cannot take them. */
+  readonly keptWrites: number;
+  readonly keptBytes: number;
   /** Deletes and purges that the store has not applied; beyond, they become one purge of everything. */
   readonly changes: number;
 }
@@ -32,6 +35,8 @@ export const CLIENT_LIMITS: ClientLimits = {
   gets: 256,
   writes: 256,
   writeBytes: 32 * 1024 * 1024,
+  keptWrites: 64,
+  keptBytes: 8 * 1024 * 1024,
   changes: 1024,
 };
 
@@ -50,6 +55,8 @@ export interface DiskWrite {
   readonly parts: readonly Uint8Array[];
   readonly length: number;
   readonly crc: number;
+  /** It is not evicted before its time, and no older content has its key. */
+  readonly keeps: boolean;
   readonly done: () => void;
 }
 
@@ -171,16 +178,17 @@ export class DiskClient {
   }
 
   /** Whether a content of this length could be written now. */
-  hasRoom(bytes: number): boolean {
-    const { writes, writeBytes } = this.#limits;
-    const has = !this.#without && this.#writes.size < writes && this.#writing + this.#reserved + bytes <= writeBytes;
+  hasRoom(bytes: number, keeps = false): boolean {
+    const { writes, writeBytes, keptWrites, keptBytes } = this.#limits;
+    const [most, mostBytes] = keeps ? [writes + keptWrites, writeBytes + keptBytes] : [writes, writeBytes];
+    const has = !this.#without && this.#writes.size < most && this.#writing + this.#reserved + bytes <= mostBytes;
     if (!has) this.memory.count('skipped');
     return has;
   }
 
   /** Bytes that are collected for a write to come. False: too many are. */
-  reserve(bytes: number): boolean {
-    if (!this.hasRoom(bytes)) return false;
+  reserve(bytes: number, keeps: boolean): boolean {
+    if (!this.hasRoom(bytes, keeps)) return false;
     this.#reserved += bytes;
     return true;
   }
@@ -194,7 +202,7 @@ export class DiskClient {
    * would come back otherwise. `done` is called in any case.
    */
   put(write: DiskWrite): void {
-    if (!this.hasRoom(write.length)) {
+    if (!this.hasRoom(write.length, write.keeps)) {
       this.#instead(write);
       return;
     }
@@ -209,8 +217,8 @@ export class DiskClient {
     this.#post({ op: 'put', id, ...write });
   }
 
-  #instead({ owner, key, done }: DiskWrite): void {
-    void this.end(this.beginDelete(owner, key));
+  #instead({ owner, key, keeps, done }: DiskWrite): void {
+    if (!keeps) void this.end(this.beginDelete(owner, key, keeps));
     done();
   }
 
@@ -251,13 +259,13 @@ export class DiskClient {
   }
 
   /** Marks what is to be deleted; end() sends it. In between, the caller deletes it in its own memory. */
-  beginDelete(owner: string, key: string): DiskChange {
-    return this.#begin({ op: 'delete', id: this.#nextId++, owner, key, slot: slotOfKey(owner, key) });
+  beginDelete(owner: string, key: string, keeps: boolean): DiskChange {
+    return this.#begin({ op: 'delete', id: this.#nextId++, owner, key, keeps, slot: slotOfKey(owner, key) });
   }
 
-  beginPurge(owner: string, selector: ContentSelector, soft: boolean): DiskChange {
+  beginPurge(owner: string, selector: ContentSelector, soft: boolean, keeps: boolean): DiskChange {
     const slot = slotOfPurge(owner, selector);
-    return this.#begin({ op: 'purge', id: this.#nextId++, owner, selector, soft, slot });
+    return this.#begin({ op: 'purge', id: this.#nextId++, owner, selector, soft, keeps, slot });
   }
 
   #begin(change: SlotChange): DiskChange {
@@ -268,7 +276,7 @@ export class DiskClient {
 
   /** Resolves with the number of contents, or 0 if the store does not answer in time: it is done by the next one then. */
   end(change: DiskChange): Promise<number> {
-    const call = this.#changes.size < this.#limits.changes ? change : this.#collapse(change.id);
+    const call = this.#changes.size < this.#limits.changes ? change : this.#collapse(change);
     return new Promise((resolve) => {
       const cancel = this.#port && this.#after(this.#limits.changeMs, () => resolve(0));
       const done = (count: number): void => {
@@ -281,12 +289,20 @@ export class DiskClient {
     });
   }
 
-  /** Too many wait for a store: one purge of everything stands for all of them. */
-  #collapse(id: number): DiskChange {
+  /**
+   * Too many wait for a store: one purge of everything stands for all of them. What stays until it expires is left out, and changes of
+   * it stay, unless they are too many themselves.
+   */
+  #collapse(change: DiskChange): DiskChange {
     this.memory.count('collapsed');
-    for (const { resolve } of this.#changes.values()) resolve(0);
-    this.#changes.clear();
-    return { op: 'clear', id };
+    const stay = [...this.#changes].filter(([, { call }]) => call.op !== 'clear' && call.keeps);
+    const kept = stay.length * 2 > this.#limits.changes || (change.op !== 'clear' && change.keeps);
+    for (const [id, { call, resolve }] of [...this.#changes]) {
+      if (!kept && call.op !== 'clear' && call.keeps) continue;
+      resolve(0);
+      this.#changes.delete(id);
+    }
+    return { op: 'clear', id: change.id, kept };
   }
 
   #post(call: StoreCall): void {

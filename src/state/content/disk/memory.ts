@@ -27,6 +27,7 @@ export const DISK_EVENTS = [
   'tooLarge',
   'full',
   'foreverRefused',
+  'keptRefused',
   'evicted',
   'expired',
   'damaged',
@@ -34,7 +35,16 @@ export const DISK_EVENTS = [
 ] as const;
 
 /** The last ones are what there is now: the store sets them. */
-const DISK_COUNTS = [...DISK_EVENTS, 'entries', 'forever', 'bytes', 'fileBytes', 'limitBytes', 'open'] as const;
+const DISK_COUNTS = [
+  ...DISK_EVENTS,
+  'entries',
+  'forever',
+  'bytes',
+  'keptBytes',
+  'fileBytes',
+  'limitBytes',
+  'open',
+] as const;
 
 export type DiskCount = (typeof DISK_COUNTS)[number];
 

@@ -17,6 +17,8 @@ export type StoreCall =
       readonly parts: readonly Uint8Array[];
       readonly length: number;
       readonly crc: number;
+      /** It is not evicted before its time. */
+      readonly keeps: boolean;
     }
   | {
       readonly op: 'refresh';
@@ -37,6 +39,8 @@ export type DiskChange =
       readonly id: number;
       readonly owner: string;
       readonly key: string;
+      /** Its contents stay until they expire. */
+      readonly keeps: boolean;
       readonly slot: number;
     }
   | {
@@ -45,10 +49,14 @@ export type DiskChange =
       readonly owner: string;
       readonly selector: ContentSelector;
       readonly soft: boolean;
+      readonly keeps: boolean;
       readonly slot: number;
     }
-  /** Everything of all owners, in place of changes that were too many: all that the thread has begun is applied then. */
-  | { readonly op: 'clear'; readonly id: number };
+  /**
+   * Everything of all owners, in place of changes that were too many: all that the thread has begun is applied then. `kept`: also what
+   * stays until it expires.
+   */
+  | { readonly op: 'clear'; readonly id: number; readonly kept: boolean };
 
 export type StoreAnswer =
   | {

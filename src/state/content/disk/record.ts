@@ -4,7 +4,7 @@ import { crc32 } from 'node:zlib';
 import type { ContentFacts } from '../types.js';
 
 /** Of the records and of the whole store. Another number begins a new store. */
-export const FORMAT = 1;
+export const FORMAT = 2;
 
 /**
  * Bytes of a chunk of a body: with the header of its first page, whole pages of any common size. Chunks of one size fit into
@@ -17,6 +17,7 @@ const MAX_FACTS = 256 * 1024;
 
 const HEAD = 40;
 const SOFT = 1;
+const KEPT = 2;
 
 /** What says which content it is. */
 export interface ContentName {
@@ -33,9 +34,11 @@ export interface Body {
 export interface StoredRecord extends ContentName, Body {
   /** Under this number are its chunks. */
   readonly id: number;
-  /** Its place in the queue for eviction; 0 if it is kept forever. */
+  /** Its place in the queue for eviction; 0 if it is not evicted. */
   readonly order: number;
   readonly soft: boolean;
+  /** It is not evicted before its time. */
+  readonly kept: boolean;
   readonly facts: ContentFacts<unknown>;
 }
 
@@ -68,7 +71,7 @@ export function encodeRecord(record: StoredRecord): Buffer | undefined {
   if (size > MAX_FACTS) return undefined;
   const bytes = Buffer.alloc(HEAD + size);
   bytes[0] = FORMAT;
-  bytes[1] = record.soft ? SOFT : 0;
+  bytes[1] = (record.soft ? SOFT : 0) | (record.kept ? KEPT : 0);
   bytes.writeBigUInt64BE(BigInt(record.id), 8);
   bytes.writeBigUInt64BE(BigInt(record.order), 16);
   bytes.writeUInt32BE(record.length, 24);
@@ -101,6 +104,7 @@ export function decodeRecord(bytes: Buffer): StoredRecord | undefined {
     length: bytes.readUInt32BE(24),
     crc: bytes.readUInt32BE(28),
     soft: (bytes[1]! & SOFT) !== 0,
+    kept: (bytes[1]! & KEPT) !== 0,
     facts: { expiresAt: bytes.readDoubleBE(32), url, route, tags, data },
   };
 }
@@ -111,6 +115,17 @@ export const recordKey = ({ owner, key }: ContentName): Buffer =>
 
 /** Of an owner, as the keys of the index have it. */
 export const ownerHash = (owner: string): Buffer => createHash('sha256').update(owner).digest().subarray(0, 8);
+
+/** How long a content stays: until room is needed, always, or until its time is over. */
+export const stayOf = ({ kept, order }: StoredRecord): 'usual' | 'forever' | 'kept' =>
+  kept ? 'kept' : order === 0 ? 'forever' : 'usual';
+
+/** Its place among the kept ones: by the time at which it expires. */
+export const expiryKey = ({ facts, id }: StoredRecord): Buffer =>
+  Buffer.concat([
+    numberKey(Math.floor(Math.max(0, Math.min(facts.expiresAt, Number.MAX_SAFE_INTEGER)))),
+    numberKey(id),
+  ]);
 
 export function numberKey(number: number): Buffer {
   const bytes = Buffer.allocUnsafe(8);

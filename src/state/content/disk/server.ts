@@ -169,7 +169,7 @@ export class StoreServer {
     const outcome: PutOutcome | 'outrun' = outrun ? 'outrun' : database.put(call);
     // An older content with its key, which memory has replaced, must not come back.
     if (outcome !== 'written') database.delete(call);
-    count(outcome === 'full' && call.facts.expiresAt === Number.POSITIVE_INFINITY ? 'foreverRefused' : outcome);
+    count(outcome === 'full' ? refusal(call) : outcome);
   }
 
   #refresh(call: Refresh, counted: (() => void)[]): void {
@@ -183,11 +183,12 @@ export class StoreServer {
     const { database, memory } = this.#options;
     let count = 0;
     try {
-      if (call.op === 'clear') count = database.clear();
+      if (call.op === 'clear' && (call.kept || !database.keeps)) count = database.clear();
       else {
-        const range = rangeOf(call);
+        const range = call.op === 'clear' ? undefined : rangeOf(call);
+        const soft = call.op !== 'clear' && call.soft;
         for (let after: Buffer | undefined, first = true; first || after !== undefined; first = false) {
-          const step = database.purgeStep(range, call.soft, after);
+          const step = range === undefined ? database.clearStep(after) : database.purgeStep(range, soft, after);
           count += step.count;
           after = step.next;
           // Readers need not wait: what is to be purged is not used.
@@ -228,6 +229,10 @@ const DAMAGE: ReadonlySet<unknown> = new Set([-30797, -30796, -30795, -30793]);
 
 export const isDamage = (error: unknown): boolean =>
   error instanceof SyntaxError || (error instanceof Error && 'code' in error && DAMAGE.has(error.code));
+
+/** What is counted if there is no room for a content. */
+const refusal = ({ keeps, facts }: Put): 'keptRefused' | 'foreverRefused' | 'full' =>
+  keeps ? 'keptRefused' : facts.expiresAt === Number.POSITIVE_INFINITY ? 'foreverRefused' : 'full';
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 

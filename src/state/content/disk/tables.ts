@@ -5,6 +5,7 @@
  *   bodies   number of the body, chunk -> bytes
  *   index    kind, owner, URL or route or tag, number -> hash, for purges
  *   queue    order -> hash, of what may be evicted, oldest first
+ *   kept     time of expiry, number -> hash, of what is not evicted before it
  *
  * and beside them the totals: what is stored, in sum.
  */
@@ -19,6 +20,7 @@ export interface Tables {
   readonly bodies: Table;
   readonly index: Table;
   readonly queue: Table;
+  readonly kept: Table;
 }
 
 export interface Totals {
@@ -27,10 +29,17 @@ export interface Totals {
   next: number;
   bytes: number;
   entries: number;
+  /** Of them, those that are kept forever or until they expire, and their bytes. */
   forever: number;
+  foreverBytes: number;
+  kept: number;
+  keptBytes: number;
   /** False while a process uses the store: a reader checks everything. */
   clean: boolean;
 }
+
+/** Totals of an empty store. */
+export const NOTHING = { bytes: 0, entries: 0, forever: 0, foreverBytes: 0, kept: 0, keptBytes: 0 } as const;
 
 /** Another version of gw has written the store. */
 export class FormatError extends Error {
@@ -52,7 +61,14 @@ export function openTables(path: string, size: number): Tables {
   });
   const table = (name: string): Table => root.openDB(name, binary);
   try {
-    return { root, records: table('records'), bodies: table('bodies'), index: table('index'), queue: table('queue') };
+    return {
+      root,
+      records: table('records'),
+      bodies: table('bodies'),
+      index: table('index'),
+      queue: table('queue'),
+      kept: table('kept'),
+    };
   } catch (error) {
     void root.close();
     throw error;
@@ -64,7 +80,7 @@ const TOTALS = Buffer.from('totals');
 /** @throws FormatError */
 export function readTotals({ root }: Tables): Totals {
   const bytes = root.getBinary(TOTALS);
-  if (bytes === undefined) return { format: FORMAT, next: 1, bytes: 0, entries: 0, forever: 0, clean: true };
+  if (bytes === undefined) return { format: FORMAT, next: 1, ...NOTHING, clean: true };
   const totals = JSON.parse(bytes.toString()) as Totals;
   if (totals.format !== FORMAT) throw new FormatError(`the store has format ${totals.format}, not ${FORMAT}`);
   return totals;

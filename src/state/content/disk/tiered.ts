@@ -35,7 +35,7 @@ export class TieredContents implements ContentSpace {
     const memory = this.#options.memory.store<Data>(identity, options);
     if (!options.disk) return memory;
     this.#options.wanted?.();
-    return new TieredStore(memory, identity, options.maxEntry, this.#options);
+    return new TieredStore(memory, identity, options, this.#options);
   }
 }
 
@@ -68,13 +68,20 @@ class TieredStore<Data> implements ContentStore<Data> {
   readonly #memory: ContentStore<Data>;
   readonly #owner: string;
   readonly #maxEntry: number;
+  readonly #keeps: boolean;
   readonly #disk: DiskClient;
   readonly #now: () => number;
 
-  constructor(memory: ContentStore<Data>, owner: string, maxEntry: number, { disk, now }: TieredOptions) {
+  constructor(
+    memory: ContentStore<Data>,
+    owner: string,
+    { maxEntry, keeps = false }: ContentOptions,
+    { disk, now }: TieredOptions,
+  ) {
     this.#memory = memory;
     this.#owner = owner;
     this.#maxEntry = maxEntry;
+    this.#keeps = keeps;
     this.#disk = disk;
     this.#now = now;
   }
@@ -153,13 +160,14 @@ class TieredStore<Data> implements ContentStore<Data> {
     const { key, facts, parts, length, soft } = content;
     const done = (): void => content.release();
     // A purge has marked it meanwhile: the stamp is outrun.
+    const of = { owner: this.#owner, keeps: this.#keeps };
     if (soft) done();
-    else this.#disk.put({ owner: this.#owner, key, facts, stamp, parts, length, crc: checksumOf(parts), done });
+    else this.#disk.put({ ...of, key, facts, stamp, parts, length, crc: checksumOf(parts), done });
   }
 
   /** What memory does not take goes to the disk alone. */
   #direct(key: string, facts: ContentFacts<Data>, stamp: number, length: number): ContentWriter | undefined {
-    if (!this.#disk.hasRoom(Math.max(length, 0))) return undefined;
+    if (!this.#disk.hasRoom(Math.max(length, 0), this.#keeps)) return undefined;
     const parts: Buffer[] = [];
     let written = 0;
     let open = true;
@@ -172,7 +180,7 @@ class TieredStore<Data> implements ContentStore<Data> {
       write: (bytes) => {
         if (!open) return false;
         const most = length < 0 ? this.#maxEntry : length;
-        if (written + bytes.length > most || !this.#disk.reserve(bytes.length)) {
+        if (written + bytes.length > most || !this.#disk.reserve(bytes.length, this.#keeps)) {
           give();
           return false;
         }
@@ -190,7 +198,8 @@ class TieredStore<Data> implements ContentStore<Data> {
         const crc = checksumOf(body);
         // An older one in memory would hide it.
         void this.#memory.delete(key);
-        this.#disk.put({ owner: this.#owner, key, facts, stamp, parts: body, length: written, crc, done: () => {} });
+        const of = { owner: this.#owner, keeps: this.#keeps };
+        this.#disk.put({ ...of, key, facts, stamp, parts: body, length: written, crc, done: () => {} });
       },
       abort: () => {
         if (open) give();
@@ -207,14 +216,14 @@ class TieredStore<Data> implements ContentStore<Data> {
   }
 
   async delete(key: string): Promise<void> {
-    const change = this.#disk.beginDelete(this.#owner, key);
+    const change = this.#disk.beginDelete(this.#owner, key, this.#keeps);
     await this.#memory.delete(key);
     await this.#disk.end(change);
   }
 
   /** Contents that both tiers have are counted once, as those on disk. */
   async purge(selector: ContentSelector, soft: boolean): Promise<number> {
-    const change = this.#disk.beginPurge(this.#owner, selector, soft);
+    const change = this.#disk.beginPurge(this.#owner, selector, soft, this.#keeps);
     const inMemory = await this.#memory.purge(selector, soft);
     return Math.max(inMemory, await this.#disk.end(change));
   }

@@ -135,11 +135,69 @@ test('when all room is taken by what is kept forever, more is refused, and nothi
   let stored = 0;
   while (put(`k${stored}`, 'y'.repeat(200_000), forever) === 'written') stored++;
   assert.ok(stored >= 10, String(stored));
-  assert.is(put('more', 'x'.repeat(200_000)), 'full');
+  assert.is(put('more', 'y'.repeat(200_000), forever), 'full');
   for (let at = 0; at < stored; at++) assert.ok(get(`k${at}`) !== undefined);
+  // A part of the room is for others.
+  for (let at = 0; at < 5; at++) assert.is(put(`u${at}`, 'x'.repeat(200_000)), 'written');
   assert.is(get('evictable'), undefined);
   assert.is(memory.stats().forever, stored);
   await database.close();
+});
+
+test('what is kept until it expires is displaced by nothing, has a part of its own, and leaves the rest', async () => {
+  let now = 1_000_000;
+  const { put, get, memory, database } = openDatabase({ size: 16 * MIB, now: () => now });
+  const body = 'b'.repeat(100_000);
+  const keep = (key: string, expiresAt: number): string => put(key, body, factsOf({ expiresAt }), 'kept', true);
+  assert.is(put('large', 'x'.repeat(1.6 * MIB), factsOf(), 'kept', true), 'tooLarge');
+  // Before the first one is there, others have taken all of the room.
+  for (let at = 0; at < 200; at++) put(`f${at}`, body, factsOf({ expiresAt: FOREVER }));
+  for (let at = 0; at < 200; at++) put(`c${at}`, body);
+  let kept = 0;
+  while (keep(`k${kept}`, now + 1000 + kept) === 'written') kept++;
+  assert.is(kept, 15);
+  for (let at = 0; at < 200; at++) {
+    put(`g${at}`, body, factsOf({ expiresAt: FOREVER }));
+    put(`d${at}`, body);
+  }
+  for (let at = 0; at < kept; at++) assert.is(get(`k${at}`, 'kept'), body, String(at));
+  const { keptBytes, bytes, forever } = memory.stats();
+  assert.ok(keptBytes > 15 * 100_000 && keptBytes <= 1.5 * MIB, String(keptBytes));
+  assert.ok(bytes <= 12 * MIB && forever > 100);
+  // Those whose time is over make room, the first ones first.
+  now += 1001;
+  assert.equal(
+    [keep('n1', now + 5000), keep('n2', now + 5000), keep('n3', now + 5000)],
+    ['written', 'written', 'full'],
+  );
+  assert.equal([get('k1', 'kept'), get('k2', 'kept')], [undefined, body]);
+  assert.is(memory.stats().expired, 2);
+  await database.close();
+});
+
+test('contents that stay until they expire do so after a restart, also one after an end without close', async () => {
+  const path = storeFolder();
+  const first = openDatabase({ path });
+  first.put('k', 'reply', factsOf(), 'kept', true);
+  first.put('c', 'cached');
+  const second = openDatabase({ path });
+  const { entries, keptBytes } = second.memory.stats();
+  assert.equal([entries, keptBytes], [2, first.memory.stats().keptBytes]);
+  assert.is(second.database.clearStep().count, 1);
+  assert.equal([second.get('k', 'kept'), second.get('c')], ['reply', undefined]);
+  assert.is(
+    second.database.refresh(
+      { owner: 'kept', key: 'k', length: 5, crc: checksum(Buffer.from('reply')) },
+      factsOf({ expiresAt: 3_000_000 }),
+    ),
+    true,
+  );
+  assert.is(second.memory.stats().keptBytes, keptBytes);
+  second.database.setOwners(['a']);
+  assert.is(second.database.delete({ owner: 'kept', key: 'k' }), true);
+  second.put('c', 'cached');
+  assert.is(second.memory.stats().keptBytes, 0);
+  await second.database.close();
 });
 
 test('what an owner that is not in use any more has kept forever makes room when nothing else can', async () => {
@@ -241,7 +299,7 @@ test('a store of another format is not used', async () => {
   const { put, database } = openDatabase({ path });
   put('k', 'body');
   await database.close();
-  overwrite(join(path, 'data.mdb'), '"format":1', '"format":7');
+  overwrite(join(path, 'data.mdb'), '"format":2', '"format":7');
   assert.throws(
     () => openDatabase({ path }),
     (error: unknown) => error instanceof FormatError,

@@ -40,7 +40,7 @@ export function removeStoreFolders(): void {
 export interface DatabaseKit {
   readonly database: ContentDatabase;
   readonly memory: DiskMemory;
-  put(key: string, body: Buffer | string, facts?: ContentFacts, owner?: string): string;
+  put(key: string, body: Buffer | string, facts?: ContentFacts, owner?: string, keeps?: boolean): string;
   get(key: string, owner?: string): string | undefined;
 }
 
@@ -60,11 +60,12 @@ export function openDatabase({
   return {
     database,
     memory,
-    put(key, text, facts = factsOf(), owner = 'a') {
+    put(key, text, facts = factsOf(), owner = 'a', keeps = false) {
       const body = Buffer.from(text);
       let outcome = '';
       database.batch(() => {
-        outcome = database.put({ owner, key, facts, parts: [body], length: body.length, crc: checksum(body) });
+        const crc = checksum(body);
+        outcome = database.put({ owner, key, facts, keeps, parts: [body], length: body.length, crc });
       });
       return outcome;
     },

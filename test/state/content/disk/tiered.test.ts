@@ -253,7 +253,7 @@ test('what a thread that ends has begun blocks nothing for ever', async () => {
   const store = serveStore({ memory });
   const dying = workerOf({ memory });
   store.connect(dying.client);
-  dying.client.beginPurge('a', { by: 'all' }, false);
+  dying.client.beginPurge('a', { by: 'all' }, false, false);
   store.put('k', 'body');
   const reader = workerOf({ memory });
   store.connect(reader.client);
@@ -299,6 +299,41 @@ test('changes beyond the bound become one purge of everything', async () => {
   await until(() => memory.stats().entries === 0, 'the purge');
   store.put('k', 'new');
   await until(async () => (await readFrom(worker.store, 'k')) === 'new', 'the content');
+  await store.close();
+});
+
+test('a purge of everything in place of too many changes leaves what stays until it expires', async () => {
+  const memory = new DiskMemory(DiskMemory.allocate());
+  const worker = workerOf({ memory, limits: { changes: 4 } });
+  const keeping = worker.tiered.store('kept', { maxEntry: MIB, disk: true, keeps: true });
+  await keeping.delete('gone');
+  for (const key of ['1', '2', '3', '4', '5']) await worker.store.delete(key);
+  assert.is(memory.stats().collapsed, 1);
+  const store = serveStore({ memory });
+  store.put('gone', 'body', factsOf(), 'kept', true);
+  for (let at = 0; at < 600; at++) store.put(`r${at}`, 'reply', factsOf(), 'kept', true);
+  for (let at = 0; at < 600; at++) store.put(`c${at}`, 'cached');
+  store.connect(worker.client);
+  await until(() => memory.stats().deleted === 601, 'the deletes and the purge');
+  assert.equal([store.get('c1'), store.get('gone', 'kept')], [undefined, undefined]);
+  const late = freshWorker(store).tiered.store('kept', { maxEntry: MIB, disk: true, keeps: true });
+  for (const key of ['r0', 'r599']) assert.is(await readFrom(late, key), 'reply');
+  await store.close();
+});
+
+test('writes of a cache leave room for those of contents that stay until they expire', async () => {
+  const memory = new DiskMemory(DiskMemory.allocate());
+  const worker = workerOf({ memory, limits: { writes: 2, keptWrites: 1, writeBytes: 10, keptBytes: 10 } });
+  const keeping = worker.tiered.store('kept', { maxEntry: MIB, disk: true, keeps: true });
+  for (const key of ['1', '2', '3']) putInto(worker.store, key, 'cache');
+  assert.is(memory.stats().skipped, 1);
+  putInto(keeping, 'r', 'reply');
+  putInto(keeping, 's', 'beyond');
+  assert.is(memory.stats().skipped, 2);
+  const store = serveStore({ memory });
+  store.connect(worker.client);
+  await written(memory, 3);
+  assert.equal([store.get('r', 'kept'), store.get('s', 'kept')], ['reply', undefined]);
   await store.close();
 });
 
