@@ -1,11 +1,13 @@
 /**
- * Hit ratio of the memory of contents, the real table, against LRU of the same size, on seeded traffic: a Zipf distribution of
- * requests over contents of very different sizes, alone and with what harms a cache.
+ * Hit ratio of the memory of contents, the real table, against LRU and W-TinyLFU of the same size: on seeded traffic, a Zipf
+ * distribution of requests over contents of very different sizes, alone and with what harms a cache; and on a trace.
  */
+import { readFileSync } from 'node:fs';
 import { MemoryContents } from '../../src/state/content/memory/index.js';
 import type { ContentFacts } from '../../src/state/content/types.js';
 import { seeded } from '../../test/support/random.js';
 import type { Table } from '../kit.js';
+import { WTinyLfu } from './w-tinylfu.js';
 
 export interface Simulation {
   /** Bytes of each cache. */
@@ -26,7 +28,9 @@ interface Traffic {
   readonly name: string;
   readonly what: string;
   /** Numbers of contents, in the order in which they are asked for. */
-  ids(simulation: Simulation): Generator<number>;
+  ids(simulation: Simulation): Iterable<number>;
+  /** Bytes of a body. Absent: sizeOf(). */
+  size?(id: number): number;
 }
 
 /** A share of the beginning does not count: the caches fill. */
@@ -106,12 +110,14 @@ function sizeOf(id: number): number {
   return Math.round(300 * Math.exp(share * 5.5));
 }
 
-interface Cache {
+export interface Cache {
   get(id: number): boolean;
   put(id: number, size: number): void;
 }
 
-/** Counts for each content what it takes in the table: whole units of 256 bytes, and two for its facts. */
+/** What a content takes in the table: whole units of 256 bytes, and two for its facts. */
+const taken = (body: number): number => 512 + Math.ceil(body / 256) * 256;
+
 class Lru implements Cache {
   readonly #sizes = new Map<number, number>();
   readonly #bytes: number;
@@ -130,7 +136,7 @@ class Lru implements Cache {
   }
 
   put(id: number, body: number): void {
-    const size = 512 + Math.ceil(body / 256) * 256;
+    const size = taken(body);
     this.#sizes.set(id, size);
     this.#used += size;
     for (const [oldest, freed] of this.#sizes) {
@@ -161,7 +167,7 @@ class GwContents implements Cache {
     const url = urlOf(id);
     const facts: ContentFacts = { expiresAt: Number.POSITIVE_INFINITY, url, route: 'bench', tags: [], data: null };
     const writer = this.#store.put(url, facts, size);
-    writer?.write(BODY.subarray(0, size));
+    for (let at = 0; at < size; at += BODY.length) writer?.write(BODY.subarray(0, Math.min(size - at, BODY.length)));
     writer?.commit();
   }
 }
@@ -171,7 +177,7 @@ const urlOf = (id: number): string => `http://shop.test/products/${id}`;
 function run(traffic: Traffic, simulation: Simulation, cache: Cache): HitRatio {
   let [requests, hits, bytes, hitBytes, at] = [0, 0, 0, 0, 0];
   for (const id of traffic.ids(simulation)) {
-    const size = sizeOf(id);
+    const size = traffic.size?.(id) ?? sizeOf(id);
     const hit = cache.get(id);
     if (!hit) cache.put(id, size);
     if (at++ < simulation.requests * WARM_UP) continue;
@@ -185,29 +191,84 @@ function run(traffic: Traffic, simulation: Simulation, cache: Cache): HitRatio {
   return { requests: hits / requests, bytes: hitBytes / bytes };
 }
 
-/** The ratios of LRU, of the table, and of the table with admission, for each kind of traffic. */
-export function hitRatios(simulation: Simulation): ReadonlyMap<string, readonly [HitRatio, HitRatio, HitRatio]> {
-  const { bytes } = simulation;
-  return new Map(
-    TRAFFIC.map((traffic) => [
-      traffic.name,
-      [
-        run(traffic, simulation, new Lru(bytes)),
-        run(traffic, simulation, new GwContents(bytes, false)),
-        run(traffic, simulation, new GwContents(bytes, true)),
-      ],
-    ]),
-  );
+/** Bytes that a content takes, about: for the model of W-TinyLFU. */
+const USUAL = 8 * 1024;
+
+export interface Ratios {
+  readonly lru: HitRatio;
+  readonly tinyLfu: HitRatio;
+  readonly gw: HitRatio;
+  readonly admission: HitRatio;
 }
 
+function ratiosOf(traffic: Traffic, simulation: Simulation): Ratios {
+  const { bytes } = simulation;
+  const model = new WTinyLfu(bytes, USUAL);
+  return {
+    lru: run(traffic, simulation, new Lru(bytes)),
+    tinyLfu: run(traffic, simulation, { get: (id) => model.get(id), put: (id, size) => model.put(id, taken(size)) }),
+    gw: run(traffic, simulation, new GwContents(bytes, false)),
+    admission: run(traffic, simulation, new GwContents(bytes, true)),
+  };
+}
+
+/** For each kind of traffic, by its name. */
+export const hitRatios = (simulation: Simulation): ReadonlyMap<string, Ratios> =>
+  new Map(TRAFFIC.map((traffic) => [traffic.name, ratiosOf(traffic, simulation)]));
+
+/** A recorded sequence of requests. */
+export interface Trace {
+  readonly ids: readonly number[];
+  /** Bytes by id. */
+  readonly sizes: readonly number[];
+}
+
+/**
+ * Reads lines of time, id and size, separated by spaces, tabs or commas: the plain form of public traces of caches. The first size of
+ * an id counts; other lines, such as a heading, and bodies of no byte do not.
+ */
+export function readTrace(text: string): Trace {
+  const [numbers, sizes, ids]: [Map<string, number>, number[], number[]] = [new Map(), [], []];
+  for (const line of text.split('\n')) {
+    const [, id = '', size = ''] = line.trim().split(/[\s,]+/);
+    if (!/^[1-9]\d*$/.test(size)) continue;
+    const number = numbers.get(id) ?? numbers.size;
+    if (number === numbers.size) {
+      numbers.set(id, number);
+      sizes.push(Number(size));
+    }
+    ids.push(number);
+  }
+  return { ids, sizes };
+}
+
+export function traceRatios({ ids, sizes }: Trace, bytes: number): Ratios {
+  const traffic: Traffic = { name: 'trace', what: 'a trace', ids: () => ids, size: (id) => sizes[id]! };
+  return ratiosOf(traffic, { bytes, contents: sizes.length, requests: ids.length, seed: 0 });
+}
+
+const percent = ({ requests, bytes }: HitRatio): string =>
+  `${(requests * 100).toFixed(1)} % (${(bytes * 100).toFixed(1)} %)`;
+const COLUMNS = ['LRU', 'W-TinyLFU', 'gw', 'gw with admission'];
+const cells = ({ lru, tinyLfu, gw, admission }: Ratios): string[] => [lru, tinyLfu, gw, admission].map(percent);
+
 export function hitRatioTable(simulation: Simulation): Table {
-  const percent = ({ requests, bytes }: HitRatio): string =>
-    `${(requests * 100).toFixed(1)} % (${(bytes * 100).toFixed(1)} %)`;
   const ratios = hitRatios(simulation);
   return {
     title: `hits, and bytes of hits, with ${simulation.bytes / 1024 ** 2} MiB`,
-    columns: ['traffic', 'LRU', 'gw', 'gw with admission'],
-    rows: TRAFFIC.map(({ name }) => [name, ...ratios.get(name)!.map(percent)]),
+    columns: ['traffic', ...COLUMNS],
+    rows: TRAFFIC.map(({ name }) => [name, ...cells(ratios.get(name)!)]),
     notes: TRAFFIC.map(({ name, what }) => `${name}: ${what}`),
+  };
+}
+
+/** The same for the trace in a file, with caches of several sizes. @throws if the file cannot be read */
+export function traceTable(path: string, sizes: readonly number[]): Table {
+  const trace = readTrace(readFileSync(path, 'utf8'));
+  return {
+    title: `hits, and bytes of hits, on the trace ${path}`,
+    columns: ['MiB', ...COLUMNS],
+    rows: sizes.map((bytes) => [bytes / 1024 ** 2, ...cells(traceRatios(trace, bytes))]),
+    notes: [`${trace.ids.length} requests for ${trace.sizes.length} contents`],
   };
 }
