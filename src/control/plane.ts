@@ -162,8 +162,9 @@ export class Plane {
     return contentsOf(program, health, this.#kept.health(), this.#diskMemory.stats());
   }
 
-  /** The contents of all policies, in memory and on disk, for purges; undefined before the first load. */
-  contentSpace(): ContentSpace | undefined {
+  /** The contents of all policies, in memory and on disk, for purges; undefined before the first load. Waits for a store that starts. */
+  async contentSpace(): Promise<ContentSpace | undefined> {
+    await this.#disk.started();
     if (this.#contents === undefined) return undefined;
     const content = new MemoryContents(this.#contents.memory, systemClock.now);
     this.#space ??= contentSpaceOf({ content, disk: this.#diskClient }, systemClock, (connect) =>

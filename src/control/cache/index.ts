@@ -13,7 +13,7 @@ import { warm } from './warm.js';
 export interface CacheSource {
   /** Undefined: the gateway does not serve. */
   live(): { readonly program: Program; readonly listeners: readonly BoundListener[] } | undefined;
-  space(): ContentSpace | undefined;
+  space(): Promise<ContentSpace | undefined>;
   contentsOf(program: Program): ContentsSnapshot | undefined;
   readonly totals: PolicyTotals;
   /** Resolves when the workers have reported what they counted. */
@@ -38,8 +38,8 @@ export class Caches {
 
   /** @throws CacheError */
   async purge(input: PurgeInput): Promise<PurgeReport> {
+    const space = await this.#source.space();
     const live = this.#source.live();
-    const space = this.#source.space();
     if (live === undefined || space === undefined) throw notReady();
     return purge(live.program, space, input);
   }

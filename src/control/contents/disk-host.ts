@@ -29,6 +29,7 @@ export interface DiskHostOptions {
 const MAX_ENTRIES = 4_000_000;
 const RETRY_MS = 10_000;
 const END_WITHIN_MS = 3000;
+const START_WITHIN_MS = 5000;
 /** Errors of single writes are logged this often. */
 const TROUBLE_EVERY_MS = 60_000;
 
@@ -49,6 +50,8 @@ export class DiskHost {
   #troubleAt = Number.NEGATIVE_INFINITY;
   #ending: Promise<void> | undefined;
   #closed = false;
+  /** Wait for the thread that starts. */
+  #waiting: (() => void)[] = [];
 
   constructor(options: DiskHostOptions) {
     this.#options = options;
@@ -72,6 +75,19 @@ export class DiskHost {
     this.#links.set(worker, connect);
     if (this.#open) this.#connect(connect);
     else if (this.#worker === undefined && this.#timer === undefined && this.#ending === undefined) this.#start();
+  }
+
+  /**
+   * Resolves when a store that starts is open, or is known not to open now, or after five seconds; at once if none starts. What is purged
+   * before would only be noted for it, and lost if the process is killed.
+   */
+  async started(): Promise<void> {
+    if (this.#worker === undefined || this.#open) return;
+    await within(new Promise<void>((resolve) => this.#waiting.push(resolve)), START_WITHIN_MS);
+  }
+
+  #endWaiting(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Writes what it was asked to, and ends the thread. */
@@ -112,6 +128,7 @@ export class DiskHost {
       this.#takenBy = undefined;
       log.info('contents on disk are open', { path, size, entries: report.entries, bytes: report.bytes });
       for (const connect of this.#links.values()) this.#connect(connect);
+      this.#endWaiting();
     } else if (report.type === 'taken' && this.#takenBy !== report.by) {
       this.#takenBy = report.by;
       log.warn('contents are kept in memory only: another gateway uses the folder', { path, by: report.by });
@@ -131,6 +148,7 @@ export class DiskHost {
   }
 
   #exited(worker: Worker, cause: string, taken: boolean, ranMs: number): void {
+    this.#endWaiting();
     if (this.#worker !== worker) return;
     this.#worker = undefined;
     this.#open = false;

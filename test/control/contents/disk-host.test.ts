@@ -101,4 +101,25 @@ test('a thread that cannot run is logged with its cause; one that does not end i
   assert.is(deaf.log.count(/has not ended/), 0);
 });
 
+test('started() waits for a store that starts, and for no other one', async () => {
+  const waits = async (code: string): Promise<string> => {
+    const { disk, log } = host({ entry: entry(code), retryMs: 60_000 });
+    await disk.started();
+    disk.use({ path: '/nowhere', size: MIB, owners: [] });
+    await disk.started();
+    disk.link(0, () => {});
+    await disk.started();
+    const found = log.count(/are open/) === 1 ? 'open' : log.count(/another gateway/) === 1 ? 'taken' : 'ended';
+    // Its thread runs, or the next attempt is a minute away.
+    await disk.started();
+    await disk.close();
+    return found;
+  };
+  const rest = `parentPort.on('message', ({ order }) => order === 'close' && parentPort.close());`;
+  const open = `setTimeout(() => parentPort.postMessage({ type: 'open', entries: 0, bytes: 0 }), 20);`;
+  assert.is(await waits(open + rest), 'open');
+  assert.is(await waits(`parentPort.postMessage({ type: 'taken', by: 'process 7' }); process.exit(0);`), 'taken');
+  assert.is(await waits(`throw new Error('no room');`), 'ended');
+});
+
 test.run();

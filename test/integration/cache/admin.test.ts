@@ -195,6 +195,20 @@ test('a purge reaches what is on disk', async () => {
   assert.match((await bed.gw('stats')).out, /\nOn disk: \d+ entries, .+ of .+GiB\n$/);
 });
 
+test('a purge right after the start is done on disk when it ends', async () => {
+  const bed = await Bed.open();
+  bed.spec.write(bed.text('disk = true'));
+  assert.is((await bed.running.gateway.reload())?.outcome, 'live');
+  await bed.status('/a/1', { host: 'api.example' });
+  await until(async () => (await bed.stats()).disk?.entries === 1, 'the reply on disk');
+  for (const expected of [1, 0]) {
+    await bed.running.gateway.close();
+    bed.running = await startGateway({ spec: bed.spec.path });
+    assert.is(await bed.purge('http://api.example/a/1'), expected);
+    assert.is((await bed.stats()).disk?.entries, 0);
+  }
+});
+
 test('a reply that is on its way when it is purged is not stored', async () => {
   const bed = await Bed.open();
   let end = (): void => {};
