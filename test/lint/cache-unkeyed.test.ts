@@ -213,6 +213,33 @@ test('routes that share a cache are chosen by facts of its key', () => {
   ]);
 });
 
+test('the help names the setting of the key', () => {
+  const helped = (cache: string, read: string): string => {
+    const inner = `[policy.inner]\nuse = "headers"\n${read}\n`;
+    const spec = POLICY + cache + inner + route('"keys", "store", "inner"');
+    const { diagnostics } = check(project({ 'gateway.toml': spec, 'store.ts': STORE }), thread);
+    return diagnostics.find(({ code }) => code === 'cache/unkeyed')?.help?.split(',')[0] ?? '';
+  };
+  const set = (value: string): string => `request.set.x-a = "${value}"`;
+  const cache = (key: string): string => `[policy.store]\nuse = "cache"\nkey = { ${key} }\n`;
+  for (const [key, read, help] of [
+    ['', set('{request.header.x-beta}'), 'Add `x-beta` to `key.fields` of policy `store`'],
+    ['consumer = false', set('{consumer.name}'), 'Set `key.consumer = true` in policy `store`'],
+    ['consumer = false', set('{claims.region}'), 'Set `key.consumer = true` in policy `store`'],
+    ['claims = ["sub"]', set('{claims.region}'), 'Add `region` to `key.claims` of policy `store`'],
+    ['', set('{client.ip}'), 'Set `key.client = true` in policy `store`'],
+    ['query = ["page"]', 'when = \'request.query.q == "1"\'', 'Add `q` to `key.query` of policy `store`'],
+    [
+      'query_except = ["q"]',
+      'when = \'request.query.q == "1"\'',
+      'Remove `q` from `key.query_except` of policy `store`',
+    ],
+  ] as const)
+    assert.is(helped(cache(key), `${read}\n${read.startsWith('when') ? 'request.set.x-a = "1"' : ''}`), help);
+  // The settings of custom code are its own.
+  assert.is(helped(store(''), set('{client.ip}')), 'Add it to the key of policy `store`');
+});
+
 test('every action, and every policy that can be inside of a cache, declares what it reads', () => {
   const outside = (use: string): boolean => ['compress', 'error-page'].includes(use);
   const inside = declarations.filter(

@@ -81,7 +81,7 @@ function* findingsOf(step: Step, cache: PolicyUse, route: RouteModel, key: Cache
         { span: cache.span, message: step.outer === true ? 'the cache' : 'the cache is in front of it here' },
         { span: policy.at.spanOf(...key.at), message: 'the key of the cache' },
       ],
-      help: why === '' ? declareHelp(policy) : helpOf(fact, policy, step),
+      help: why === '' ? declareHelp(policy) : helpOf(fact, policy, key, step),
     };
   }
 }
@@ -172,7 +172,9 @@ function consequence({ kind }: FactName, { removesQuery }: CacheKey): string {
 const declareHelp = ({ name }: PolicyModel): string =>
   `Declare what the code reads with \`requestFacts\`, give it a phase before \`cache\` if it is a policy, or take policy \`${name}\` from the route.`;
 
-function helpOf({ kind }: FactName, { name }: PolicyModel, { movable }: Step): string {
+function helpOf(fact: FactName, policy: PolicyModel, key: CacheKey, { movable }: Step): string {
+  const { kind } = fact;
+  const { name } = policy;
   const away = `take policy \`${name}\` from the route`;
   const outside = movable ? `name it before \`${name}\` in \`policies\`, or ${away}` : `or ${away}`;
   if (kind === 'id') return `Do not use the id there, ${outside}.`;
@@ -180,7 +182,36 @@ function helpOf({ kind }: FactName, { name }: PolicyModel, { movable }: Step): s
   if (kind === 'caller')
     return `Add the field to the key of policy \`${name}\`, or let the key have the consumer and all claims, ${outside}.`;
   if (kind === 'certificate') return `Do not read it there, ${outside}.`;
-  return `Add it to the key of policy \`${name}\`, do not read it there, ${outside}.`;
+  return `${keyHelp(fact, policy, key)}, do not read it there, ${outside}.`;
+}
+
+/** What to write so that the key has it. */
+function keyHelp({ kind, name: fact }: FactName, { declaration, name }: PolicyModel, key: CacheKey): string {
+  // The settings of other kinds are their own.
+  const list = declaration.use === 'cache' ? listOf(kind, key) : undefined;
+  if (list === 'consumer' || list === 'client') return `Set \`key.${list} = true\` in policy \`${name}\``;
+  if (list === undefined || fact === undefined) return `Add it to the key of policy \`${name}\``;
+  if (list === 'query_except') return `Remove \`${fact}\` from \`key.query_except\` of policy \`${name}\``;
+  return `Add \`${fact}\` to \`key.${list}\` of policy \`${name}\``;
+}
+
+/** The setting of `key` of the `cache` policy that a fact belongs to. */
+function listOf(kind: FactName['kind'], { claims, query }: CacheKey): string | undefined {
+  switch (kind) {
+    case 'field':
+      return 'fields';
+    case 'cookie':
+      return 'cookies';
+    case 'query':
+      return query !== 'all' && 'deny' in query ? 'query_except' : 'query';
+    case 'claims':
+      return claims === undefined ? 'consumer' : 'claims';
+    case 'consumer':
+    case 'client':
+      return kind;
+    default:
+      return undefined;
+  }
 }
 
 // ---------------------------------------------------------------- what runs inside
