@@ -40,9 +40,16 @@ test('simple forms: pick, omit, rename, set, in this order', async () => {
   const set = 'set = { "meta.who" = "{consumer.name}", id = "{id}", n = 5, ok = true, empty = "" }';
   assert.is(await run(set, '{"id":1}', true), '{"id":"7","meta":{"who":"acme"},"n":5,"ok":true,"empty":""}');
   assert.is(
-    await run('set = { a = 15, b = ["{id}", 2, { c = true }], d = { "$ref" = "x", e.f = [] } }', '{"a":1}'),
+    await run('set = { a = 15, b = ["{{id}}", 2, { c = true }], d = { "$ref" = "x", e.f = [] } }', '{"a":1}'),
     '{"a":15,"b":["{id}",2,{"c":true}],"d":{"$ref":"x","e":{"f":[]}}}',
   );
+  const nested =
+    'set = { b = ["{id}", 2, { c = "{consumer.name}", __proto__ = "p{id}", d = [""] }], c = { "$ref" = "{id}" } }';
+  assert.is(
+    await run(nested, '{"a":1}', true),
+    '{"a":1,"b":["7",2,{"c":"acme","__proto__":"p7","d":[""]}],"c":{"$ref":"7"}}',
+  );
+  assert.is(await run(nested, '{"b":"forged"}'), '{"b":["7",2,{"c":null,"__proto__":"p7","d":[""]}],"c":{"$ref":"7"}}');
   // Without a value, a client cannot supply one.
   assert.is(
     await run(set, '{"id":1,"meta":{"who":"forged"}}'),
@@ -201,6 +208,21 @@ test('the end of a body waits for the program', async () => {
   assert.is(state.written, 'data: 1\n\n');
   assert.match(state.refused, /not valid JSON/);
   assert.is(state.ended, false);
+});
+
+test('templates in lists and tables of set are checked, and say what they read', () => {
+  const text =
+    'reply.body.set = { a = ["x", { b = "{consumer.nam}" }], c.d = "{request.header.x}", e = ["{client.ip}"] }';
+  assert.equal(lint('transform', text), ['template/unknown-variable reply.body.set.a.1.b']);
+  assert.is(decode('transform', 'reply.body.set.a = [{ b = "{" }]').errors.length, 1);
+  const facts = declarationOf('transform')!.requestFacts!(decode('transform', text).config);
+  assert.equal(
+    facts.map(({ kind, at }) => [kind, at.join('/')]),
+    [
+      ['field', 'reply/body/set/c/d'],
+      ['client', 'reply/body/set/e/0'],
+    ],
+  );
 });
 
 test('programs are checked where they are written', () => {

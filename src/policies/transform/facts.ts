@@ -2,8 +2,9 @@
 import { fieldFact, templateFacts } from '../compile-kit.js';
 import type { ConfigPath, RefString, RequestFact } from '../contract.js';
 import { editFacts } from '../kits/field-edits-schema.js';
+import { templatesIn } from './member-value.js';
 import { readsOf } from './programs.js';
-import { type BodyConfig, isConstant, pathRules, type TransformConfig } from './schema.js';
+import { type BodyConfig, pathRules, type TransformConfig } from './schema.js';
 
 /**
  * The variables of all templates, and what is passed on under another name: the target's Vary and the key of a cache do not know the
@@ -40,8 +41,7 @@ export function factsOf({ request, reply }: TransformConfig): readonly RequestFa
 
 function memberFacts(body: BodyConfig | undefined, at: ConfigPath): readonly RequestFact[] {
   return Object.entries(body?.set ?? {}).flatMap(([path, value]) => {
-    if (isConstant(value)) return [];
-    return templateFacts(typeof value === 'string' ? value : value.$ref, [...at, path]);
+    return templatesIn(value, [...at, path]).flatMap(([text, where]) => templateFacts(text, where));
   });
 }
 

@@ -6,11 +6,11 @@ import type { MemberSettings } from './body/members.js';
 import type { BodySettings } from './body/side.js';
 import { factsOf } from './facts.js';
 import { CODES, lintTransform } from './lint.js';
+import { memberSettings } from './member-value.js';
 import { ruleSettings } from './path-rules.js';
 import { PROBLEMS } from './problems.js';
 import {
   type BodyConfig,
-  isConstant,
   pathRules,
   type ReplyConfig,
   type RequestConfig,
@@ -77,13 +77,7 @@ function compileBody({
 }
 
 const members = (set: BodyConfig['set']): { readonly [path: string]: MemberSettings } =>
-  Object.fromEntries(
-    Object.entries(set).map(([path, value]) => [
-      path,
-      // As text: an object with the key `$ref` would be taken for a reference.
-      isConstant(value) ? { json: JSON.stringify(value.constant) } : { template: templateOf(value) },
-    ]),
-  );
+  Object.fromEntries(Object.entries(set).map(([path, value]) => [path, memberSettings(value)]));
 
 type Templates = readonly (readonly [string, readonly Json[]])[];
 

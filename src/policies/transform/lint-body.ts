@@ -4,7 +4,8 @@ import { lintTemplate, RouteParams } from '../kits/field-edits-schema.js';
 import { compileJsonEdit, type PathError, parsePath } from '../kits/json-edit/index.js';
 import { compileJsonata } from '../kits/jsonata/index.js';
 import { BINDINGS, bindingNames, REPLY_BINDINGS, unknownMember } from './body/binding-names.js';
-import { type BodyConfig, isConstant, type TransformConfig } from './schema.js';
+import { templatesIn } from './member-value.js';
+import type { BodyConfig, TransformConfig } from './schema.js';
 
 type Report = (problem: PolicyProblem) => void;
 
@@ -25,9 +26,8 @@ export function lintBody(
   lintArrays(body, at, report);
   const routes = new RouteParams(context.routes);
   for (const [path, value] of Object.entries(body.set)) {
-    if (isConstant(value)) continue;
-    const text = typeof value === 'string' ? value : value.$ref;
-    lintTemplate(text, [...at, 'set', path], { routes, onReply: side === 'reply' }, report);
+    for (const [text, where] of templatesIn(value, [...at, 'set', path]))
+      lintTemplate(text, where, { routes, onReply: side === 'reply' }, report);
   }
   if (!hasEdit(body)) {
     report({

@@ -1,19 +1,11 @@
 /** Config of the transform policy. */
-import { type Infer, isFieldName, isFieldText, parseTemplate, type Schema, s } from '../compile-kit.js';
-import type { Json, RefString } from '../contract.js';
+import { type Infer, isFieldName, isFieldText, s } from '../compile-kit.js';
 import { editKeys, renameKey } from '../kits/field-edits-schema.js';
-import { JsonValueSchema } from '../kits/json-value-schema.js';
 import type { BodySettings } from './body/side.js';
 import type { ReplySettings, RequestSettings } from './edits/sides.js';
+import { memberSchema, templateText } from './member-value.js';
 
 const name = (what: string) => s.string({ nonEmpty: true }).describe(what);
-
-function templateProblem(text: string): string | undefined {
-  const parsed = parseTemplate(text);
-  return 'error' in parsed ? parsed.error : undefined;
-}
-
-const value = s.reference('a value', templateProblem, { template: true });
 
 const cookieProblem = (cookie: string): string | undefined =>
   isFieldName(cookie) ? undefined : `\`${cookie}\` is not a valid name of a cookie.`;
@@ -57,12 +49,15 @@ const query = s.object({
     .describe('Parameters to give another name, in place of a parameter that has it.', { q: 'search' })
     .default({}),
   set: s
-    .map(value)
+    .map(templateText)
     .describe('Parameters to set or replace. Values are templates; an empty result removes the parameter.', {
       tenant: '{consumer.name}',
     })
     .default({}),
-  add: s.map(value).describe('Parameters to add, in addition to those of that name. Values are templates.').default({}),
+  add: s
+    .map(templateText)
+    .describe('Parameters to add, in addition to those of that name. Values are templates.')
+    .default({}),
 });
 
 const cookies = s.object({
@@ -73,7 +68,7 @@ const cookies = s.object({
     .describe('Cookies to give another name, in place of a cookie that has it.', { sid: 'SESSION' })
     .default({}),
   set: s
-    .map(value, cookieProblem)
+    .map(templateText, cookieProblem)
     .describe('Cookies to set or replace. Values are templates, percent-encoded; an empty result removes the cookie.', {
       lang: '{request.header.accept-language}',
     })
@@ -156,23 +151,6 @@ const MIB = 1024 * 1024;
 
 const paths = (doc: string, ...examples: string[]) => s.array(s.string({ nonEmpty: true })).describe(doc, examples);
 
-/** A value of the spec that is no template. */
-export interface Constant {
-  readonly constant: Json;
-}
-
-const constant = (schema: Schema<Json>): Schema<Constant> => s.mapped(schema, (json) => ({ constant: json }));
-
-/** A text is a template. */
-const member = s.either<RefString | Constant>(
-  { kinds: ['string'], schema: value },
-  { kinds: ['integer'], schema: constant(s.integer({ min: Number.MIN_SAFE_INTEGER })) },
-  { kinds: ['boolean'], schema: constant(s.boolean()) },
-  { kinds: ['float', 'array', 'table'], schema: constant(new JsonValueSchema()) },
-);
-
-export const isConstant = (set: RefString | Constant): set is Constant => typeof set === 'object' && 'constant' in set;
-
 const FORMATS = ['json', 'form', 'xml'] as const;
 
 const bodyFields = (whose: string) => ({
@@ -207,9 +185,9 @@ const bodyFields = (whose: string) => ({
     .describe('Members to give another name in the same object, by paths.', { 'user.mail': 'email' })
     .default({}),
   set: s
-    .map(member)
+    .map(memberSchema)
     .describe(
-      'Members to set or replace, by paths. A text is a template, of which an empty result becomes `null`; numbers, booleans, lists and tables are set as they are.',
+      'Members to set or replace, by paths. A text is a template, also in lists and tables; an empty result becomes `null`.',
       { 'meta.tenant': '{consumer.name}' },
     )
     .default({}),

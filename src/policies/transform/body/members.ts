@@ -7,8 +7,12 @@ import { Template } from '../../run-kit.js';
 import type { Links } from '../edits/links.js';
 import type { ValueEdit } from './edits.js';
 
-/** A value of the spec as JSON, or a template. */
-export type MemberSettings = { readonly json: string } | { readonly template: readonly Json[] };
+/** A value of the spec as JSON, a template, or a list or a table with templates in it. */
+export type MemberSettings =
+  | { readonly json: string }
+  | { readonly template: readonly Json[] }
+  | { readonly list: readonly MemberSettings[] }
+  | { readonly table: readonly (readonly [name: string, value: MemberSettings])[] };
 
 export type SimpleSettings = {
   /** Absent: everything. */
@@ -18,7 +22,8 @@ export type SimpleSettings = {
   readonly set?: { readonly [path: string]: MemberSettings };
 };
 
-type Source = JsonValue | Template;
+type Maker = (exchange: Exchange, reply: Reply | undefined) => JsonValue;
+type Source = { readonly value: JsonValue } | { readonly make: Maker };
 
 export class SimpleEdit implements ValueEdit {
   readonly #edit: JsonEdit<Source>;
@@ -32,20 +37,34 @@ export class SimpleEdit implements ValueEdit {
   }
 
   apply(value: JsonValue, exchange: Exchange, reply: Reply | undefined): JsonValue {
-    return this.#edit.apply(value, (source) => {
-      if (!(source instanceof Template)) return source;
-      // A client must not be able to supply a member for which the gateway has no value.
-      const text = reply !== undefined && source.lacksCaller(exchange) ? '' : source.render(exchange, reply);
-      return text === '' ? null : text;
-    });
+    return this.#edit.apply(value, (source) => ('value' in source ? source.value : source.make(exchange, reply)));
   }
 }
 
 /** A text of the spec stays a text, also an empty one. */
 function sourceOf(member: MemberSettings): Source {
-  if ('json' in member) return JSON.parse(member.json) as JsonValue;
-  const template = new Template(member.template as TemplateEntry);
-  return template.constant ?? template;
+  if ('json' in member) return { value: JSON.parse(member.json) as JsonValue };
+  if ('template' in member) return templateSource(new Template(member.template as TemplateEntry));
+  if ('list' in member) {
+    const makers = member.list.map((item) => makerOf(sourceOf(item)));
+    return { make: (exchange, reply) => makers.map((make) => make(exchange, reply)) };
+  }
+  const makers = member.table.map(([name, item]) => [name, makerOf(sourceOf(item))] as const);
+  // fromEntries() defines members, also `__proto__`.
+  return { make: (exchange, reply) => Object.fromEntries(makers.map(([name, make]) => [name, make(exchange, reply)])) };
+}
+
+const makerOf = (source: Source): Maker => ('make' in source ? source.make : () => source.value);
+
+function templateSource(template: Template): Source {
+  if (template.constant !== undefined) return { value: template.constant };
+  return {
+    make: (exchange, reply) => {
+      // A client must not be able to supply a member for which the gateway has no value.
+      const text = reply !== undefined && template.lacksCaller(exchange) ? '' : template.render(exchange, reply);
+      return text === '' ? null : text;
+    },
+  };
 }
 
 /** Maps the URLs that paths lead to. */
