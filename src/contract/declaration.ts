@@ -16,6 +16,8 @@ export interface RouteContext {
   readonly methods: readonly string[];
   /** With the prefixes of its groups: `/api/orders/{id:int}`. */
   readonly path: string;
+  /** The key by which the route changes the path for the target. Absent: none. */
+  readonly pathKey?: 'rewrite' | 'strip_prefix';
   /** Schemes that its requests can have, by its match and its listeners. Empty: it takes no request. */
   readonly schemes: readonly ('http' | 'https')[];
   /** Lower case: exact or `*.` wildcard. Absent or empty: any host. */

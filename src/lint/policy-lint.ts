@@ -1,6 +1,7 @@
 /** Runs the lint part of each policy and action, and locates its findings in the spec. */
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
 import type { Model, PolicyModel, RouteModel } from '../spec/model.js';
+import { pathKeyOf } from '../spec/route/path-key.js';
 import { listenersOf, schemesTaken } from '../spec/route/schemes.js';
 import { spanOfPart, spanWithin } from './edits.js';
 import { modelIndexOf, paramsOf, policyEntity, routeEntity } from './model-index.js';
@@ -43,6 +44,7 @@ const routeContextOf = (model: Model, route: RouteModel): PolicyContext['routes'
   hosts: route.match.hosts,
   listeners: listenersOf(model, route),
   ...(route.service === undefined ? {} : { service: route.service.name }),
+  ...(pathKeyOf(route) === undefined ? {} : { pathKey: pathKeyOf(route)! }),
 });
 
 export function contextOf(model: Model, policy: PolicyModel): PolicyContext {

@@ -111,6 +111,17 @@ test('patterns and templates of paths', () => {
     assert.equal(lint('transform', `request.path = ${value}`), found, value);
 });
 
+test('a path that loses what the route makes of it', () => {
+  const route = { name: 'r', params: [], methods: [], path: '/x', schemes: [] };
+  const found = (text: string, pathKey?: 'rewrite' | 'strip_prefix'): string[] =>
+    lint('transform', text, { routes: [{ ...route, ...(pathKey === undefined ? {} : { pathKey }) }] });
+  assert.equal(found('request.path = "/v2{request.path}"'), []);
+  assert.equal(found('request.path = "/v2{request.path}"', 'strip_prefix'), ['transform/route-path request.path']);
+  assert.equal(found('request.path = "/v2"', 'rewrite'), ['transform/route-path request.path']);
+  assert.equal(found('request.path = { from = "/a/{b}", to = "/v2/{b}" }', 'rewrite'), []);
+  assert.equal(found('request.path = [{ from = "/a", to = "/b" }, { to = "/c" }]', 'rewrite'), []);
+});
+
 test('values and names that cannot be sent are refused', () => {
   for (const text of [
     'reply.status = { 99 = 200 }',

@@ -23,6 +23,7 @@ import type {
   ServiceModel,
   WhenModel,
 } from '../../spec/model.js';
+import { pathKeyOf } from '../../spec/route/path-key.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
 import { listenersOf, schemesTaken } from '../../spec/route/schemes.js';
 import { servicesByPolicy } from '../../spec/service-policies.js';
@@ -231,6 +232,7 @@ const routeContextOf = (model: Model, route: RouteModel, params: readonly string
   hosts: route.match.hosts,
   listeners: listenersOf(model, route),
   ...(route.service === undefined ? {} : { service: route.service.name }),
+  ...given('pathKey', pathKeyOf(route)),
 });
 
 const consumersOf = (model: Model): PolicyContext['consumers'] =>

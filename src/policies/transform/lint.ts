@@ -4,7 +4,7 @@ import type { ConfigPath, PolicyCode, PolicyContext, PolicyProblem, RefString } 
 import { lintEdits, lintTemplate, RouteParams } from '../kits/field-edits-schema.js';
 import { lintBody } from './lint-body.js';
 import { type PathProblem, readPattern, templateProblem } from './path-rules.js';
-import { pathRules, type RequestConfig, type TransformConfig } from './schema.js';
+import { type PathRuleConfig, pathRules, type RequestConfig, type TransformConfig } from './schema.js';
 
 type Report = (problem: PolicyProblem) => void;
 
@@ -13,6 +13,11 @@ export const CODES: readonly PolicyCode[] = [
   { code: 'transform/duplicate', severity: 'error', summary: 'A header field is set twice, in different case' },
   { code: 'transform/conflict', severity: 'error', summary: 'Two edits of a transform policy exclude each other' },
   { code: 'transform/path', severity: 'error', summary: 'A path of a transform policy cannot be matched or sent' },
+  {
+    code: 'transform/route-path',
+    severity: 'warning',
+    summary: 'A path of a transform policy does not use what the route makes of the path',
+  },
   { code: 'transform/same-site', severity: 'warning', summary: 'A cookie for other sites has no `Secure`' },
   { code: 'transform/jsonata', severity: 'error', summary: 'A program in JSONata is not valid' },
   { code: 'transform/member', severity: 'error', summary: 'A path to a member of JSON is not valid' },
@@ -77,6 +82,7 @@ function isBare(value: unknown): boolean {
 
 function lintPath(request: RequestConfig, { routes }: PolicyContext, report: Report): void {
   const given = request.path;
+  const changed = routes.find(({ pathKey }) => pathKey !== undefined);
   pathRules(request).forEach((rule, index) => {
     const base: ConfigPath = typeof given === 'string' ? [] : Array.isArray(given) ? [index] : [];
     const at = (key: 'from' | 'to'): ConfigPath => [
@@ -103,6 +109,7 @@ function lintPath(request: RequestConfig, { routes }: PolicyContext, report: Rep
     }
     const problem = templateProblem(rule.to, parsed);
     if (problem !== undefined) say(problem);
+    if (changed !== undefined) lintRoutePath(rule, index, changed, at('to'), report);
     // What an invalid pattern captures is not known.
     if (rule.from !== undefined && pattern === undefined) return;
     const known = new RouteParams(routes.map((route) => ({ ...route, params: [...route.params, ...names] })));
@@ -113,6 +120,34 @@ function lintPath(request: RequestConfig, { routes }: PolicyContext, report: Rep
       report({ code: 'template/unknown-variable', severity: 'error', at: at('to'), part, message });
     }
   });
+}
+
+/** The route has `rewrite` or `strip_prefix`, which is lost. */
+function lintRoutePath(
+  { from, to }: PathRuleConfig,
+  index: number,
+  { name, pathKey }: PolicyContext['routes'][number],
+  at: ConfigPath,
+  report: Report,
+): void {
+  const warn = (message: string, help: string): void =>
+    report({ code: 'transform/route-path', severity: 'warning', at, message, help });
+  const pattern = '`{ from = "/{rest...}", to = "/v2/{rest}" }`';
+  if (readsPath(to))
+    warn(
+      `\`{request.path}\` is the path of the client: \`${pathKey}\` of route \`${name}\` does not change it.`,
+      `Take what the route makes of the path: ${pattern}.`,
+    );
+  else if (from === undefined && index === 0)
+    warn(
+      `\`${pathKey}\` of route \`${name}\` has no effect, because this path takes its place.`,
+      `Remove \`${pathKey}\`, or take what the route makes of the path: ${pattern}.`,
+    );
+}
+
+function readsPath(text: string): boolean {
+  const parsed = parseTemplate(text);
+  return !('error' in parsed) && parsed.variables.some(({ name }) => name === 'request.path');
 }
 
 function lintValues(
