@@ -1,7 +1,11 @@
-/** The store of contents on disk, in a thread of its own: started when a worker needs it, and again when it dies. */
+/**
+ * The store of contents on disk, in a thread of its own: started when a worker needs it, and again when it dies. A thread that does not
+ * answer is ended; until it has, contents are in memory only.
+ */
 import { randomUUID } from 'node:crypto';
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads';
 import { Backoff, RESTART_BACKOFF, within } from '../../delay.js';
+import { DiskMemory } from '../../state/content/disk/memory.js';
 import type { StoreOrder, StoreReport, StoreSetup } from '../../state/content/disk/protocol.js';
 import type { Log } from '../log.js';
 import { BLOCKED_THREAD } from '../process-end.js';
@@ -23,11 +27,16 @@ export interface DiskHostOptions {
   readonly entry?: URL;
   /** Milliseconds between two attempts while another gateway has the folder. */
   readonly retryMs?: number;
+  /** Milliseconds between two pings. */
+  readonly pingMs?: number;
 }
 
 /** Contents whose number is not bounded otherwise: a record takes some hundred bytes. */
 const MAX_ENTRIES = 4_000_000;
 const RETRY_MS = 10_000;
+/** Pings, not time, tell that a thread is stuck: a process that was suspended has no stuck threads. */
+const PING_MS = 3000;
+const MOST_PINGS = 10;
 const END_WITHIN_MS = 3000;
 const START_WITHIN_MS = 5000;
 /** Errors of single writes are logged this often. */
@@ -35,15 +44,22 @@ const TROUBLE_EVERY_MS = 60_000;
 
 export class DiskHost {
   readonly #options: DiskHostOptions;
+  readonly #memory: DiskMemory;
   /** The same for all threads of this gateway: one takes over what another one left. */
   readonly #token = randomUUID();
   /** Hands a port to the store to each worker that needs one. */
   readonly #links = new Map<number, (port: MessagePort) => void>();
   readonly #backoff = new Backoff({ ...RESTART_BACKOFF, immediate: true });
   #place: DiskPlace | undefined;
+  /** Folder of the thread that runs. */
+  #path = '';
   #worker: Worker | undefined;
-  /** The thread has opened the store. */
+  /** Threads that a system call blocks, by the folder that they may still use. */
+  readonly #blocked = new Map<Worker, string>();
+  /** The thread has opened the store, and it answers. */
   #open = false;
+  #opened = false;
+  #silent = false;
   #timer: NodeJS.Timeout | undefined;
   /** Who has the folder, if that was logged. */
   #takenBy: string | undefined;
@@ -55,6 +71,7 @@ export class DiskHost {
 
   constructor(options: DiskHostOptions) {
     this.#options = options;
+    this.#memory = new DiskMemory(options.memory);
   }
 
   /** The live program has this place. The store moves there if it runs; contents at the old place stay. */
@@ -82,7 +99,7 @@ export class DiskHost {
    * before would only be noted for it, and lost if the process is killed.
    */
   async started(): Promise<void> {
-    if (this.#worker === undefined || this.#open) return;
+    if (this.#worker === undefined || this.#open || this.#silent) return;
     await within(new Promise<void>((resolve) => this.#waiting.push(resolve)), START_WITHIN_MS);
   }
 
@@ -103,13 +120,22 @@ export class DiskHost {
     this.#timer = undefined;
     const place = this.#place;
     if (this.#closed || place === undefined || this.#worker !== undefined) return;
+    // It would wait for what the blocked one holds.
+    if ([...this.#blocked.values()].includes(place.path)) return;
     const { entry = new URL('../../state/content/disk/thread.js', import.meta.url), memory } = this.#options;
     const setup: StoreSetup = { ...place, entries: MAX_ENTRIES, memory, token: this.#token };
     const worker = new Worker(entry, { workerData: setup });
     const startedAt = performance.now();
     let cause = '';
     let taken = false;
+    const pings = new Pings(worker, this.#options.pingMs ?? PING_MS, () => {
+      if (this.#worker !== worker || this.#ending !== undefined) return;
+      cause = `stuck: no answer to ${MOST_PINGS} pings`;
+      this.#stuck(worker, cause);
+    });
     worker.on('message', (report: StoreReport) => {
+      pings.answered();
+      if (this.#worker === worker) this.#heard();
       if (report.type === 'failed') cause = report.cause;
       else if (report.type === 'taken') taken = true;
       if (this.#worker === worker) this.#take(report, place);
@@ -117,14 +143,19 @@ export class DiskHost {
     worker.on('error', (error) => {
       cause = error instanceof Error ? error.message : String(error);
     });
-    worker.on('exit', () => this.#exited(worker, cause, taken, performance.now() - startedAt));
+    worker.on('exit', () => {
+      pings.end();
+      this.#exited(worker, cause, taken, performance.now() - startedAt);
+    });
     this.#worker = worker;
+    this.#path = place.path;
   }
 
   #take(report: StoreReport, { path, size }: DiskPlace): void {
     const { log } = this.#options;
     if (report.type === 'open') {
       this.#open = true;
+      this.#opened = true;
       this.#takenBy = undefined;
       log.info('contents on disk are open', { path, size, entries: report.entries, bytes: report.bytes });
       for (const connect of this.#links.values()) this.#connect(connect);
@@ -140,6 +171,37 @@ export class DiskHost {
     }
   }
 
+  /**
+   * Out of service: contents are missing until it answers, or has ended and another one has opened the file. Within a transaction it is
+   * not ended, since lmdb would wait for the end of that.
+   */
+  #stuck(worker: Worker, cause: string): void {
+    const { log } = this.#options;
+    if (!this.#silent) {
+      this.#silent = true;
+      this.#memory.count('stuck');
+      this.#setOpen(false);
+      log.error('store of contents on disk does not answer, contents are in memory only', { path: this.#path, cause });
+      for (const connect of this.#links.values()) disconnect(connect);
+    }
+    if (!this.#memory.inTransaction) void worker.terminate();
+  }
+
+  /** The thread has said something. */
+  #heard(): void {
+    if (!this.#silent) return;
+    this.#silent = false;
+    this.#options.log.info('store of contents on disk answers again', { path: this.#path });
+    if (!this.#opened) return;
+    this.#setOpen(true);
+    for (const connect of this.#links.values()) this.#connect(connect);
+  }
+
+  #setOpen(open: boolean): void {
+    this.#open = open;
+    this.#memory.set('open', open ? 1 : 0);
+  }
+
   #connect(connect: (port: MessagePort) => void): void {
     const { port1, port2 } = new MessageChannel();
     const order: StoreOrder = { order: 'connect', port: port2 };
@@ -149,9 +211,10 @@ export class DiskHost {
 
   #exited(worker: Worker, cause: string, taken: boolean, ranMs: number): void {
     this.#endWaiting();
+    if (this.#blocked.delete(worker) && this.#links.size > 0) this.#start();
     if (this.#worker !== worker) return;
     this.#worker = undefined;
-    this.#open = false;
+    this.#gone();
     if (this.#closed || this.#ending !== undefined) return;
     const wait = taken ? (this.#options.retryMs ?? RETRY_MS) : this.#backoff.next(ranMs);
     if (!taken) {
@@ -159,6 +222,13 @@ export class DiskHost {
       this.#options.log.error('store of contents on disk ended, it is started again', fields);
     }
     this.#timer = setTimeout(() => this.#start(), wait).unref();
+  }
+
+  #gone(): void {
+    this.#open = false;
+    this.#opened = false;
+    this.#silent = false;
+    this.#memory.set('inTransaction', 0);
   }
 
   #restart(): void {
@@ -172,6 +242,7 @@ export class DiskHost {
   async #end(): Promise<void> {
     const worker = this.#worker;
     if (worker === undefined) return;
+    const path = this.#path;
     const ended = new Promise<boolean>((resolve) => worker.once('exit', () => resolve(true)));
     worker.postMessage({ order: 'close' } satisfies StoreOrder);
     if (!(await within(ended, END_WITHIN_MS))) {
@@ -179,9 +250,39 @@ export class DiskHost {
       if (!(await within(ended, END_WITHIN_MS))) {
         this.#options.log.warn('store of contents on disk has not ended yet', { cause: BLOCKED_THREAD });
         worker.unref();
+        this.#blocked.set(worker, path);
       }
     }
     this.#worker = undefined;
-    this.#open = false;
+    this.#gone();
   }
+}
+
+/** Pings a thread, and says so after each MOST_PINGS without an answer. */
+class Pings {
+  readonly #timer: NodeJS.Timeout;
+  #unanswered = 0;
+
+  constructor(worker: Worker, everyMs: number, stuck: () => void) {
+    this.#timer = setInterval(() => {
+      // No more than these wait for a thread that is blocked.
+      if (++this.#unanswered <= MOST_PINGS) worker.postMessage({ order: 'ping' } satisfies StoreOrder);
+      else if (this.#unanswered % MOST_PINGS === 1) stuck();
+    }, everyMs).unref();
+  }
+
+  answered(): void {
+    this.#unanswered = 0;
+  }
+
+  end(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+/** A port without another end: what was asked is not answered, and what was to be written is given up. */
+function disconnect(connect: (port: MessagePort) => void): void {
+  const { port1, port2 } = new MessageChannel();
+  connect(port1);
+  port2.close();
 }

@@ -122,4 +122,111 @@ test('started() waits for a store that starts, and for no other one', async () =
   assert.is(await waits(`throw new Error('no room');`), 'ended');
 });
 
+/** A real store that hangs when it is to write something, and the next thread of it, which does not. */
+function hanging(code: string): URL {
+  const dist = (path: string): string =>
+    JSON.stringify(new URL(`../../../src/state/content/disk/${path}`, import.meta.url).href);
+  return entry(`
+    import { existsSync, writeFileSync } from 'node:fs';
+    const hung = workerData.path + '/hung';
+    const on = workerData.path + '/on';
+    if (existsSync(hung)) await import(${dist('thread.js')});
+    else {
+      const { ContentDatabase } = await import(${dist('database.js')});
+      const { DiskMemory } = await import(${dist('memory.js')});
+      const { StoreServer } = await import(${dist('server.js')});
+      const memory = new DiskMemory(workerData.memory);
+      const database = new ContentDatabase({ ...workerData, memory, now: Date.now });
+      const server = new StoreServer({ database, memory, trouble: () => {} });
+      const batch = database.batch.bind(database);
+      database.batch = (work) => {
+        if (existsSync(hung)) return batch(work);
+        writeFileSync(hung, '');
+        ${code}
+      };
+      memory.set('open', 1);
+      parentPort.postMessage({ type: 'open', entries: 0, bytes: 0 });
+      parentPort.on('message', ({ order, port }) => {
+        if (order === 'ping') parentPort.postMessage({ type: 'alive' });
+        else if (order === 'close') server.close().then(() => database.close()).then(() => parentPort.close());
+        else server.connect(port);
+      });
+    }
+  `);
+}
+
+const FACTS = { expiresAt: Number.POSITIVE_INFINITY, url: 'u', route: '', tags: [], data: null };
+
+/** A store that hangs, and a worker that waits for it to write. */
+async function hung(code: string) {
+  const kit = host({ pingMs: 100, entry: hanging(code) });
+  const { disk, memory, log } = kit;
+  const worker = workerOf({ memory, now: Date.now });
+  const path = temporaryFolder();
+  disk.link(0, (port) => worker.client.connect(port));
+  disk.use({ path, size: 16 * MIB, owners: ['a'] });
+  await until(() => memory.stats().open === 1 && log.find(/are open/), 'the store');
+  putInto(worker.store, 'lost', 'body', FACTS);
+  assert.is(worker.client.writing, 4);
+  await until(() => memory.stats().stuck === 1, 'the end of the wait');
+  assert.is(log.find(/does not answer/)?.fields.cause, 'stuck: no answer to 10 pings');
+  // The bytes that were to be written are given up, and nothing waits for the store.
+  await until(() => worker.client.writing === 0, 'the bytes');
+  return { ...kit, ...worker, path };
+}
+
+async function worksAgain({ disk, memory, store }: Awaited<ReturnType<typeof hung>>): Promise<void> {
+  putInto(store, 'k', 'body', FACTS);
+  await until(() => memory.stats().written > 0, 'the write');
+  const fresh = workerOf({ memory, now: Date.now });
+  disk.link(1, (port) => fresh.client.connect(port));
+  assert.is(await readFrom(fresh.store, 'k'), 'body');
+  assert.is(await readFrom(fresh.store, 'lost'), undefined);
+  assert.is(memory.stats().stuck, 1);
+  await disk.close();
+}
+
+test('a thread that does not answer is ended, contents are missing meanwhile, and the next one opens the file', async () => {
+  const kit = await hung('for (;;);');
+  const { log, memory } = kit;
+  await until(() => log.count(/are open/) === 2 && memory.stats().open === 1, 'another store');
+  assert.is(log.find(/started again/)?.fields.cause, 'stuck: no answer to 10 pings');
+  await worksAgain(kit);
+});
+
+test('a thread that is blocked within a transaction is not ended, and serves again when it answers', async () => {
+  const kit = await hung('batch(() => { while (!existsSync(on)); });');
+  const { log, memory, path, store } = kit;
+  assert.is(memory.stats().open, 0);
+  assert.is(store.get('other'), undefined);
+  writeFileSync(join(path, 'on'), '');
+  await until(() => log.find(/answers again/) && memory.stats().open === 1, 'the answer');
+  assert.is(log.count(/started again/), 0);
+  await worksAgain(kit);
+});
+
+test('a thread that reports progress while it opens a large store is not taken for stuck', async () => {
+  const { disk, log } = host({
+    pingMs: 200,
+    entry: entry(`
+      const step = (left) => {
+        const end = performance.now() + 100;
+        while (performance.now() < end);
+        parentPort.postMessage(left > 0 ? { type: 'alive' } : { type: 'open', entries: 0, bytes: 0 });
+        if (left > 0) step(left - 1);
+      };
+      step(30);
+      parentPort.on('message', ({ order }) => {
+        if (order === 'close') parentPort.close();
+        else parentPort.postMessage({ type: 'alive' });
+      });
+    `),
+  });
+  disk.use({ path: temporaryFolder(), size: 16 * MIB, owners: [] });
+  disk.link(0, () => {});
+  await until(() => log.find(/are open/), 'the store');
+  assert.is(log.count(/does not answer/), 0);
+  await disk.close();
+});
+
 test.run();

@@ -32,6 +32,8 @@ export interface DatabaseOptions {
   readonly memory: DiskMemory;
   /** Milliseconds since 1970. */
   readonly now: () => number;
+  /** Called often while the whole store is read. */
+  readonly progress?: () => void;
 }
 
 export interface FoundContent extends Body {
@@ -118,7 +120,9 @@ export class ContentDatabase {
     const entries = this.#entries;
     const { root } = entries.tables;
     const before = { ...entries.totals };
+    const { memory } = this.#options;
     let result: T;
+    memory.set('inTransaction', 1);
     try {
       // A reader of an old state would keep its pages from being used again.
       root.resetReadTxn();
@@ -130,6 +134,8 @@ export class ContentDatabase {
     } catch (error) {
       entries.totals = before;
       throw error;
+    } finally {
+      memory.set('inTransaction', 0);
     }
     this.#publish();
     return result!;
@@ -274,9 +280,10 @@ export class ContentDatabase {
   /** Reads all tables, removes records that do not verify, and counts anew. */
   #check(): void {
     const { bodies, index, queue, kept, records } = this.#entries.tables;
-    const damaged = this.#entries.recount();
+    const { progress = () => {} } = this.#options;
+    const damaged = this.#entries.recount(progress);
     // Their pages are read, which is what the check is for.
-    for (const table of [bodies, index, queue, kept]) for (const _ of table.getKeys());
+    for (const table of [bodies, index, queue, kept]) for (const _ of table.getKeys()) progress();
     this.#options.memory.count('damaged', damaged.length);
     this.#write(() => {
       for (const hash of damaged) records.remove(hash);

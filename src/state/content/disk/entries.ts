@@ -84,11 +84,12 @@ export class StoreEntries {
     this.tables.queue.put(numberKey(order), hash);
   }
 
-  /** Counts everything anew. Returns the records that do not verify. */
-  recount(): Buffer[] {
+  /** Counts everything anew, and calls `progress` for each record. Returns the records that do not verify. */
+  recount(progress: () => void): Buffer[] {
     const damaged: Buffer[] = [];
     this.totals = { ...this.totals, ...NOTHING };
     for (const { key, value } of this.tables.records.getRange()) {
+      progress();
       const record = decodeRecord(value);
       if (record === undefined) {
         damaged.push(Buffer.from(key));

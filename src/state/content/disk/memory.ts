@@ -32,6 +32,7 @@ export const DISK_EVENTS = [
   'expired',
   'damaged',
   'collapsed',
+  'stuck',
 ] as const;
 
 /** The last ones are what there is now: the store sets them. */
@@ -44,6 +45,7 @@ const DISK_COUNTS = [
   'fileBytes',
   'limitBytes',
   'open',
+  'inTransaction',
 ] as const;
 
 export type DiskCount = (typeof DISK_COUNTS)[number];
@@ -75,6 +77,11 @@ export class DiskMemory {
 
   set(name: DiskCount, value: number): void {
     Atomics.store(this.#counts, this.#at[name], BigInt(value));
+  }
+
+  /** Whether the store is within a transaction. Its thread must not be ended then: lmdb would wait for it for ever. */
+  get inTransaction(): boolean {
+    return Atomics.load(this.#counts, this.#at.inTransaction) !== 0n;
   }
 
   stats(): DiskStats {

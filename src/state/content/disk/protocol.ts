@@ -90,6 +90,8 @@ export type StoreReport =
   | { readonly type: 'open'; readonly entries: number; readonly bytes: number }
   /** Another gateway has the folder: it is tried again later. */
   | { readonly type: 'taken'; readonly by: string }
+  /** It works: the answer to a ping, and now and then while it reads the whole store. */
+  | { readonly type: 'alive' }
   | { readonly type: 'movedAside'; readonly cause: string }
   /** It cannot go on, and ends. */
   | { readonly type: 'failed'; readonly cause: string }
@@ -99,4 +101,5 @@ export type StoreReport =
 export type StoreOrder =
   | { readonly order: 'connect'; readonly port: import('node:worker_threads').MessagePort }
   | { readonly order: 'owners'; readonly owners: readonly string[] }
+  | { readonly order: 'ping' }
   | { readonly order: 'close' };

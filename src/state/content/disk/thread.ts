@@ -23,7 +23,7 @@ function serve({ path, size, entries, memory: buffer, token, owners }: StoreSetu
     control.close();
     return;
   }
-  const database = openDatabase(place, { path, size, entries, memory, now: Date.now });
+  const database = openDatabase(place, { path, size, entries, memory, now: Date.now, progress: progressReports() });
   database.setOwners(owners);
   memory.set('open', 1);
   const server = new StoreServer({ database, memory, trouble: (cause, kind) => trouble(cause, kind) });
@@ -70,10 +70,24 @@ function serve({ path, size, entries, memory: buffer, token, owners }: StoreSetu
   control.on('message', (order: StoreOrder) => {
     if (order.order === 'connect') server.connect(order.port);
     else if (order.order === 'owners') database.setOwners(order.owners);
+    else if (order.order === 'ping') tell({ type: 'alive' });
     else void end();
   });
   const { bytes, entries: stored } = memory.stats();
   tell({ type: 'open', entries: stored, bytes });
+}
+
+/** Milliseconds between two reports of a thread that reads the whole store. */
+const REPORT_EVERY_MS = 1000;
+
+function progressReports(): () => void {
+  let last = performance.now();
+  return () => {
+    const now = performance.now();
+    if (now - last < REPORT_EVERY_MS) return;
+    last = now;
+    tell({ type: 'alive' });
+  };
 }
 
 /** A file that lmdb does not open, or that it finds damaged, is moved aside once. */
