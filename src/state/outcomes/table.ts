@@ -2,39 +2,30 @@
  * Outcomes of work by key, in one SharedArrayBuffer for all workers. claim() tests and notes under one lock, so of several callers,
  * in whatever worker, one does the work.
  *
- *     group   [ lock | end ]  slot, slot, ...     WAYS slots in which a key can be; those from `end` on are free
  *     slot    expiry | lease | owner | state | key | work | claim
  *
  * `expiry` and `lease` are lengths while the work runs; once its outcome is unknown, they are the times at which it is forgotten and at
- * which the lease ends. Keys and work are 128 bits of
- * SHA-256 each, of keys with a secret; other bits of it choose the group. No record is forgotten for another one: if there is no room,
- * the answer is 'full'. Room is kept for callers that use little: one gets no further slot of a group while it has SHARE times as many
- * as are free.
+ * which the lease ends. Keys and work are 128 bits of SHA-256 each, of keys with a secret; other bits of it choose the group. No record
+ * is forgotten for another one: if there is no room, the answer is 'full' (slot-groups.ts).
  *
  * The state of a slot is written last, and cleared first: a slot that an ended thread left half-written is free, or in the state before,
  * and its caller has got no answer.
  */
 import * as crypto from 'node:crypto';
 import type { Clock } from '../clock.js';
-import { TextHash } from '../hash.js';
-import { SharedLocks } from '../shared-lock.js';
+import type { SharedLocks } from '../shared-lock.js';
+import { GROUP_WORDS, Header, mayHaveMore, SlotGroups, type SlotKind, suspended, WAYS } from '../slot-groups.js';
 import { IDENTITY_BYTES, type OutcomeFile, SLOT_BYTES, type StoredOutcomes } from './file.js';
 import type { Awaitable, Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } from './types.js';
 
-const MAGIC = 0x6f757431;
-const HEADER_WORDS = 16;
-const Header = { Magic: 0, Slots: 1, SeedLow: 2, SeedHigh: 3, Secret: 4, Suspended: 8 } as const;
-const SECRET_BYTES = 16;
+/** The word of the header that says whether anything may be claimed. */
+const SUSPENDED = Header.Free;
 
-/** Slots of a group. Many, since keys fall into groups by chance: the first group is full when the table is three quarters full. */
-const WAYS = 256;
 const DEFAULT_SLOTS = 2 ** 19;
 /** Words of a slot. The first two are its expiry, in milliseconds. */
 const SLOT_WORDS = 16;
 const Slot = { Lease: 2, Owner: 4, State: 5, Key: 6, Work: 10, Claim: 14 } as const;
-/** Words of a group before its slots. */
-const GROUP_WORDS = 2;
-const SHARE = 2;
+const KIND: SlotKind = { name: 'an outcome table', magic: 0x6f757431, slotWords: SLOT_WORDS };
 
 /** The word of a state: the state, then the status of what is done or the worker that does it. */
 const State = { Free: 0, Running: 1, Unknown: 2, Done: 3, Kept: 4 } as const;
@@ -42,30 +33,17 @@ const STATE_BITS = 3;
 const STATE_MASK = (1 << STATE_BITS) - 1;
 
 export class OutcomeTable {
+  readonly #groups: SlotGroups;
   readonly #words: Int32Array<ArrayBufferLike>;
   readonly #numbers: Float64Array<ArrayBufferLike>;
   readonly #locks: SharedLocks;
-  readonly #hash = new TextHash();
   readonly #monotonic: () => number;
   readonly #worker: number;
-  readonly #groups: number;
-  readonly #secret: string;
   #file: { readonly file: OutcomeFile; readonly clock: Clock; readonly bytes: Buffer } | undefined;
 
-  /**
-   * Memory for `new OutcomeTable` in every thread: 64 bytes for each slot, 32 MiB by default. The system gives a page when it is first
-   * written to.
-   */
+  /** Memory for `new OutcomeTable` in every thread: 64 bytes for each slot, 32 MiB by default. */
   static allocate({ slots = DEFAULT_SLOTS }: { readonly slots?: number } = {}): SharedArrayBuffer {
-    const rounded = 2 ** Math.ceil(Math.log2(Math.max(WAYS, slots)));
-    const buffer = new SharedArrayBuffer(bytesFor(rounded));
-    const words = new Int32Array(buffer, 0, HEADER_WORDS);
-    words[Header.Slots] = rounded;
-    words[Header.SeedLow] = crypto.randomInt(2 ** 32) | 0;
-    words[Header.SeedHigh] = crypto.randomInt(2 ** 32) | 0;
-    crypto.randomFillSync(words, Header.Secret, SECRET_BYTES / 4);
-    words[Header.Magic] = MAGIC;
-    return buffer;
+    return SlotGroups.allocate(KIND, slots);
   }
 
   /**
@@ -73,21 +51,17 @@ export class OutcomeTable {
    * @throws TypeError for memory that allocate() did not create
    */
   constructor(buffer: SharedArrayBuffer, worker: number, monotonic: () => number) {
-    this.#words = new Int32Array(buffer);
-    const slots = this.#words[Header.Slots] ?? 0;
-    if (this.#words[Header.Magic] !== MAGIC || buffer.byteLength !== bytesFor(slots))
-      throw new TypeError('Not the memory of an outcome table');
-    this.#numbers = new Float64Array(buffer);
-    this.#locks = new SharedLocks(this.#words);
+    this.#groups = new SlotGroups(buffer, KIND);
+    this.#words = this.#groups.words;
+    this.#numbers = this.#groups.numbers;
+    this.#locks = this.#groups.locks;
     this.#monotonic = monotonic;
     this.#worker = worker;
-    this.#groups = slots / WAYS;
-    this.#secret = Buffer.from(buffer, Header.Secret * 4, SECRET_BYTES).toString('hex');
   }
 
   /** While it is suspended, nothing is claimed: another gateway may use the same records. What was claimed is settled. */
   static suspend(buffer: SharedArrayBuffer, suspended: boolean): void {
-    Atomics.store(new Int32Array(buffer), Header.Suspended, suspended ? 1 : 0);
+    Atomics.store(new Int32Array(buffer), SUSPENDED, suspended ? 1 : 0);
   }
 
   /** Writes every change of a record to this file too. `clock`: of the times in the file. */
@@ -97,16 +71,14 @@ export class OutcomeTable {
 
   /** The number of slots. */
   get slots(): number {
-    return this.#groups * WAYS;
+    return this.#groups.count * WAYS;
   }
 
   /** The records of one identity, shared by all threads and generations. */
   store(identity: string): OutcomeStore {
-    const { low, high } = this.#hash.update(this.#words[Header.SeedLow]!, this.#words[Header.SeedHigh]!, identity);
-    const prefix = `${this.#secret} ${JSON.stringify(identity)} `;
-    const digestOf = (key: string): Buffer => crypto.hash('sha256', prefix + key, 'buffer');
+    const { digestOf, ownerOf } = this.#groups.identity(identity);
     return {
-      claim: (claim) => this.#claim(digestOf(claim.key), claim, this.#hash.update(low, high, claim.by).low),
+      claim: (claim) => this.#claim(digestOf(claim.key), claim, ownerOf(claim.by)),
       settle: (of, claim, outcome) => this.#settle(digestOf(of.key), of, claim, outcome),
     };
   }
@@ -115,7 +87,7 @@ export class OutcomeTable {
     // Added to the time, a text would give a time far in the future. A record without an end would keep its slot forever.
     if (!Number.isFinite(claim.ttlMs) || !Number.isFinite(claim.leaseMs))
       throw new TypeError('A time to live and a lease must be numbers of milliseconds.');
-    if (this.#words[Header.Suspended] !== 0) throw new Error('another gateway may use the folder of the outcomes');
+    if (this.#words[SUSPENDED] !== 0) throw new Error('another gateway may use the folder of the outcomes');
     const work = Buffer.from(claim.fingerprint.slice(0, 32), 'hex');
     if (work.length !== 16) throw new TypeError('A fingerprint needs 32 hexadecimal digits.');
     const group = this.#groupOf(key);
@@ -193,7 +165,7 @@ export class OutcomeTable {
       live++;
       if (words[slot + Slot.Owner] === owner) own++;
     }
-    if (own >= SHARE * (WAYS - live)) return { state: 'full' };
+    if (!mayHaveMore(own, live)) return { state: 'full' };
     const slot = free < 0 ? end : free;
     words[slot + Slot.State] = State.Free;
     words[slot + Slot.Owner] = owner;
@@ -273,8 +245,8 @@ export class OutcomeTable {
   }
 
   #numberOf(slot: number): number {
-    const group = Math.floor((slot - HEADER_WORDS) / (GROUP_WORDS + WAYS * SLOT_WORDS));
-    return group * WAYS + (slot - this.#groupAt(group) - GROUP_WORDS) / SLOT_WORDS;
+    const group = this.#groups.indexOf(slot);
+    return group * WAYS + (slot - this.#groups.at(group) - GROUP_WORDS) / SLOT_WORDS;
   }
 
   /**
@@ -289,7 +261,7 @@ export class OutcomeTable {
       const times = [bytes.readDoubleLE(0), bytes.readDoubleLE(Slot.Lease * 4)];
       if (state === State.Free || state > State.Kept || !times.every(Number.isFinite)) continue;
       if (state !== State.Running) shift(bytes, monotonic() - now());
-      const group = table.#groupAt(Math.floor(number / WAYS));
+      const group = table.#groups.at(Math.floor(number / WAYS));
       const way = number % WAYS;
       const slot = group + GROUP_WORDS + way * SLOT_WORDS;
       for (let at = 0; at < SLOT_WORDS; at++) table.#words[slot + at] = bytes.readInt32LE(at * 4);
@@ -303,8 +275,8 @@ export class OutcomeTable {
   /** The outcome of what an ended worker did is unknown. */
   forget(worker: number): void {
     const running = State.Running | (worker << STATE_BITS);
-    for (let index = 0; index < this.#groups; index++) {
-      const group = this.#groupAt(index);
+    for (let index = 0; index < this.#groups.count; index++) {
+      const group = this.#groups.at(index);
       const end = this.#words[group + 1]!;
       for (let at = 0; at < end; at++) {
         const slot = group + GROUP_WORDS + at * SLOT_WORDS;
@@ -348,11 +320,7 @@ export class OutcomeTable {
 
   /** The word at which the group of a key begins: its lock. */
   #groupOf(key: Buffer): number {
-    return this.#groupAt(key.readUInt32LE(16) & (this.#groups - 1));
-  }
-
-  #groupAt(index: number): number {
-    return HEADER_WORDS + index * (GROUP_WORDS + WAYS * SLOT_WORDS);
+    return this.#groups.groupOf(key.readUInt32LE(16));
   }
 }
 
@@ -361,12 +329,6 @@ function shift(bytes: Buffer, ms: number): void {
   for (const at of [0, Slot.Lease * 4]) bytes.writeDoubleLE(bytes.readDoubleLE(at) + ms, at);
 }
 
-/**
- * This thread stood still for so long that another one took it for ended: both may have written. Its answer does not count, and
- * the other one's does.
- */
 function lost(): never {
-  throw new Error('the thread was suspended while it noted an outcome');
+  throw suspended('an outcome');
 }
-
-const bytesFor = (slots: number): number => (HEADER_WORDS + slots * SLOT_WORDS + (slots / WAYS) * GROUP_WORDS) * 4;
