@@ -35,9 +35,12 @@ test.after.each(close);
 const OTHER = '[route.aggregate.call.other]\nservice = "a"\npath = "/other"\n';
 const CALL = '[route.aggregate.call.bad]\nservice = "bad"\npath = "/bad"\nmax_reply = "64KiB"\ntimeout = "500ms"\n';
 
-async function ask(answer: (socket: Socket) => void): Promise<Awaited<ReturnType<Bed['get']>>> {
+async function ask(
+  answer: (socket: Socket) => void,
+  options: Parameters<typeof Bed.start>[3] = {},
+): Promise<Awaited<ReturnType<Bed['get']>>> {
   const url = await hostile(answer);
-  bed = await Bed.start({ a: json(1) }, OTHER + CALL, { more: `[service.bad]\ntargets = ["${url}"]\n` });
+  bed = await Bed.start({ a: json(1) }, OTHER + CALL, { more: `[service.bad]\ntargets = ["${url}"]\n` }, options);
   const reply = await bed.get();
   await close();
   return reply;
@@ -102,6 +105,19 @@ test('interim replies are passed over, and a reply without a body is null', asyn
   assert.equal(some.body, { other: 1, bad: [1] });
   assert.equal((await ask(text('HTTP/1.1 204 No Content\r\n\r\n'))).body, { other: 1, bad: null });
   assert.equal((await ask(whole(''))).body, { other: 1, bad: null });
+});
+
+test('a reply of HTTP/1.0 ends with its connection', async () => {
+  const old = await ask((socket) => void socket.end('HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n[1, 2]'));
+  assert.equal(old.body, { other: 1, bad: [1, 2] });
+});
+
+test('the memory of a body with two codings is that of both results', async () => {
+  const twice = gzipSync(gzipSync('[1]'));
+  const answer = whole(twice, 'Content-Encoding: gzip, gzip\r\n');
+  assert.equal((await ask(answer)).body, { other: 1, bad: [1] });
+  const little = await ask(answer, { bodyMemory: 100_000 });
+  assert.equal([little.status, (little.body as { call: string }).call], [503, 'bad']);
 });
 
 test('a byte order mark of a part does not break the JSON of the reply', async () => {

@@ -78,6 +78,7 @@ export class Bed {
   private constructor(
     readonly plane: Plane,
     readonly services: { readonly [name: string]: TestService },
+    readonly spec: string,
   ) {}
 
   static async start(
@@ -97,7 +98,7 @@ export class Bed {
       ([name, { url }]) => `[service.${name}]\ntargets = ["${url}"]\n${service}`,
     );
     const spec = `spec = 1\n[listener.main]\naddress = "127.0.0.1:0"\n${declared.join('')}${more}\n[[route]]\nname = "page"\nmatch = "${match}"\n${route}\n${aggregate}`;
-    return new Bed(await Plane.start(spec, options), services);
+    return new Bed(await Plane.start(spec, options), services, spec);
   }
 
   async get(

@@ -41,6 +41,77 @@ test('a reply that is used for many equal items counts for each of them', async 
   assert.is(of.services['b']!.got.length, 1);
 });
 
+test('a list of 10,000 items is refused before the first request; what is no list is one item, nothing is none', async () => {
+  const each = EACH.replace('500', '1000');
+  const of = await start({ a: json(new Array(10_000).fill(1)), b: json(1) }, each);
+  const reply = await of.get();
+  assert.equal([reply.status, (reply.body as { call: string }).call], [502, 'each']);
+  assert.equal(of.services['b']!.urls, []);
+  const seen: unknown[] = [];
+  for (const value of [[], null, 5, 'x', { k: 1 }, [null, 'y']]) {
+    of.services['a']!.handler = json(value);
+    of.services['b']!.got.length = 0;
+    const { body, status } = await of.get();
+    seen.push([status, (body as { each?: unknown }).each ?? (body as { call: string }).call, of.services['b']!.urls]);
+  }
+  assert.equal(seen, [
+    [200, [], []],
+    [200, [], []],
+    [200, [1], ['/p/5']],
+    [200, [1], ['/p/x']],
+    [200, [1], ['/p/%7B%22k%22%3A1%7D']],
+    [502, 'each[0]', ['/p/y']],
+  ]);
+});
+
+test('equal items that fail are named each by its place', async () => {
+  const of = await start(
+    { a: json([1, 1, 2]), b: (got, reply) => json(1, {}, got.url === '/p/1' ? 500 : 200)(got, reply) },
+    `${EACH}on_failure = "omit"\n`,
+  );
+  const { errors } = (await of.get()).body as { errors: { call: string }[] };
+  assert.equal(
+    errors.map(({ call: of }) => of),
+    ['each[0]', 'each[1]'],
+  );
+  assert.equal([...of.services['b']!.urls].sort(), ['/p/1', '/p/2']);
+});
+
+test('fields of the connection, and those that Connection names, do not reach a service', async () => {
+  const of = await start({ a: json(1) }, call('one'));
+  await of.plane.ask(
+    'GET /page/7 HTTP/1.1\r\nHost: a.example\r\nConnection: x-hop, close\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nTE: trailers\r\nUpgrade: foo\r\nProxy-Authorization: Basic eA==\r\nX-End: 1\r\nCookie: a=b\r\n\r\n',
+  );
+  const { headers } = of.services['a']!.got[0]!;
+  assert.equal([headers['x-end'], headers['cookie']], ['1', 'a=b']);
+  for (const name of ['x-hop', 'keep-alive', 'te', 'upgrade', 'proxy-authorization'])
+    assert.is(headers[name], undefined, name);
+});
+
+test('conditions of a client are evaluated with the tag and the date of the reply', async () => {
+  const modified = 'Fri, 01 May 2026 12:00:00 GMT';
+  const given = `[route.aggregate]\nheaders = { last-modified = "{calls.one.header.last-modified}" }\n${call('one')}`;
+  const of = await start({ a: json(1, { 'last-modified': modified }) }, given);
+  const tag = (await of.get()).headers.get('etag')!;
+  const statuses = async (...conditions: readonly (readonly [string, string])[]) => {
+    const found = [];
+    for (const [name, value] of conditions)
+      found.push((await of.get('/page/7', { headers: { [name]: value } })).status);
+    return found;
+  };
+  const [before, after] = ['Thu, 30 Apr 2026 12:00:00 GMT', 'Sat, 02 May 2026 12:00:00 GMT'];
+  assert.equal(await statuses(['if-match', tag], ['if-match', '"x"'], ['if-match', '*']), [200, 412, 200]);
+  assert.equal(await statuses(['if-none-match', tag], ['if-none-match', '"x"']), [304, 200]);
+  assert.equal(await statuses(['if-modified-since', modified], ['if-modified-since', before]), [304, 200]);
+  assert.equal(await statuses(['if-unmodified-since', before], ['if-unmodified-since', after]), [412, 200]);
+  of.services['a']!.handler = json(1);
+  assert.equal(
+    await statuses(['if-modified-since', 'Fri, 01 May 2099 12:00:00 GMT']),
+    [200],
+    'no date of the last change',
+  );
+});
+
 test('the body of a call counts in the memory for bodies while it is sent', async () => {
   const body = (times: number): string => `body = '[${new Array(times).fill('{calls.one.body}').join(', ')}]'`;
   const given = (times: number) => call('one') + call('two', `method = "POST"\n${body(times)}`, 'b');

@@ -6,6 +6,8 @@ import { initialAge } from '../../policies/kits/http-cache/age.js';
 import { type Directives, hasDirective, readDirectives } from '../../policies/kits/http-cache/directives.js';
 import type { ReadField } from '../../policies/kits/http-cache/fields.js';
 import { explicitLifetime } from '../../policies/kits/http-cache/freshness.js';
+import { allowsAuthorized } from '../../policies/kits/http-cache/storable.js';
+import { type ReplyDirectives, replyDirectives } from '../../policies/kits/http-cache/targeted.js';
 
 /** A reply of a call. */
 export interface CachedPart {
@@ -24,39 +26,64 @@ export interface CacheFields {
 /** Names in Vary that are kept; a longer list is `*`. */
 const MOST_VARY = 32;
 
-/** `personal`: a call depends on who calls, or on more than the URL. */
-export function cacheFieldsOf(parts: readonly CachedPart[], personal: boolean, now: number): CacheFields {
+/** What is known of the request. */
+export interface CachedRequest {
+  /** A call depends on who calls, or on more than the URL. */
+  readonly personal: boolean;
+  /** The client has sent Authorization. */
+  readonly authorized: boolean;
+}
+
+export function cacheFieldsOf(parts: readonly CachedPart[], request: CachedRequest, now: number): CacheFields {
   const vary = varyOf(parts);
   const found = parts.map(({ read }) => readDirectives(read('cache-control')));
   const has = (name: string): boolean => found.some((directives) => hasDirective(directives, name));
   if (found.some(({ malformed }) => malformed) || has('no-store')) return { cacheControl: 'no-store', vary };
   const words: string[] = [];
-  const isPrivate = personal || has('private');
+  // What allows shared caches to store a reply to a request with Authorization must come from all parts.
+  const allows = has('must-revalidate') || has('s-maxage');
+  const forbidden = request.authorized && allows && !found.every(allowsAuthorized);
+  const targeted = parts.map(({ read }) => replyDirectives(read, TARGETED));
+  const keptApart = targeted.some(({ directives, from }) => from !== 'cache-control' && isForNone(directives));
+  const isPrivate = request.personal || forbidden || keptApart || has('private');
   if (isPrivate) words.push('private');
   else if (found.length > 0 && found.every((directives) => hasDirective(directives, 'public'))) words.push('public');
   if (has('no-cache')) words.push('no-cache');
   else {
-    const read = parts.map((part, index) => ({ ...part, directives: found[index]! }));
-    words.push(...lifetimes(read, isPrivate, has('s-maxage'), now));
+    const read = parts.map((part, index) => ({ ...part, directives: found[index]!, targeted: targeted[index]! }));
+    words.push(...lifetimes(read, isPrivate, now));
   }
   for (const name of ['must-revalidate', 'proxy-revalidate', 'no-transform']) if (has(name)) words.push(name);
   return { cacheControl: words.length === 0 ? undefined : words.join(', '), vary };
 }
 
-type Parts = readonly (CachedPart & { readonly directives: Directives })[];
+/** Fields for shared caches, RFC 9213: what they say is part of the reply's Cache-Control. */
+const TARGETED = ['cdn-cache-control'];
 
-function lifetimes(parts: Parts, isPrivate: boolean, hasShared: boolean, now: number): readonly string[] {
+const isForNone = (directives: Directives): boolean =>
+  ['no-store', 'no-cache', 'private'].some((name) => hasDirective(directives, name));
+
+type Parts = readonly (CachedPart & { readonly directives: Directives; readonly targeted: ReplyDirectives })[];
+
+function lifetimes(parts: Parts, isPrivate: boolean, now: number): readonly string[] {
   const own = shortest(parts, false, now);
+  const hasShared = parts.some(
+    ({ directives, targeted: { from } }) => from !== 'cache-control' || hasDirective(directives, 's-maxage'),
+  );
   if (!hasShared || isPrivate) return own === undefined ? [] : [`max-age=${own}`];
   const shared = shortest(parts, true, now);
-  return [...(own === undefined ? [] : [`max-age=${own}`]), ...(shared === undefined ? [] : [`s-maxage=${shared}`])];
+  if (own === undefined) return shared === undefined ? [] : [`s-maxage=${shared}`];
+  // Without it, shared caches would go by max-age.
+  return [`max-age=${own}`, `s-maxage=${shared ?? 0}`];
 }
 
 /** Seconds; undefined if a part does not say how long it is fresh. */
 function shortest(parts: Parts, shared: boolean, now: number): number | undefined {
   let least: number | undefined;
-  for (const { directives, read, ...times } of parts) {
-    const lifetime = explicitLifetime(read, directives, times.receivedAt, { shared, expires: true });
+  for (const { directives, read, targeted, ...times } of parts) {
+    const expires = !shared || targeted.from === 'cache-control';
+    const counting = shared ? targeted.directives : directives;
+    const lifetime = explicitLifetime(read, counting, times.receivedAt, { shared, expires });
     if (lifetime === undefined) return undefined;
     const left = Math.max(0, lifetime.ms - initialAge(read, times) - Math.max(0, now - times.receivedAt));
     least = least === undefined ? left : Math.min(least, left);

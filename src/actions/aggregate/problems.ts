@@ -27,6 +27,13 @@ export const PROBLEMS = {
     description:
       'A required call had no reply within its `timeout`, or within that of the aggregate. `call` names the call.',
   },
+  precondition: {
+    code: 'aggregate/precondition',
+    status: 412,
+    title: 'The reply is not the one that the request asks for',
+    description:
+      'The request has `If-Match` or `If-Unmodified-Since`, and the reply that the calls give now is another one.',
+  },
   overloaded: {
     code: 'aggregate/overloaded',
     status: 503,

@@ -1,6 +1,7 @@
 /** The reply of an aggregate: the bodies of the calls by name, or a problem that names the call that failed. */
 import * as crypto from 'node:crypto';
 import type { Exchange, HeaderFields, Json, Reply } from '../../policies/contract.js';
+import { evaluate, fieldsOf304 } from '../../policies/kits/http-cache/conditional.js';
 import { writeJsonText } from '../../policies/kits/json-text/index.js';
 import { BytesReply, HeaderMap, problem } from '../../policies/run-kit.js';
 import { cacheFieldsOf } from './cache-fields.js';
@@ -96,7 +97,7 @@ export class Replies {
       headers.set('gw-incomplete', this.#incomplete(outcome));
       return new BytesReply(status, { headers, body });
     }
-    return this.#withTag(status, headers, body);
+    return this.#withTag(status, headers, body, outcome.now);
   }
 
   /** A list of tokens: an item of a fan-out is not named by its index. */
@@ -175,22 +176,30 @@ export class Replies {
         own: calls[index]!.own,
       })),
     );
-    const { cacheControl, vary } = cacheFieldsOf(parts, personal, now);
+    const authorized = this.#exchange.received('authorization') !== undefined;
+    const { cacheControl, vary } = cacheFieldsOf(parts, { personal, authorized }, now);
     if (cacheControl !== undefined && headers.get('cache-control') === undefined)
       headers.set('cache-control', cacheControl);
     if (vary !== undefined) headers.append('vary', vary);
   }
 
-  /** With a tag of the body; or 304 if the client has this body, RFC 9110 section 13.1.2. */
-  #withTag(status: number, headers: HeaderFields, body: Buffer | null): Reply {
+  /** With a tag of the body; or what the conditions of the request make of it, RFC 9110 section 13. */
+  #withTag(status: number, headers: HeaderFields, body: Buffer | null, now: number): Reply {
     const { method } = this.#exchange;
     const tagged = this.#plan.etag && status === 200 && body !== null && (method === 'GET' || method === 'HEAD');
     if (!tagged || headers.get('cache-control')?.includes('no-store')) return new BytesReply(status, { headers, body });
     const tag = headers.get('etag') ?? `"${crypto.hash('sha256', body, 'base64url').slice(0, 27)}"`;
     headers.set('etag', tag);
-    if (!matches(this.#exchange.headers.get('if-none-match'), tag)) return new BytesReply(status, { headers, body });
-    headers.remove('content-type');
-    return new BytesReply(304, { headers });
+    const fields = (name: string): string | undefined => headers.get(name);
+    const asked = (name: string): string | undefined =>
+      // Without a date of the last change it does not count, RFC 9110 section 13.1.3.
+      name === 'if-modified-since' && fields('last-modified') === undefined
+        ? undefined
+        : this.#exchange.headers.get(name);
+    const outcome = evaluate(asked, { status, fields, receivedAt: now }, 'origin');
+    if (outcome === 412) return problem(this.#exchange, PROBLEMS.precondition);
+    if (outcome !== 304) return new BytesReply(status, { headers, body });
+    return new BytesReply(304, { headers: new HeaderMap(fieldsOf304([...headers.entries()])) });
   }
 }
 
@@ -209,12 +218,4 @@ function detailOf({ call, from, problem: { code } }: Failure): string {
   return from === undefined
     ? `The call \`${call}\` has no usable reply.`
     : `The call \`${call}\` was answered with ${from}.`;
-}
-
-/** Weak comparison, RFC 9110 section 8.8.3.2. */
-function matches(field: string | undefined, tag: string): boolean {
-  if (field === undefined) return false;
-  if (field.trim() === '*') return true;
-  const opaque = tag.replace(/^W\//, '');
-  return field.match(/(?:W\/)?"[^"]*"/g)?.some((one) => one.replace(/^W\//, '') === opaque) ?? false;
 }

@@ -81,7 +81,7 @@ export class Sender {
 
   /** The answer to an equal request, for a further item: it counts again, since the reply contains it again. */
   repeat(sent: Sent, label: string): Sent {
-    if ('failure' in sent) return sent;
+    if ('failure' in sent) return { failure: { ...sent.failure, call: label } };
     const { json, status } = sent.answer;
     const failure = this.#count(json.length, label, status);
     return failure === undefined ? sent : { failure };
@@ -258,11 +258,13 @@ export class Sender {
     try {
       const codings = codingsOf(headers.get('content-encoding'));
       if (codings.length === 0 || body.length === 0) return { bytes: body };
-      if (!this.#take(maxReply)) return { failure: noMemory(label) };
+      // Between two codings, there are two results.
+      const held = maxReply * Math.min(codings.length, 2);
+      if (!this.#take(held)) return { failure: noMemory(label) };
       try {
         return { bytes: await decode(body, codings, maxReply) };
       } finally {
-        this.#give(maxReply);
+        this.#give(held);
       }
     } catch (error) {
       if (error instanceof CodingFault) return { failure: unusable(label, error.message, status) };

@@ -70,8 +70,8 @@ function forbidsRequest(read: ReadField): boolean {
 const isAuthorized = ({ authorized, fields }: AssessedRequest): boolean =>
   authorized === true || fields('authorization') !== undefined;
 
-/** RFC 9111 section 3.5. */
-function allowsAuthorized(directives: Directives): boolean {
+/** Whether a reply to a request with Authorization may be stored for all callers, RFC 9111 section 3.5. */
+export function allowsAuthorized(directives: Directives): boolean {
   const shared = spanOf(directives, 's-maxage');
   return (
     hasFlag(directives, 'public') ||
