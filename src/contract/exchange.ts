@@ -79,6 +79,13 @@ export interface Exchange {
   consumer: ConsumerEntry | undefined;
   /** Set from the identity that an authenticator returned. */
   claims: Claims | undefined;
+  /** An authenticator has found the caller, perhaps without a consumer and claims. */
+  readonly known: boolean;
+  /**
+   * Consumers and claims that authenticators have found before: `consumer` and `claims` are those of the last one that has found
+   * them. Undefined: none was replaced.
+   */
+  readonly earlierCallers: readonly EarlierCaller[] | undefined;
   /**
    * What the authenticators ask for that found no credential and let the request pass; undefined if another one has found the
    * caller. A policy that needs a caller answers with them (authProblem() of the run kit).
@@ -111,6 +118,12 @@ export interface Exchange {
   remembered(owner: object): object | undefined;
   /** Present only if decisions are recorded (explain, the dashboard): then add what was decided and why. */
   readonly decisions: Decision[] | undefined;
+}
+
+/** What an authenticator has found, and a later one replaced. */
+export interface EarlierCaller {
+  readonly consumer: ConsumerEntry | undefined;
+  readonly claims: Claims | undefined;
 }
 
 /** What one step decided and why. Built only if `exchange.decisions` is present. */

@@ -14,7 +14,16 @@ export type { CallFailure, CallReply, CallRequest, StreamedReply, SubRequest } f
 export type { ClientCertificate, ConnectionFacts, TlsFacts } from './connection.js';
 export type * from './declaration.js';
 export type { CreateDuty, DutyFetchOptions, DutyHost, DutyInstance, DutyReply } from './duty.js';
-export type { AuthProblem, Claims, Decision, Exchange, ExchangeEnd, Reply, ReplyBody } from './exchange.js';
+export type {
+  AuthProblem,
+  Claims,
+  Decision,
+  EarlierCaller,
+  Exchange,
+  ExchangeEnd,
+  Reply,
+  ReplyBody,
+} from './exchange.js';
 export type { HeaderFields } from './fields.js';
 export type { Condition, CreatePolicy, Logger, PolicyHost } from './host.js';
 export type { Awaitable, PolicyInstance, RecordTexts } from './policy.js';

@@ -82,6 +82,8 @@ export function testExchange(request: TestRequest, id: string, now: number): Exc
     },
     consumer: request.consumer,
     claims: request.claims,
+    known: request.consumer !== undefined || request.claims !== undefined,
+    earlierCallers: undefined,
     absent: undefined,
     challenge: undefined,
     rule: undefined,

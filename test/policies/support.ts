@@ -188,6 +188,8 @@ export function exchange(given: Given = {}): Exchange {
   const notes = new Map<object, object>();
   const connection = given.connection ?? new Map<object, object>();
   return {
+    known: false,
+    earlierCallers: undefined,
     absent: given.absent,
     challenge: given.challenge,
     rule: undefined,

@@ -117,12 +117,15 @@ export class Keeper {
 
   /**
    * RFC 9111 section 3.5 is about requests with Authorization. A credential that gw has checked and removed is no reason not to store
-   * the reply if the caller is part of the key: then it answers only requests of that caller.
+   * the reply if the caller is part of the key: then it answers only requests of that caller. One that an authenticator has let pass
+   * without a consumer or claims is not.
    */
   #credentials(exchange: Exchange, request: ReadField): { readonly fields: ReadField; readonly authorized: boolean } {
-    const known = exchange.consumer !== undefined || exchange.claims !== undefined;
-    const ownKey = known && this.#parts.settings.key.consumer;
-    const authorized = ownKey ? request('authorization') !== undefined : known || sentCredentials(exchange);
+    const named = exchange.consumer !== undefined || exchange.claims !== undefined;
+    const ownKey = named && this.#parts.settings.key.consumer;
+    const authorized = ownKey
+      ? request('authorization') !== undefined
+      : named || exchange.known || sentCredentials(exchange);
     return { fields: (name) => (name === 'authorization' ? undefined : request(name)), authorized };
   }
 

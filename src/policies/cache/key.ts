@@ -7,7 +7,7 @@
  * A target must not see what is not part of the key: what it reflects of that would reach other clients. So query parameters
  * outside of the key and fields that override the target's view of the request are removed.
  */
-import type { Claims, ContentOptions, Exchange } from '../contract.js';
+import type { Claims, ConsumerEntry, ContentOptions, Exchange } from '../contract.js';
 import { trimmed } from '../kits/http-cache/fields.js';
 import { decodeQuery } from '../run-kit.js';
 import type { CacheSettings, KeySettings } from './schema.js';
@@ -47,6 +47,7 @@ export class KeyMaker {
   readonly #except: ReadonlySet<string> | undefined;
   readonly #overrides: readonly string[];
   readonly #claims = new WeakMap<Claims, string>();
+  readonly #consumers = new WeakMap<ConsumerEntry, string>();
   /** Only method, scheme, host, path, query and route count. */
   readonly #plain: boolean;
 
@@ -106,10 +107,30 @@ export class KeyMaker {
     return this.#query?.has(name) !== false && this.#except?.has(name) !== true;
   }
 
-  #caller({ consumer, claims }: Exchange): string {
-    // Lengths keep a name from being read as part of the claims.
-    const name = consumer === undefined ? '' : consumer.name;
-    return `${name.length}:${name}${claims === undefined ? '' : this.#claimsText(claims)}`;
+  #caller({ consumer, claims, earlierCallers }: Exchange): string {
+    let text = this.#callerText(consumer, claims);
+    if (earlierCallers !== undefined)
+      for (const earlier of earlierCallers) text += `,${this.#callerText(earlier.consumer, earlier.claims)}`;
+    return text;
+  }
+
+  #callerText(consumer: ConsumerEntry | undefined, claims: Claims | undefined): string {
+    const name = consumer === undefined ? '0:' : this.#consumerText(consumer);
+    return claims === undefined ? name : name + this.#claimsText(claims);
+  }
+
+  /** With what steps inside the cache may read of it, and what an edit of the consumers changes. */
+  #consumerText(consumer: ConsumerEntry): string {
+    let text = this.#consumers.get(consumer);
+    if (text === undefined) {
+      const { name, plan, groups, tags } = consumer;
+      // Lengths keep a name from being read as part of what follows.
+      text = `${name.length}:${name}`;
+      if (plan !== undefined || groups.length > 0 || Object.keys(tags).length > 0)
+        text += JSON.stringify({ plan, groups, tags });
+      this.#consumers.set(consumer, text);
+    }
+    return text;
   }
 
   /** The object is the same for all requests with a token that is remembered. */

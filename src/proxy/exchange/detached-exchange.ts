@@ -38,6 +38,8 @@ export class DetachedExchange implements Exchange {
   lasting = false;
   consumer: ConsumerEntry | undefined = undefined;
   claims: Claims | undefined = undefined;
+  readonly known = false;
+  readonly earlierCallers = undefined;
   readonly absent = undefined;
   readonly challenge = undefined;
   rule: string | undefined = undefined;

@@ -1,5 +1,4 @@
 /** A request in flight: the view of policies on it, and the state of the engine. */
-
 import type {
   AuthProblem,
   Claims,
@@ -8,6 +7,7 @@ import type {
   ConsumerEntry,
   CredentialEntry,
   Decision,
+  EarlierCaller,
   Exchange,
   ExchangeEnd,
   Identity,
@@ -66,6 +66,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   claims: Claims | undefined = undefined;
   absent: readonly AuthProblem[] | undefined = undefined;
   known = false;
+  earlierCallers: readonly EarlierCaller[] | undefined = undefined;
   challenge: string | undefined = undefined;
   rule: string | undefined = undefined;
   certificate: ClientCertificate | undefined = undefined;
@@ -322,6 +323,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     this.consumer = of.consumer;
     this.credential = of.credential;
     this.claims = of.claims;
+    this.known = of.known;
+    this.earlierCallers = of.earlierCallers;
     this.absent = of.absent;
     this.challenge = of.challenge;
     this.#noter = of.#noter;

@@ -1,7 +1,8 @@
 /** Callers that gw has found, and what is part of the key. */
 import { createHash } from 'node:crypto';
 import * as assert from 'uvu/assert';
-import { cacheSuite } from './kit.js';
+import { type Arrived, FaultTarget } from '../engine-kit.js';
+import { type CacheBed, cacheSuite, type Said, wire } from './kit.js';
 
 const test = cacheSuite('cache and callers');
 
@@ -45,6 +46,63 @@ test('with consumer = false, callers share replies if these say so', async ({ be
   bed.origin = () => ({ fields: { 'cache-control': 'public, max-age=60' } });
   await bed.ask('/b', ANN);
   assert.match((await bed.ask('/b', BOB)).header('cache-status')!, /hit/);
+});
+
+/** Loads a spec with a service that decides who calls; `policies` may name it. */
+async function withService(
+  bed: CacheBed,
+  answer: (request: Arrived) => Said,
+  policies: string,
+  route: string,
+): Promise<FaultTarget> {
+  const service = await FaultTarget.start();
+  service.respond = (request, socket) => socket.write(wire(answer(request)));
+  await bed.load(`[service.auth]\ntargets = ["${service.url}"]\n${policies}`, route);
+  return service;
+}
+
+test('two authenticators: what the first one has found is part of the key too', async ({ bed }) => {
+  const ask = (name: string): string =>
+    `[policy.${name}]\nuse = "forward-auth"\nservice = "auth"\npath = "/${name}"\nsend = ["x-token"]\ntake = ["x-${name}"]\n`;
+  const service = await withService(
+    bed,
+    ({ url, header }) => ({ fields: url === '/user' ? { 'x-user': header('x-token')! } : { 'x-role': 'staff' } }),
+    `${ask('user')}${ask('role')}[policy.c]\nuse = "cache"\n`,
+    'policies = ["user", "role", "c"]\n',
+  );
+  bed.origin = ({ header }) => ({ fields: { 'cache-control': 'max-age=60' }, body: `for ${header('x-user')}` });
+  for (let round = 0; round < 2; round++)
+    for (const who of ['ann', 'bob'])
+      assert.is((await bed.ask('/a', { 'x-token': who })).body.toString(), `for ${who}`);
+  assert.is(bed.asked, 2);
+  await service.close();
+});
+
+test('a caller without consumer and claims: replies are shared only if they say so', async ({ bed }) => {
+  const service = await withService(
+    bed,
+    () => ({}),
+    '[policy.gate]\nuse = "forward-auth"\nservice = "auth"\nsend = ["cookie"]\n[policy.c]\nuse = "cache"\nttl = "60s"\n',
+    'policies = ["gate", "c"]\n',
+  );
+  bed.origin = ({ header }) => ({ body: `for ${header('cookie')}` });
+  for (const cookie of ['s=ann', 's=bob'])
+    assert.is((await bed.ask('/a', { cookie })).body.toString(), `for ${cookie}`);
+  bed.origin = () => ({ fields: { 'cache-control': 'public' }, body: 'for all' });
+  await bed.ask('/b', { cookie: 's=ann' });
+  assert.match((await bed.ask('/b', { cookie: 's=bob' })).header('cache-status')!, /hit/);
+  await service.close();
+});
+
+test('a consumer whose tags have changed does not get the replies of before', async ({ bed }) => {
+  const spec = (tenant: string): string =>
+    `${CALLERS.replace('[consumer.bob]', `tags = { tenant = "${tenant}" }\n[consumer.bob]`)}[policy.c]\nuse = "cache"\n[policy.h]\nuse = "headers"\nrequest.set.x-tenant = "{consumer.tags.tenant}"\n`;
+  bed.origin = ({ header }) => ({ fields: { 'cache-control': 'max-age=60' }, body: `for ${header('x-tenant')}` });
+  for (const tenant of ['one', 'two']) {
+    await bed.load(spec(tenant), 'policies = ["who", "c", "h"]\n');
+    for (let round = 0; round < 2; round++) assert.is((await bed.ask('/a', ANN)).body.toString(), `for ${tenant}`);
+  }
+  assert.is(bed.asked, 2);
 });
 
 test('the key has the chosen query parameters, sorted, and the target does not get the others', async ({ bed }) => {

@@ -92,6 +92,7 @@ export class ChainHooks {
 
   #identified(exchange: ChainedExchange, step: Step, given: Authentication): Awaitable<Reply | undefined> {
     if (exchange.settled) return undefined;
+    const { consumer, claims } = exchange;
     const found = given.outcome === 'identity' ? this.#callers.admit(exchange, given) : given;
     const passes = found.outcome === 'identity' || (found.outcome === 'absent' && found.pass === true);
     exchange.decisions?.push({ step: step.name, use: step.use, outcome: passes ? 'pass' : 'answer', why: found.why });
@@ -100,6 +101,8 @@ export class ChainHooks {
       if (found.certificate !== undefined) exchange.certificate = found.certificate;
       if (found.fields !== undefined) exchange.granted = [...(exchange.granted ?? []), ...found.fields];
       if (found.challenge !== undefined) exchange.challenge = found.challenge;
+      if (isReplaced(exchange.consumer, consumer) || isReplaced(exchange.claims, claims))
+        exchange.earlierCallers = [...(exchange.earlierCallers ?? []), { consumer, claims }];
     }
     if (passes) noteCaller(exchange, found.outcome === 'identity' ? found.absent : found.problem);
     // A refused request must not show its credentials to templates of replies.
@@ -252,6 +255,9 @@ function outageOf(error: unknown): Unavailable {
   if (error instanceof NoSharedResult) return { outcome: 'unavailable', why: error.message };
   throw error;
 }
+
+const isReplaced = (now: object | undefined, before: object | undefined): boolean =>
+  before !== undefined && now !== before;
 
 /** `absent`: what the authenticator asks for; undefined: it has found the caller. */
 function noteCaller(exchange: ChainedExchange, absent: AuthProblem | undefined): void {

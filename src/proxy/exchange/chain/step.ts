@@ -5,6 +5,7 @@ import type {
   AuthProblem,
   ClientCertificate,
   Decision,
+  EarlierCaller,
   Exchange,
   Identity,
   PolicyInstance,
@@ -41,6 +42,7 @@ export interface ChainedExchange extends Exchange, CalledExchange {
   granted: Identity['fields'];
   /** An authenticator has found the caller. */
   known: boolean;
+  earlierCallers: readonly EarlierCaller[] | undefined;
   absent: readonly AuthProblem[] | undefined;
   challenge: string | undefined;
   /** The step whose before() answered. Its after() does not see that reply. */
