@@ -104,6 +104,27 @@ test('query parameters whose names are equal when decoded keep their order', asy
   assert.not(isHit(await bed.ask('/a?a=2&%61=1')));
 });
 
+test('an unsafe method removes what is stored for a long URL, and for Location in another spelling', async ({
+  bed,
+}) => {
+  const long = `/a?${'x'.repeat(9000)}`;
+  await bed.ask(long);
+  assert.ok(isHit(await bed.ask(long)));
+  await bed.ask(long, {}, 'POST');
+  assert.not(isHit(await bed.ask(long)));
+  for (const [path, location] of [
+    ['/~ann/b', '/%7Eann/b'],
+    ['/g%7Ch', '/g|h'],
+    ["/q?n='x'&a=1", "/q?a=1&n='x'"],
+  ] as const) {
+    bed.origin = ({ method }) => ({ fields: method === 'POST' ? { location } : { 'cache-control': 'max-age=60' } });
+    await bed.ask(path);
+    assert.ok(isHit(await bed.ask(path)));
+    await bed.ask('/other', {}, 'POST');
+    assert.not(isHit(await bed.ask(path)), location);
+  }
+});
+
 test('the default port of a scheme is no other host', async ({ bed }) => {
   await bed.plane.ask('GET /a HTTP/1.1\r\nHost: a.example:80\r\n\r\n');
   await bed.ask('/a', {}, 'POST');

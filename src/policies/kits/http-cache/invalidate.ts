@@ -15,27 +15,38 @@ const LONGEST = 8192;
 
 /**
  * The absolute URLs whose stored replies are invalid after a reply: `target`, the absolute URL of the request, as it is given, and
- * those in Location and Content-Location if they have the same origin, without fragments and user names. None for a safe method or
- * an error.
+ * those in Location and Content-Location if they have the same origin, without fragments and user names, the path in normal form
+ * (RFC 3986 section 6.2.2) and the query as it is written. None for a safe method or an error.
  */
 export function invalidatedUrls(method: string, status: number, target: string, reply: ReadField): readonly string[] {
-  if (!invalidates(method, status)) return [];
-  const own = readUrl(target, undefined);
-  if (own === undefined) return [];
+  if (!invalidates(method, status) || !/^https?:\/\//i.test(target)) return [];
   const urls = new Set([target]);
+  // A host can be valid that this does not read: then there is nothing to compare with.
+  if (!URL.canParse(target)) return [target];
+  const own = new URL(target);
   for (const name of ['location', 'content-location']) {
     const field = reply(name);
-    const url = field === undefined ? undefined : readUrl(field, own);
-    if (url !== undefined && url.origin === own.origin) urls.add(url.href);
+    const url = field === undefined ? undefined : resolve(field, own);
+    if (url !== undefined) urls.add(url);
   }
   return [...urls];
 }
 
-function readUrl(text: string, base: URL | undefined): URL | undefined {
-  if (text.length > LONGEST || !URL.canParse(text, base?.href)) return undefined;
-  const url = new URL(text, base?.href);
-  url.hash = '';
-  url.username = '';
-  url.password = '';
-  return url;
+/** Undefined for another origin than `own`. */
+function resolve(reference: string, own: URL): string | undefined {
+  if (reference.length > LONGEST || !URL.canParse(reference, own.href)) return undefined;
+  const { origin, pathname, search } = new URL(reference, own.href);
+  if (origin !== own.origin) return undefined;
+  return origin + normalPath(pathname) + (/^[^?#]*(\?[^#]*)/.exec(reference)?.[1] ?? search);
 }
+
+const UNRESERVED = /^[A-Za-z0-9\-._~]$/;
+
+/** Without escapes that are not needed, with those that are, in upper case: as paths are matched and stored. */
+const normalPath = (path: string): string =>
+  path
+    .replace(/["<>[\]^`{|}]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`)
+    .replace(/%[0-9a-f]{2}/gi, (encoded) => {
+      const char = String.fromCharCode(Number.parseInt(encoded.slice(1), 16));
+      return UNRESERVED.test(char) ? char : encoded.toUpperCase();
+    });

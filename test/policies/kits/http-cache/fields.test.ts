@@ -44,6 +44,20 @@ test('RFC 9111, 4.4: Location and Content-Location of the same origin', () => {
   assert.equal(invalidatedUrls('POST', 200, odd, fields()), [odd], 'as it is stored');
 });
 
+test('RFC 9111, 4.4: a target of any length, and one whose host is no host of a URL', () => {
+  for (const target of [`https://a.example/?${'x'.repeat(20_000)}`, 'http://svc.1/a'])
+    assert.equal(invalidatedUrls('POST', 200, target, fields({ location: 'https://b.example/' })), [target]);
+});
+
+test('RFC 9111, 4.4: Location in another spelling of the same path, and a query as it is written', () => {
+  for (const [location, url] of [
+    ['/%7Eann/%2b', 'https://a.example/~ann/%2B'],
+    ['/x|y', 'https://a.example/x%7Cy'],
+    ["b/../z?n='x'#f", "https://a.example/x/z?n='x'"],
+  ])
+    assert.equal(invalid({ location: location! }), [TARGET, url]);
+});
+
 test('RFC 9211: members and their parameters', () => {
   assert.is(cacheStatusMember('gw', { hit: true, ttl: 30, key: 'a"b\\ü' }), 'gw; hit; ttl=30; key="a\\"b\\\\?"');
   assert.is(
