@@ -27,6 +27,11 @@ export class Fill {
     return this.#flight;
   }
 
+  /** Whether something besides the client needs the body. */
+  get needed(): boolean {
+    return this.#writer !== undefined || this.#flight?.read === true;
+  }
+
   /** Returns false if the source must pause: readers of the flight are behind. */
   write(bytes: Uint8Array): boolean {
     if (this.#writer?.write(bytes) === false) this.#writer = undefined;
@@ -60,12 +65,17 @@ export class FillStage implements BodyStage {
   #follows = false;
   /** The client is full, and the source waits for it. */
   #paused = false;
+  readonly #prolong: (needed: boolean) => void;
+  #needed = true;
 
-  constructor(fill: Fill, out: StageOut) {
+  /** `prolong`: whether the body is needed without the client has changed. It is at first. */
+  constructor(fill: Fill, out: StageOut, prolong: (needed: boolean) => void) {
     this.#fill = fill;
     this.#out = out;
+    this.#prolong = prolong;
     fill.flight?.lead(
       () => {
+        this.#noteNeed();
         if (this.#paused) this.#follow();
       },
       () => this.#out.resume(),
@@ -74,6 +84,7 @@ export class FillStage implements BodyStage {
 
   write(bytes: Uint8Array): boolean {
     const room = this.#fill.write(bytes);
+    this.#noteNeed();
     if (this.#follows) return room;
     this.#paused = !this.#out.write(bytes);
     if (!this.#paused) return room;
@@ -86,6 +97,13 @@ export class FillStage implements BodyStage {
     }
     this.#follow();
     return room;
+  }
+
+  #noteNeed(): void {
+    const { needed } = this.#fill;
+    if (needed === this.#needed) return;
+    this.#needed = needed;
+    this.#prolong(needed);
   }
 
   /** Others read too: the source goes at their pace. */

@@ -78,7 +78,7 @@ export class Keeper {
       visit.release();
     }
     if (reply.code !== undefined) visit.flight?.land('alone');
-    else if (this.keep(exchange, visit, reply, found?.content.key)) exchange.lasting = true;
+    else visit.prolong(exchange, this.keep(exchange, visit, reply, found?.content.key));
     return undefined;
   }
 
@@ -100,7 +100,7 @@ export class Keeper {
     now: number,
   ): Assessment {
     return assess(
-      { method, ...this.#credentials(exchange, visit.request) },
+      { method, fields: withoutCredentials(visit.request), authorized: this.isAuthorized(exchange, visit.request) },
       { status, fields: read },
       { requestedAt: visit.requestedAt, receivedAt: now },
       this.#byStatus.get(status) ?? this.#options,
@@ -120,13 +120,11 @@ export class Keeper {
    * the reply if the caller is part of the key: then it answers only requests of that caller. One that an authenticator has let pass
    * without a consumer or claims is not.
    */
-  #credentials(exchange: Exchange, request: ReadField): { readonly fields: ReadField; readonly authorized: boolean } {
+  isAuthorized(exchange: Exchange, request: ReadField): boolean {
     const named = exchange.consumer !== undefined || exchange.claims !== undefined;
     const ownKey = named && this.#parts.settings.key.consumer;
-    const authorized = ownKey
-      ? request('authorization') !== undefined
-      : named || exchange.known || sentCredentials(exchange);
-    return { fields: (name) => (name === 'authorization' ? undefined : request(name)), authorized };
+    if (ownKey) return request('authorization') !== undefined;
+    return named || exchange.known || sentCredentials(exchange);
   }
 
   /**
@@ -146,8 +144,7 @@ export class Keeper {
     });
     const length = lengthOf(reply);
     if (!assessment.store || length > settings.maxEntry) {
-      if (assessment.requestOnly) visit.flight?.land('again', false);
-      else this.#landApart(visit);
+      this.#landApart(visit);
       const outdated = !assessment.requestOnly && exchange.method === 'GET' && !isRefusal(received.status);
       if (replaced !== undefined && outdated) void store.delete(replaced);
       return false;
@@ -167,7 +164,7 @@ export class Keeper {
     const { flight } = visit;
     const shared = flight !== undefined && isFresh(assessment, now);
     if (shared) this.#share(visit, data, length);
-    else if (flight !== undefined) flights.keepApart(visit.key.text);
+    else if (flight !== undefined) flights.keepApart(visit.flightKey);
     if (writer === undefined && !shared) {
       flight?.land('alone');
       return false;
@@ -190,9 +187,9 @@ export class Keeper {
   }
 
   /** The reply is not for the requests that wait. */
-  #landApart({ flight, key }: Visit): void {
+  #landApart({ flight, flightKey }: Visit): void {
     if (flight === undefined) return;
-    this.#parts.flights.keepApart(key.text);
+    this.#parts.flights.keepApart(flightKey);
     flight.land('alone');
   }
 
@@ -362,6 +359,11 @@ const isOutage = ({ status, code }: Reply): boolean =>
 
 const isFresh = (assessment: Assessment, now: number): boolean =>
   !assessment.noCache && currentAge(assessment, now) < assessment.lifetimeMs;
+
+const withoutCredentials =
+  (request: ReadField): ReadField =>
+  (name) =>
+    name === 'authorization' ? undefined : request(name);
 
 const sentCredentials = (exchange: Exchange): boolean => exchange.received('authorization') !== undefined;
 

@@ -24,7 +24,7 @@ import { contentOptions, type Key, KeyMaker } from './key.js';
 import { PROBLEMS } from './problems.js';
 import { Refresher } from './refresh.js';
 import type { CacheSettings } from './schema.js';
-import { type CacheData, type Found, type Lookup, StoredReplies } from './stored.js';
+import { type CacheData, expectedKey, type Found, type Lookup, StoredReplies } from './stored.js';
 import { snapshot, Visit } from './visit.js';
 
 export const create = runPolicy<CacheSettings>((settings, host) => new CachePolicy(settings, host));
@@ -165,26 +165,28 @@ class CachePolicy implements PolicyInstance {
     const { conditions, key, found } = visit;
     if (isForOrigin(conditions)) visit.release();
     else if (this.#collapses(exchange, visit, turn)) {
-      const flight = this.#flights.get(key.text);
+      const flight = this.#flights.get(visit.flightKey);
       if (flight !== undefined) return this.#wait(exchange, visit, flight, turn);
       // The reply to a condition of a client is for that client only.
-      if (conditions === undefined || found !== undefined) {
-        const opened = this.#flights.open(key);
+      if (conditions === undefined || found?.reply.assessment.validators === true) {
+        const opened = this.#flights.open({ text: visit.flightKey, url: key.url });
         if (!opened.mine) return this.#wait(exchange, visit, opened.flight, turn);
         visit.flight = opened.flight;
-        opened.flight.onWaiter = () => {
-          exchange.lasting = true;
-        };
+        opened.flight.onWaiter = () => visit.prolong(exchange, true);
       }
     }
     this.#send(exchange, visit);
     return undefined;
   }
 
-  #collapses(exchange: Exchange, { conditions, key, directives }: Visit, turn: number): boolean {
+  #collapses(exchange: Exchange, visit: Visit, turn: number): boolean {
+    const { conditions, key, directives, request } = visit;
     if (!this.#settings.collapse || exchange.method !== 'GET' || turn >= MOST_TURNS) return false;
     if (conditions?.('range') !== undefined || hasDirective(directives, 'no-store')) return false;
-    return !this.#flights.isAlone(key.text);
+    const place = expectedKey(key.text, visit, request);
+    // Most replies to credentials are for one request: no other request waits for them.
+    visit.flightKey = this.#keeper.isAuthorized(exchange, request) ? `${place}\n\n*` : place;
+    return !this.#flights.isAlone(visit.flightKey);
   }
 
   /** Prepares the request for the origin. */
@@ -206,17 +208,19 @@ class CachePolicy implements PolicyInstance {
   async #wait(exchange: Exchange, visit: Visit, flight: Flight, turn: number): Promise<Reply | undefined> {
     visit.release();
     const before = flight.head === undefined;
-    const landing = await this.#flights.wait(visit.key.text, flight);
+    const landing = await this.#flights.wait(visit.flightKey, flight);
     if (visit.ended) return undefined;
     const { head } = flight;
     // A reply that came after the request is as good as a validation.
     if (before && flight.answers && asksForValidation(visit.directives)) visit.directives = NO_DIRECTIVES;
-    if (landing === 'join' && head?.fits(visit.request) === true && this.#mayJoin(visit, head)) {
+    const fits = head?.fits(visit.request) === true;
+    if (landing === 'join' && fits && this.#mayJoin(visit, head)) {
       const joined = this.#join(exchange, visit, flight, head);
       if (joined !== undefined) return joined;
     }
     const lookup = await this.#replies.find(visit.key.text, visit.request);
-    const next = landing === 'again' ? turn + 1 : MOST_TURNS;
+    // Requests for another variant wait for each other.
+    const next = landing === 'again' || (landing === 'join' && !fits) ? turn + 1 : MOST_TURNS;
     return await this.#decideLate(exchange, visit, lookup, next, visit.directives);
   }
 
@@ -293,7 +297,7 @@ class CachePolicy implements PolicyInstance {
   replyStage(exchange: Exchange, _reply: Reply, out: StageOut): BodyStage {
     const visit = exchange.noted(this) as Visit;
     visit.staged = true;
-    return new FillStage(visit.fill!, out);
+    return new FillStage(visit.fill!, out, (needed) => visit.prolong(exchange, needed));
   }
 
   finished(exchange: Exchange): void {

@@ -133,6 +133,13 @@ export class StoredReplies {
   }
 }
 
+/** The key under which the reply to a request will be stored, as far as what is stored says it. */
+export function expectedKey(key: string, { found, variants }: Lookup, request: ReadField): string {
+  if (found !== undefined) return found.content.key;
+  const names = variants?.names[0];
+  return names === undefined ? key : keyOfVariant(key, names, request);
+}
+
 const isReply = (data: CacheData): data is ReplyData => 'status' in data;
 
 const keyOfVariant = (key: string, names: readonly string[], request: ReadField): string =>

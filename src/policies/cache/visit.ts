@@ -14,6 +14,8 @@ export class Visit {
   readonly request: ReadField;
   /** Those of Cache-Control. */
   directives: Directives = NO_DIRECTIVES;
+  /** Requests with the same one may get the same reply, and wait for each other. */
+  flightKey = '';
   /** Of the client; a validation replaces them. */
   conditions: ReadField | undefined = undefined;
   /** Why it goes to the origin. */
@@ -36,12 +38,20 @@ export class Visit {
   stores = false;
   /** A stage gives the body to `fill`. */
   staged = false;
+  /** It is for the cache that the exchange goes on without its client. */
+  prolongs = false;
   /** The exchange is over. */
   ended = false;
 
   constructor(key: Key, request: ReadField) {
     this.key = key;
     this.request = request;
+  }
+
+  /** The exchange goes on without its client as long as something needs its reply. */
+  prolong(exchange: Exchange, needed: boolean): void {
+    if (needed && !exchange.lasting) this.prolongs = true;
+    if (this.prolongs) exchange.lasting = needed;
   }
 
   release(): void {

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import { until } from '../../support/until.js';
 import type { RawClient } from '../engine-kit.js';
-import { type CacheBed, cacheSuite, requestText } from './kit.js';
+import { type CacheBed, cacheSuite, requestText, wire } from './kit.js';
 
 const test = cacheSuite('collapsed requests');
 
@@ -158,6 +158,99 @@ test('a body that is too large to be stored goes on at the pace of its readers',
   held[0]!.write('0\r\n\r\n');
   for (const { body } of await whole) assert.is(body.length, 64 * piece.length + 1);
   for (const client of clients) client.destroy();
+});
+
+/** `count` further clients with these fields, which have sent their requests by the time a last one of another path is at the origin. */
+async function followers(
+  bed: CacheBed,
+  held: Socket[],
+  count: number,
+  fields: { readonly [name: string]: string },
+): Promise<RawClient[]> {
+  const before = held.length;
+  const clients = Array.from({ length: count }, () => bed.plane.client());
+  for (const client of clients) client.send(requestText('/a', fields));
+  const last = bed.plane.client();
+  last.send(requestText(`/last/${before}`));
+  await until(
+    () => bed.target.arrived.at(-1)?.url === `/last/${before}` && held.length > before,
+    'the last request at the origin',
+  );
+  return [...clients, last];
+}
+
+test('requests with credentials, whose replies are not shared, do not wait for each other in turn', async ({ bed }) => {
+  const held = hold(bed);
+  const clients = await followers(bed, held, 5, { authorization: 'Bearer x' });
+  assert.is(held.length, 2);
+  held[0]!.write(wire({ fields: { 'cache-control': 'max-age=60' }, body: 'x' }));
+  await until(() => held.length === 6, 'the others at the origin');
+  // Others may share replies nevertheless.
+  const before = held.length;
+  const more = await followers(bed, held, 3, {});
+  assert.is(held.length, before + 2);
+  for (const client of [...clients, ...more]) client.destroy();
+});
+
+test('requests for another variant than that on its way cause one request', async ({ bed }) => {
+  const held = hold(bed);
+  const first = bed.plane.client();
+  first.send(requestText('/a', { 'x-v': '0' }));
+  await until(() => held.length === 1, 'the first request');
+  const clients = await followers(bed, held, 5, { 'x-v': '1' });
+  held[0]!.write(wire({ fields: { 'cache-control': 'max-age=60', vary: 'x-v' }, body: 'zero' }));
+  await until(() => held.length === 3, 'one request for the other variant');
+  held[2]!.write(wire({ fields: { 'cache-control': 'max-age=60', vary: 'x-v' }, body: 'one' }));
+  for (const client of clients.slice(0, 5)) assert.is((await client.reply()).body.toString(), 'one');
+  assert.is(held.length, 3);
+  for (const client of [first, ...clients]) client.destroy();
+});
+
+test('variants that are known do not wait for each other', async ({ bed }) => {
+  bed.origin = ({ header }) => ({ fields: { 'cache-control': 'max-age=1', vary: 'x-v', etag: `"${header('x-v')}"` } });
+  for (const value of ['0', '1']) await bed.ask('/a', { 'x-v': value });
+  bed.pass(5);
+  const held = hold(bed);
+  const clients = [bed.plane.client(), bed.plane.client()];
+  for (const [at, client] of clients.entries()) client.send(requestText('/a', { 'x-v': String(at) }));
+  await until(() => held.length === 2, 'both at the origin');
+  for (const client of clients) client.destroy();
+});
+
+test('the condition of a client does not keep others from sharing', async ({ bed }) => {
+  bed.origin = () => ({ fields: { 'cache-control': 'max-age=1' }, body: 'old' });
+  await bed.ask('/a');
+  bed.pass(5);
+  bed.origin = () => ({ status: 304, fields: { etag: '"x"' } });
+  assert.is((await bed.ask('/a', { 'if-none-match': '"x"' })).status, 304);
+  const held = hold(bed);
+  const clients = await followers(bed, held, 3, {});
+  assert.is(held.length, 2);
+  for (const client of clients) client.destroy();
+});
+
+test('an endless body that is not stored ends with its client', async ({ bed }) => {
+  await bed.load('[policy.c]\nuse = "cache"\nttl = "60s"\nmax_entry = "64KiB"\n');
+  const held = hold(bed);
+  const client = bed.plane.client();
+  client.send(requestText('/a'));
+  await until(() => held.length === 1, 'the request at the origin');
+  let closed = false;
+  held[0]!
+    .on('error', () => {})
+    .on('close', () => {
+      closed = true;
+    });
+  held[0]!.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n');
+  const chunk = Buffer.concat([Buffer.from('18000\r\n'), Buffer.alloc(0x18000, 'x'), Buffer.from('\r\n')]);
+  held[0]!.write(chunk);
+  await until(() => client.pending.length > 0x18000, 'more than is stored');
+  client.socket.resetAndDestroy();
+  await until(() => bed.plane.connections === 0, 'the client has left');
+  await until(() => {
+    if (!closed) held[0]!.write(chunk);
+    return closed;
+  }, 'the end of the connection to the origin');
 });
 
 const late: readonly (readonly [what: string, maxAge: number, fields: { readonly [name: string]: string }])[] = [
