@@ -5,7 +5,14 @@ import type { FieldList, ReadField } from '../kits/http-cache/fields.js';
 import { invalidatedUrls } from '../kits/http-cache/invalidate.js';
 import { currentAge, ERROR_STATUSES, usableOnError } from '../kits/http-cache/reuse.js';
 import { invalidatedTags, tagsOf } from '../kits/http-cache/tags.js';
-import { fieldsToStore, headEffect, isAbout, updatedFields, updatedView } from '../kits/http-cache/update.js';
+import {
+  fieldsToStore,
+  headEffect,
+  isAbout,
+  passedFields,
+  updatedFields,
+  updatedView,
+} from '../kits/http-cache/update.js';
 import { matchesVariant, variantKey } from '../kits/http-cache/vary.js';
 import { callFailure, problem } from '../run-kit.js';
 import { addStatus, answer } from './answer.js';
@@ -227,10 +234,12 @@ export class Keeper {
     visit.flight?.land('again');
     const ageSeconds = Math.floor(currentAge(updated.assessment, now) / 1000);
     exchange.decisions?.push({ step: host.name, use: 'cache', outcome: 'answer', why: 'validated: the stored reply' });
-    return answer({ id: exchange.id, method: exchange.method, conditions: visit.conditions }, updated, found.content, {
-      ageSeconds,
-      status: this.#status(visit, { fwdStatus: 304, stored: updated.assessment.store }),
-    });
+    const asked = { id: exchange.id, method: exchange.method, conditions: visit.conditions };
+    const status = this.#status(visit, { fwdStatus: 304, stored: updated.assessment.store });
+    const confirmed = answer(asked, updated, found.content, { ageSeconds, status });
+    const { withheldFields } = updated.assessment;
+    for (const [name, value] of passedFields(fields, withheldFields)) confirmed.headers.append(name, value);
+    return confirmed;
   }
 
   /** Stores what a 304 or a reply to HEAD says of a stored reply; returns the reply as it is now. */
@@ -285,7 +294,7 @@ export class Keeper {
   #compareHead(exchange: Exchange, visit: Visit, found: Found, reply: Reply): void {
     if (reply.code !== undefined) return;
     const { read, fields } = receivedOf(reply);
-    const effect = headEffect(reply.status, found.reply.read, read);
+    const effect = headEffect(reply.status, found.reply.read, found.content.length, read);
     if (effect === 'update') this.update(exchange, visit, found, { read, fields }, this.#parts.host.clock.now());
     else if (effect === 'invalidate') void this.#parts.store.delete(found.content.key);
   }

@@ -173,4 +173,32 @@ test('a reply that ends too early is not stored', async ({ bed }) => {
   assert.is((await bed.ask('/a')).body.toString(), 'full');
 });
 
+test('a HEAD with the length of a stored reply that came in chunks confirms it', async ({ bed }) => {
+  const head = 'HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nETag: "1"\r\n';
+  bed.target.respond = (request, socket) =>
+    socket.write(
+      request.method === 'HEAD'
+        ? `${head}Content-Length: 3\r\n\r\n`
+        : `${head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`,
+    );
+  await bed.ask('/a');
+  await bed.ask('/a', { 'cache-control': 'no-cache' }, 'HEAD');
+  assert.is((await bed.ask('/a')).header('cache-status'), 'gw; hit; ttl=60');
+});
+
+test('a field that is not stored reaches the client whose request validates the reply', async ({ bed }) => {
+  const say = (maxAge: number, cookie: string) => ({
+    'cache-control': `max-age=${maxAge}, no-cache="set-cookie"`,
+    etag: '"1"',
+    'set-cookie': cookie,
+  });
+  bed.origin = () => ({ fields: say(1, 'a=1') });
+  await bed.ask('/a');
+  assert.is((await bed.ask('/a')).header('set-cookie'), undefined);
+  bed.pass(5);
+  bed.origin = () => ({ status: 304, fields: say(60, 'a=2') });
+  assert.is((await bed.ask('/a')).header('set-cookie'), 'a=2');
+  assert.is((await bed.ask('/a')).header('set-cookie'), undefined);
+});
+
 test.run();

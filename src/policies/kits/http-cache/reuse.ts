@@ -79,8 +79,9 @@ function choose(stored: Assessment, asked: Directives, times: Times): { readonly
 }
 
 /** Why the client does not want a reply of that age, as a phrase. An invalid number of seconds is one that nothing satisfies. */
-function objectionOf(stored: Assessment, asked: Directives, { age, remaining }: Times): string | undefined {
+function objectionOf(stored: Assessment, asked: Directives, { age, remaining: left, soft }: Times): string | undefined {
   if (asked.values.size === 0) return undefined;
+  const remaining = soft ? Math.min(0, left) : left;
   if (hasDirective(asked, 'no-cache')) return 'the request asks for validation (no-cache)';
   const minFresh = spanOf(asked, 'min-fresh');
   if (minFresh !== undefined && (minFresh === 'invalid' || remaining < minFresh))

@@ -55,6 +55,12 @@ export function updatedFields(
   return [...stored.filter(([name]) => !replaced.has(name) && !without.has(name)), ...added];
 }
 
+/** The fields of a 304 that are not stored but for the client whose request it answers: those that no-cache or private names. */
+export function passedFields(fresh: FieldList, withheld: readonly string[]): FieldList {
+  if (withheld.length === 0) return [];
+  return fresh.filter(([name]) => withheld.includes(name) && !NOT_STORED.has(name) && !NOT_UPDATED.has(name));
+}
+
 /**
  * What the cache reads of a reply after an update: the stored fields, and those of the new reply in place of them. Age and Date are
  * only those of the new reply. To assess the reply anew.
@@ -82,12 +88,20 @@ export function isAbout(stored: ReadField, fresh: ReadField): boolean {
 
 /**
  * What a reply to HEAD does to the stored reply to GET, RFC 9111 section 4.3.5: a 200 with the same validators and length updates
- * it, one with others makes it stale. Other statuses do nothing.
+ * it, one with others makes it stale. Other statuses do nothing. `length`: bytes of the stored body, which need not have a field.
  */
-export function headEffect(status: number, stored: ReadField, fresh: ReadField): 'update' | 'invalidate' | 'none' {
+export function headEffect(
+  status: number,
+  stored: ReadField,
+  length: number,
+  fresh: ReadField,
+): 'update' | 'invalidate' | 'none' {
   if (status !== 200) return 'none';
-  const differs = ['etag', 'last-modified', 'content-length', 'content-encoding'].some(
-    (name) => fresh(name) !== undefined && fresh(name) !== stored(name),
-  );
+  const announced = fresh('content-length');
+  const differs =
+    (announced !== undefined && announced !== String(length)) ||
+    ['etag', 'last-modified', 'content-encoding'].some(
+      (name) => fresh(name) !== undefined && fresh(name) !== stored(name),
+    );
   return differs ? 'invalidate' : 'update';
 }

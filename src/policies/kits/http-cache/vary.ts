@@ -85,19 +85,11 @@ function withoutListSpace(value: string): string {
  * Codings that the key tells apart, with their other names. A reply with another coding and Vary: Accept-Encoding is not stored, so
  * that other codings in the request need not count.
  */
-const CODINGS: { readonly [name: string]: string } = {
-  br: 'br',
-  compress: 'compress',
-  'x-compress': 'compress',
-  dcb: 'dcb',
-  dcz: 'dcz',
-  deflate: 'deflate',
-  gzip: 'gzip',
-  'x-gzip': 'gzip',
-  identity: 'identity',
-  zstd: 'zstd',
-  '*': '*',
-};
+const CODINGS: ReadonlyMap<string, string> = new Map([
+  ...['br', 'compress', 'dcb', 'dcz', 'deflate', 'gzip', 'identity', 'zstd', '*'].map((name) => [name, name] as const),
+  ['x-compress', 'compress'],
+  ['x-gzip', 'gzip'],
+]);
 /** Elements of Accept-Encoding beyond it: the value counts as it is. */
 const MOST_CODINGS = 32;
 
@@ -105,7 +97,7 @@ const MOST_CODINGS = 32;
 export function knowsCodings(contentEncoding: string | undefined): boolean {
   if (contentEncoding === undefined) return true;
   const codings = listOf(contentEncoding, MOST_CODINGS);
-  return codings?.every((coding) => coding !== '*' && CODINGS[coding.toLowerCase()] !== undefined) ?? false;
+  return codings?.every((coding) => coding !== '*' && CODINGS.has(coding.toLowerCase())) ?? false;
 }
 
 /**
@@ -119,7 +111,7 @@ function acceptedCodings(value: string): string {
   for (const element of elements) {
     const match = /^([^\s;]+)(?:[ \t]*;[ \t]*q=(0(?:\.\d{0,3})?|1(?:\.0{0,3})?))?$/i.exec(element);
     if (match === null) return trimmed(value);
-    const coding = CODINGS[match[1]!.toLowerCase()];
+    const coding = CODINGS.get(match[1]!.toLowerCase());
     if (coding === undefined) continue;
     codings.add(match[2] !== undefined && Number(match[2]) === 0 ? `-${coding}` : coding);
   }

@@ -97,6 +97,7 @@ test('a reply that was purged softly is stale', () => {
   assert.is(used('max-age=60', 0, '', soft), 'validate');
   assert.is(used('max-age=60, stale-while-revalidate=20', 0, '', soft), 'stale-while-revalidate');
   assert.is(used('max-age=60', 0, 'max-stale', soft), 'validate');
+  assert.is(used('max-age=60, stale-while-revalidate=20', 0, 'min-fresh=1', soft), 'validate');
 });
 
 test('RFC 5861, 4: stale-if-error of the reply or the request, within its time', () => {

@@ -6,6 +6,7 @@ import {
   fieldsToStore,
   headEffect,
   isAbout,
+  passedFields,
   updatedFields,
   updatedView,
 } from '../../../../src/policies/kits/http-cache/update.js';
@@ -111,13 +112,31 @@ test('RFC 9111, 4.3.4: a 304 is about the stored reply with the same validator',
 
 test('RFC 9111, 4.3.5: a reply to HEAD updates or invalidates', () => {
   const stored = { etag: '"a"', 'content-length': '5' };
-  const effect = (status: number, fresh: Fields) => headEffect(status, fields(stored), fields(fresh));
+  const effect = (status: number, fresh: Fields) => headEffect(status, fields(stored), 5, fields(fresh));
   assert.is(effect(200, {}), 'update');
   assert.is(effect(200, { etag: '"a"', 'content-length': '5' }), 'update');
   assert.is(effect(200, { 'content-length': '6' }), 'invalidate');
   assert.is(effect(200, { etag: '"b"' }), 'invalidate');
   assert.is(effect(200, { 'last-modified': 'x' }), 'invalidate');
   for (const status of [304, 404, 410, 500]) assert.is(effect(status, { etag: '"b"' }), 'none');
+  const chunked = (length: string) => headEffect(200, fields({}), 5, fields({ 'content-length': length }));
+  assert.is(chunked('5'), 'update');
+  assert.is(chunked('6'), 'invalidate');
+});
+
+test('RFC 9111, 5.2.2.4: fields that are not stored are for the client of the validation', () => {
+  const fresh = [
+    ['set-cookie', 'a=1'],
+    ['set-cookie', 'b=2'],
+    ['content-length', '0'],
+    ['connection', 'x'],
+    ['x-a', '1'],
+  ] as const;
+  assert.equal(passedFields(fresh, ['set-cookie', 'content-length', 'connection']), [
+    ['set-cookie', 'a=1'],
+    ['set-cookie', 'b=2'],
+  ]);
+  assert.equal(passedFields(fresh, []), []);
 });
 
 test.run();

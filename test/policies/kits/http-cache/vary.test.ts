@@ -48,6 +48,10 @@ test('Accept-Encoding: the known codings that are accepted, in any order and wit
   assert.not.ok(same('accept-encoding', 'identity;q=0', ''));
   assert.not.ok(same('accept-encoding', '', undefined));
   assert.not.ok(same('accept-encoding', 'gzip;q=2', 'gzip'), 'a malformed value counts as it is');
+  for (const name of ['constructor', '__proto__', 'toString']) {
+    assert.not(knowsCodings(name), name);
+    assert.ok(same('accept-encoding', `gzip, ${name}`, 'gzip'), name);
+  }
   assert.ok(knowsCodings('gzip, BR') && knowsCodings(undefined) && !knowsCodings('mine') && !knowsCodings('*'));
 });
 
