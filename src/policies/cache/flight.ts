@@ -66,8 +66,6 @@ export class Flight {
   #joined: () => void = () => {};
   #resume: () => void = () => {};
   #watching = false;
-  /** Its reply is shared, or in the store: it can answer what waited for it. */
-  answers = false;
   /** Set by the leader: a request waits. */
   onWaiter: () => void = () => {};
   /** The outcome for other workers: whether the reply is in the store. */
@@ -101,7 +99,6 @@ export class Flight {
   /** The head of the reply is known, and waiters may have it. */
   share(head: SharedHead): void {
     this.#head = head;
-    this.answers = true;
     this.#land('join');
   }
 
@@ -113,7 +110,6 @@ export class Flight {
 
   /** Waiters do without the body. Idempotent. `stored`: other workers find the reply in the store. */
   land(landing: 'again' | 'alone', stored = landing === 'again'): void {
-    this.answers ||= stored;
     this.#land(landing);
     this.#settle(stored);
   }

@@ -24,7 +24,7 @@ import { contentOptions, type Key, KeyMaker } from './key.js';
 import { PROBLEMS } from './problems.js';
 import { Refresher } from './refresh.js';
 import type { CacheSettings } from './schema.js';
-import { type CacheData, expectedKey, type Found, type Lookup, StoredReplies } from './stored.js';
+import { type CacheData, expectedKey, type Found, type Lookup, StoredReplies, type StoredReply } from './stored.js';
 import { snapshot, Visit } from './visit.js';
 
 export const create = runPolicy<CacheSettings>((settings, host) => new CachePolicy(settings, host));
@@ -207,27 +207,25 @@ class CachePolicy implements PolicyInstance {
 
   async #wait(exchange: Exchange, visit: Visit, flight: Flight, turn: number): Promise<Reply | undefined> {
     visit.release();
-    const before = flight.head === undefined;
+    const since = this.#host.clock.now();
     const landing = await this.#flights.wait(visit.flightKey, flight);
     if (visit.ended) return undefined;
     const { head } = flight;
-    // A reply that came after the request is as good as a validation.
-    if (before && flight.answers && asksForValidation(visit.directives)) visit.directives = NO_DIRECTIVES;
     const fits = head?.fits(visit.request) === true;
-    if (landing === 'join' && fits && this.#mayJoin(visit, head)) {
+    if (landing === 'join' && fits && this.#mayJoin(visit, head, since)) {
       const joined = this.#join(exchange, visit, flight, head);
       if (joined !== undefined) return joined;
     }
     const lookup = await this.#replies.find(visit.key.text, visit.request);
     // Requests for another variant wait for each other.
     const next = landing === 'again' || (landing === 'join' && !fits) ? turn + 1 : MOST_TURNS;
-    return await this.#decideLate(exchange, visit, lookup, next, visit.directives);
+    return await this.#decideLate(exchange, visit, lookup, next, askedOf(visit, lookup.found?.reply, since));
   }
 
   /** Whether a reply that is on its way may answer a request: a long body may outlive its freshness. */
-  #mayJoin({ directives }: Visit, { reply }: SharedHead): boolean {
+  #mayJoin(visit: Visit, { reply }: SharedHead, since: number): boolean {
     const options = { clientDirectives: this.#settings.clientDirectives, soft: false };
-    const { use } = decide(reply.assessment, directives, this.#host.clock.now(), options);
+    const { use } = decide(reply.assessment, askedOf(visit, reply, since), this.#host.clock.now(), options);
     return use === 'fresh' || use === 'stale';
   }
 
@@ -325,6 +323,12 @@ class CachePolicy implements PolicyInstance {
 /** Whether a condition is one that only the origin evaluates, RFC 9111 section 4.3.2. */
 const isForOrigin = (conditions: ReadField | undefined): boolean =>
   conditions !== undefined && (conditions('if-match') !== undefined || conditions('if-unmodified-since') !== undefined);
+
+/** The directives of a request that has waited `since` then: a reply that has come meanwhile is as good as a validation. */
+const askedOf = ({ directives }: Visit, reply: StoredReply | undefined, since: number): Directives =>
+  reply !== undefined && reply.assessment.receivedAt >= since && asksForValidation(directives)
+    ? NO_DIRECTIVES
+    : directives;
 
 const CONDITIONS_AND_RANGES = [...CONDITIONS, 'range', 'if-range'];
 
