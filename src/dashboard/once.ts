@@ -120,6 +120,7 @@ export function snapshotText(received: DatedSnapshot, home?: string, columns?: n
     '',
     'targets',
     ...targetTable(snapshot, columns),
+    ...(snapshot.caches?.length ? ['', 'caches', ...cacheTable(snapshot, columns)] : []),
     ...(hasConsumers(snapshot) ? ['', 'consumers', ...consumerTable(snapshot, columns)] : []),
     ...(snapshot.duties.length === 0 ? [] : ['', 'duties', ...dutyTable(snapshot, columns)]),
     '',
@@ -191,6 +192,17 @@ function targetTable(snapshot: Snapshot, columns?: number): string[] {
     'targets',
     columns,
   );
+}
+
+function cacheTable({ caches = [], contents }: Snapshot, columns?: number): string[] {
+  const rows = caches.map(({ policy, requests: { hit, stale, collapsed, miss, bypass } }) => {
+    const stored = contents?.policies.find((one) => one.policy === policy);
+    const answered = hit + stale + collapsed;
+    const held = [count(stored?.entries ?? 0), bytes(stored?.bytes ?? 0)];
+    return [policy, percent(answered, answered + miss), count(answered), count(miss), count(bypass), ...held];
+  });
+  const titles = ['POLICY', '>HIT RATE', '>FROM CACHE', '>FROM ORIGIN', '>BYPASS', '>ENTRIES', '>IN MEMORY'];
+  return table(titles, rows, 'caches', columns);
 }
 
 const hasConsumers = ({ consumers: { shown, unknown } }: Snapshot): boolean => shown.length > 0 || unknown.requests > 0;

@@ -1,29 +1,5 @@
 /** The calls of the admin API about caches: what they take and what they answer. */
-import type { PolicyContents } from './snapshot.js';
-
-/** Requests by how the cache answered them, of all workers since the start. */
-export interface CacheRequests {
-  /** Answered with a fresh stored reply. */
-  readonly hit: number;
-  /** Answered with a stale stored reply. */
-  readonly stale: number;
-  /** Answered with the reply to another request that was on its way. */
-  readonly collapsed: number;
-  /** Sent to the origin. */
-  readonly miss: number;
-  /** Not for the cache. */
-  readonly bypass: number;
-}
-
-/** What a cache has counted, of all workers since the start. */
-export interface CacheCounts {
-  readonly policy: string;
-  readonly requests: CacheRequests;
-  /** Stored replies that the origin has confirmed; the requests are part of `miss`. */
-  readonly validated: number;
-  /** URLs and groups that unsafe methods made invalid. */
-  readonly invalidated: number;
-}
+import type { CacheCounts, PolicyContents } from './snapshot.js';
 
 export interface CachePolicyStats extends CacheCounts {
   /** Whether replies are stored on disk too. */

@@ -1,6 +1,6 @@
 /** Metrics of what caches have counted, filled at each scrape. */
 import { Counter, type Registry } from 'prom-client';
-import type { CacheCounts } from './cache-calls.js';
+import type { CacheCounts } from './snapshot.js';
 
 /** Adds the metrics to a registry. `current`: the values of the scrape. */
 export function cacheMetrics(registry: Registry, current: () => readonly CacheCounts[]): void {

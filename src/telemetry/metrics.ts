@@ -4,9 +4,8 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DISK_EVENTS } from '../state/content/disk/memory.js';
-import type { CacheCounts } from './cache-calls.js';
 import { cacheMetrics } from './cache-metrics.js';
-import type { ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
+import type { CacheCounts, ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 

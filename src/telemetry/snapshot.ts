@@ -41,6 +41,8 @@ export interface Snapshot {
   readonly concurrency: readonly ConcurrencySnapshot[];
   /** What policies keep with bodies, such as replies. Absent before the first load. */
   readonly contents?: ContentsSnapshot;
+  /** What caches of replies have answered. Absent before the first load. */
+  readonly caches?: readonly CacheCounts[];
   readonly consumers: ConsumersSnapshot;
   readonly targets: readonly TargetSnapshot[];
   /** The work that policies do in the control thread: fetching key sets, lists. */
@@ -107,6 +109,30 @@ export interface LimitSnapshot {
   readonly evicted: number;
   /** Fullest first, at most 100. */
   readonly keys: readonly LimitKeySnapshot[];
+}
+
+/** Requests by how the cache answered them, of all workers since the start. */
+export interface CacheRequests {
+  /** Answered with a fresh stored reply. */
+  readonly hit: number;
+  /** Answered with a stale stored reply. */
+  readonly stale: number;
+  /** Answered with the reply to another request that was on its way. */
+  readonly collapsed: number;
+  /** Sent to the origin. */
+  readonly miss: number;
+  /** Not for the cache. */
+  readonly bypass: number;
+}
+
+/** What a cache has counted, of all workers since the start. */
+export interface CacheCounts {
+  readonly policy: string;
+  readonly requests: CacheRequests;
+  /** Stored replies that the origin has confirmed; the requests are part of `miss`. */
+  readonly validated: number;
+  /** URLs and groups that unsafe methods made invalid. */
+  readonly invalidated: number;
 }
 
 /** Contents in memory, of all workers. */

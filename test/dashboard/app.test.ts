@@ -211,6 +211,15 @@ test('Limits shows bars, numbers and words, not only colours', () => {
   assert.match(text, /acme +█+.?·+ +1\/4 +now/);
 });
 
+test('the detail of a route shows what its caches answer', () => {
+  const requests = { hit: 6000, stale: 1000, collapsed: 500, miss: 2500, bypass: 3 };
+  const caches = [{ policy: 'strict', requests, validated: 4, invalidated: 1 }];
+  const keys = ['/', ...'policy:strict', 'return', 'return'];
+  const text = check(scene({ snapshot: snapshot({ caches }) }, ...keys), 'detail');
+  assert.match(text, /cache {8}strict: 7500 of 10\.0k from the cache \(75%\), on all its routes/);
+  assert.not.match(check(scene({}, ...keys), 'without'), /from the cache/);
+});
+
 test('Targets shows the duties of policies below the targets', () => {
   const known = snapshot({ duties: duties(NOW) });
   const down = Array.from({ length: 10 }, () => 'down');

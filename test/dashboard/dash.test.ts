@@ -143,6 +143,25 @@ test('the text has every part, aligned, with long tables cut', () => {
   assert.match(idle, /no keys counted[\s\S]*no targets[\s\S]*no reloads since the start/);
 });
 
+const caches = [
+  {
+    policy: 'keep',
+    requests: { hit: 60, stale: 10, collapsed: 5, miss: 25, bypass: 3 },
+    validated: 4,
+    invalidated: 1,
+  },
+];
+
+test('the text has the caches of replies, if there are some', () => {
+  assert.not.match(snapshotText(fresh(snapshot({ caches: [] }))), /\ncaches\n/);
+  const text = snapshotText(fresh(snapshot({ caches })));
+  assert.match(
+    text,
+    /\ncaches\n {2}POLICY {2}HIT RATE {2}FROM CACHE {2}FROM ORIGIN {2}BYPASS {2}ENTRIES {2}IN MEMORY\n/,
+  );
+  assert.match(text, /\n {2}keep +75% +75 +25 +3 +0 +0B\n/);
+});
+
 test('neither format passes control characters to the terminal', () => {
   const evil = 'a\x1b[31mb\x9bc\u202ed\x7f\n';
   const dirty = snapshot({ routes: [route(evil, { match: evil })] });

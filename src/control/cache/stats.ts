@@ -1,7 +1,7 @@
 /** What the caches of a program have done, and what they hold. */
 import type { Program } from '../../bundle/types.js';
-import type { CacheCounts, CachePolicyStats, CacheStats } from '../../telemetry/cache-calls.js';
-import type { ContentsSnapshot } from '../../telemetry/snapshot.js';
+import type { CachePolicyStats, CacheStats } from '../../telemetry/cache-calls.js';
+import type { CacheCounts, ContentsSnapshot } from '../../telemetry/snapshot.js';
 import type { PolicyTotals } from '../policy-totals.js';
 import { cachesOf } from './policies.js';
 

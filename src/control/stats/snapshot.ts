@@ -19,6 +19,7 @@ import {
 } from '../../telemetry/snapshot.js';
 import { type SlotSums, UNMATCHED } from '../../telemetry/stats/registry.js';
 import { gwVersion } from '../../version.js';
+import { cacheCounts } from '../cache/stats.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import type { ManagedProcess } from '../managed/process.js';
 import { plain } from '../references/pems.js';
@@ -210,9 +211,9 @@ export class SnapshotBuilder {
     });
   }
 
-  #contents(live: LiveGeneration | undefined): Pick<Snapshot, 'contents'> {
+  #contents(live: LiveGeneration | undefined): Pick<Snapshot, 'caches' | 'contents'> {
     const contents = live && this.#plane.contentsOf(live.program);
-    return contents === undefined ? {} : { contents };
+    return contents === undefined ? {} : { contents, caches: cacheCounts(live!.program, this.#stats.totals) };
   }
 
   #concurrency(program: Program): ConcurrencySnapshot[] {

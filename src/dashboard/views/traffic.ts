@@ -1,4 +1,4 @@
-import type { RouteSnapshot, Snapshot } from '../../telemetry/snapshot.js';
+import type { CacheCounts, RouteSnapshot, Snapshot } from '../../telemetry/snapshot.js';
 import { columnChart, recent, resample } from '../chart.js';
 import { bytes, count, latency, percent, rate, span as spanOf } from '../format.js';
 import { trafficLayout } from '../layout.js';
@@ -228,10 +228,12 @@ function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
   const series = state.shown?.history.routes.get(route.name)?.series;
   const perSecond = (value: number): string => `${rate(value)}/s`;
   const errors = route.status['5xx'];
+  const caches = state.snapshot?.caches?.filter(({ policy }) => route.policies.includes(policy)) ?? [];
   return [
     { label: 'match', text: route.match || 'requests that no route matches', tone: 'title' },
     { label: 'action', text: route.action || 'none: gw answers itself' },
     { label: 'policies', text: route.policies.join(', ') || 'none' },
+    ...caches.map((cache) => ({ label: 'cache', text: cacheText(cache) })),
     { label: 'bytes', text: `${bytes(route.bytesIn)} received, ${bytes(route.bytesOut)} sent` },
     { label: 'in flight', text: count(route.inFlight) },
     {
@@ -251,6 +253,13 @@ function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
       sparkline: { values: series?.['p95'] ?? [], show: latency, tone: 'accent' },
     },
   ];
+}
+
+/** A cache counts the requests of all routes that use it. */
+function cacheText({ policy, requests: { hit, stale, collapsed, miss } }: CacheCounts): string {
+  const answered = hit + stale + collapsed;
+  const all = answered + miss;
+  return `${policy}: ${count(answered)} of ${count(all)} from the cache (${percent(answered, all)}), on all its routes`;
 }
 
 function statusLine(kind: string, value: number, all: number, columns: number, tone: Tone, full: string): Line {

@@ -242,6 +242,11 @@ test('statistics sum up workers and stay over a reload; metrics have them', asyn
     [2, 0],
   );
   assert.is(policies[1]?.invalidated, 1);
+  // What the dashboard shows.
+  assert.equal(
+    bed.running.gateway.snapshot().caches?.map(({ requests }) => requests),
+    policies.map(({ requests }) => requests),
+  );
   assert.ok(memory.freeBytes < memory.bytes);
   bed.spec.write(bed.text('collapse = false'));
   assert.is((await bed.running.gateway.reload())?.outcome, 'live');
