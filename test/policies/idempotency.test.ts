@@ -188,6 +188,25 @@ test('without a key a request passes, or gets 400 if one is required; other meth
   assert.is((await answer(others, post({ method: 'PUT' }))).status, 201);
 });
 
+test('errors link to the documentation, if there is one', async () => {
+  const linkOf = async (config: string): Promise<string | undefined> =>
+    (await answer(on(`required = true\n${config}`).policy, post({ key: '' }))).headers.get('link');
+  assert.is(await linkOf(''), undefined);
+  for (const [page, target] of [
+    ['https://developer.example.com/idempotency', 'https://developer.example.com/idempotency'],
+    ['HTTP://a.example', 'http://a.example/'],
+    ['/docs/keys?v=1#post', '/docs/keys?v=1#post'],
+    ['/a>b"c', '/a%3Eb%22c'],
+  ])
+    assert.is(await linkOf(`documentation = '${page}'`), `<${target}>; rel="describedby"`, page);
+  const { policy } = on('documentation = "/keys"');
+  assert.is(await enter(policy, post()), undefined);
+  const busy = await answer(policy);
+  assert.equal([busy.headers.get('link'), busy.headers.get('retry-after')], ['</keys>; rel="describedby"', '1']);
+  for (const page of ['docs', '//a.example/x', 'ftp://a.example', 'https://u:p@a.example/', 'javascript:alert(1)', ''])
+    assert.is(decode('idempotency', `documentation = "${page}"`).errors.length, 1, page);
+});
+
 test('409 while the first request is in progress', async () => {
   const { policy } = on();
   assert.is(await enter(policy, post()), undefined);
@@ -558,6 +577,7 @@ test('settings', () => {
     freeOn: [503],
     disk: false,
     maxReply: 1024 * 1024,
+    documentation: null,
   });
   for (const text of ['methods = ["GET"]', 'ttl = "0s"', 'lease = "1ms"', 'free_on = [200]', 'on_unknown = "maybe"'])
     assert.is(decode('idempotency', text).errors.length, 1, text);

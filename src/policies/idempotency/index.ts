@@ -2,7 +2,7 @@
 import { declarePolicy } from '../compile-kit.js';
 import type { PolicyContext, PolicyProblem } from '../contract.js';
 import { PROBLEMS } from './problems.js';
-import { type IdempotencyConfig, type IdempotencySettings, schema } from './schema.js';
+import { type IdempotencyConfig, type IdempotencySettings, pageOf, schema } from './schema.js';
 
 export default declarePolicy<IdempotencyConfig, IdempotencySettings>({
   use: 'idempotency',
@@ -42,7 +42,7 @@ export default declarePolicy<IdempotencyConfig, IdempotencySettings>({
       });
     }
   },
-  compile: ({ methods, required, ttl, lease, on_unknown, free_on, disk, max_reply }) => ({
+  compile: ({ methods, required, ttl, lease, on_unknown, free_on, disk, max_reply, documentation }) => ({
     methods: [...new Set(methods)],
     required,
     ttl,
@@ -51,6 +51,7 @@ export default declarePolicy<IdempotencyConfig, IdempotencySettings>({
     freeOn: free_on,
     disk,
     maxReply: max_reply,
+    documentation: documentation === undefined ? null : (pageOf(documentation) ?? null),
   }),
 });
 

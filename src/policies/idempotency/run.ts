@@ -37,15 +37,18 @@ class Idempotency implements PolicyInstance {
   readonly #contents: ContentStore<KeptData>;
   readonly #outcomes: OutcomeStore;
   readonly #full: FullLog;
+  /** The field that leads to the documentation, RFC 8288. */
+  readonly #link: { readonly link?: string };
   readonly #counts = { done: 0, replayed: 0, refused: 0, unknown: 0, notKept: 0, full: 0 };
 
   constructor(settings: IdempotencySettings, host: PolicyHost) {
     this.#settings = settings;
     this.#host = host;
-    const { disk, maxReply } = settings;
+    const { disk, maxReply, documentation } = settings;
     this.#contents = host.kept<KeptData>(maxReply, { disk });
     this.#outcomes = disk ? host.outcomesOnDisk() : host.outcomes;
     this.#full = new FullLog(host);
+    this.#link = documentation === null ? {} : { link: `<${documentation}>; rel="describedby"` };
   }
 
   before(exchange: Exchange): Awaitable<Reply | undefined> {
@@ -275,7 +278,7 @@ class Idempotency implements PolicyInstance {
       title,
       detail: description.replaceAll('`', ''),
       cause: why,
-      ...(wait === undefined ? {} : { headers: { 'retry-after': wait } }),
+      headers: { ...this.#link, ...(wait === undefined ? {} : { 'retry-after': wait }) },
       ...(extensions === undefined ? {} : { extensions }),
     });
   }

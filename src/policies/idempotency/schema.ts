@@ -4,6 +4,15 @@ import { type Infer, s } from '../compile-kit.js';
 const METHODS = ['POST', 'PATCH', 'PUT', 'DELETE'] as const;
 const ON_UNKNOWN = ['refuse', 'retry'] as const;
 
+/** An absolute URL of a page, or a path on the host of the request; undefined if it is neither. */
+export function pageOf(text: string): string | undefined {
+  const path = text.startsWith('/') && !text.startsWith('//');
+  const url = URL.canParse(text, 'https://gw.invalid') ? new URL(text, 'https://gw.invalid') : undefined;
+  if (url === undefined || url.username !== '' || url.password !== '') return undefined;
+  if (path) return `${url.pathname}${url.search}${url.hash}`;
+  return /^https?:\/\//i.test(text) ? url.href : undefined;
+}
+
 export const schema = s.object({
   methods: s
     .array(s.enum(...METHODS))
@@ -50,6 +59,18 @@ export const schema = s.object({
     .size({ min: 0, max: 64 * 1024 ** 2 })
     .describe('Largest reply body that is kept. Of larger ones, only the status is kept.')
     .default(1024 * 1024),
+  documentation: s
+    .string()
+    .check('schema/format', (text) =>
+      pageOf(text) === undefined
+        ? 'This is neither a URL that begins with `https://` or `http://` nor a path.'
+        : undefined,
+    )
+    .describe(
+      'Page that tells clients how keys work here. The errors of the policy link to it, in the field `Link`.',
+      'https://developer.example.com/idempotency',
+    )
+    .optional(),
 });
 
 export type IdempotencyConfig = Infer<typeof schema>;
@@ -65,4 +86,6 @@ export type IdempotencySettings = {
   readonly disk: boolean;
   /** Bytes. */
   readonly maxReply: number;
+  /** URL or path of a page for clients; null for none. */
+  readonly documentation: string | null;
 };
