@@ -56,9 +56,10 @@ export interface ContentStore<Data = Json> {
   /** Whether what get() did not find is missing: false while a tier behind memory does not answer. Absent: memory alone is asked. */
   answers?(): boolean;
   /**
-   * Begins a new content. `length`: bytes of its body, -1 if unknown. Undefined: it is not admitted, too large, or there is no room.
+   * Begins a new content. `length`: bytes of its body, -1 if unknown. `copy`: of one in another tier, which takes the place of none that
+   * is there. Undefined: it is not admitted, too large, or there is no room.
    */
-  put(key: string, facts: ContentFacts<Data>, length: number): ContentWriter | undefined;
+  put(key: string, facts: ContentFacts<Data>, length: number, copy?: boolean): ContentWriter | undefined;
   /** Replaces the facts of a content that is still stored; its body stays. */
   refresh(content: Content<Data>, facts: ContentFacts<Data>): void | Promise<void>;
   delete(key: string): void | Promise<void>;

@@ -1,5 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MemoryContents } from '../../../src/state/content/memory/index.js';
+import { ContentLayout, Header, WAYS } from '../../../src/state/content/memory/layout.js';
+import { ContentTable } from '../../../src/state/content/memory/table.js';
+import { TextHash } from '../../../src/state/hash.js';
 import { bodyOf, bytesOf, facts, fill, MIB, open, put, read } from './support.js';
 
 test('a content is there once it is whole, for its identity only, until it is deleted', () => {
@@ -207,6 +211,56 @@ test('contents that are being written when a purge or a deletion comes are not s
   assert.ok(fill(begin(), Buffer.from('new')));
   assert.equal(read(store, 'k'), Buffer.from('new'));
   assert.is(contents.health().identities[0]?.entries, 1);
+});
+
+test('what is kept until it expires: the oldest makes room once its time is over, wherever the last search ended', () => {
+  let now = 0;
+  const contents = new MemoryContents(MemoryContents.allocate({ bytes: 8 * MIB, workers: 1 }), () => now, 0, {
+    keeps: true,
+  });
+  const store = contents.store('a', { maxEntry: MIB, disk: false });
+  let kept = 0;
+  while (put(store, `k${kept}`, bodyOf(kept, 700), { expiresAt: 1000 + kept })) kept++;
+  assert.ok(kept > 4096, 'more than one search looks at');
+  // The hand is somewhere in the middle now.
+  assert.is(put(store, 'more', bodyOf(1, 700)), false);
+  for (let expired = 0; expired < 20; expired++) {
+    now = 1000 + expired;
+    assert.is(put(store, `n${expired}`, bodyOf(expired, 700), { expiresAt: 1_000_000 }), true, String(expired));
+  }
+  for (const at of [20, 21, kept - 1]) assert.equal(read(store, `k${at}`), bodyOf(at, 700));
+  assert.is(contents.health().identities[0]?.evicted, 0);
+});
+
+test('what is kept until it expires is not pushed out of a full group of the index', () => {
+  const memory = MemoryContents.allocate({ bytes: 16 * MIB, workers: 1 });
+  const contents = new MemoryContents(memory, () => 0, 0, { keeps: true });
+  const store = contents.store('a', { maxEntry: MIB, disk: false });
+  const layout = new ContentLayout(memory);
+  const table = new ContentTable(layout, 0, () => {});
+  const crowd: string[] = [];
+  const seed = new TextHash().update(layout.words[Header.SeedLow]!, layout.words[Header.SeedHigh]!, 'a');
+  const [low, high] = [seed.low, seed.high];
+  for (let at = 0; crowd.length < WAYS + 1; at++) {
+    const hash = new TextHash().update(low, high, `k${at}`);
+    if ((hash.high & layout.groupMask) === 0) crowd.push(`k${at}`);
+  }
+  const last = crowd.pop()!;
+  for (const key of crowd) assert.ok(put(store, key, bodyOf(1, 10)), key);
+  assert.ok(table.isCrowded({ high: 0 }));
+  assert.is(put(store, last, bodyOf(1, 10)), false);
+  for (const key of crowd) assert.ok(read(store, key), key);
+  assert.equal(contents.health().identities[0]?.refused, { admission: 0, size: 0, room: 1 });
+});
+
+test('the order of contents survives the end of the count of births', () => {
+  const { memory, store } = open();
+  const layout = new ContentLayout(memory);
+  layout.words[Header.Born] = 0x7fff_fffe;
+  for (const key of ['first', 'second', 'third']) put(store, key, bodyOf(1, 10));
+  const table = new ContentTable(layout, 0, () => {});
+  assert.ok(layout.words[Header.Born]! < 0);
+  assert.ok(table.age(0, 1) < 0 && table.age(1, 2) < 0 && table.age(2, 0) > 0);
 });
 
 test('admission: with full memory, only what was asked for twice, or is stored already, takes the place of others', () => {

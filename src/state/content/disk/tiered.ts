@@ -112,7 +112,7 @@ class TieredStore<Data> implements ContentStore<Data> {
     if (facts.expiresAt <= this.#now()) return undefined;
     const slots = slotsOf(this.#owner, key, facts);
     // Begun before the check: a purge after the check finds it in memory as one that is being written.
-    const writer = soft ? undefined : this.#memory.put(key, facts, body.length);
+    const writer = soft ? undefined : this.#memory.put(key, facts, body.length, true);
     const fits = writer !== undefined && (body.length === 0 || writer.write(body));
     if (!this.#disk.memory.usable(noted, slots)) {
       writer?.abort();
@@ -120,6 +120,7 @@ class TieredStore<Data> implements ContentStore<Data> {
     }
     if (fits) {
       writer.commit();
+      // It may be a newer one, which another thread has put meanwhile.
       const held = this.#memory.get(key);
       if (held !== undefined && !(held instanceof Promise)) return held;
     }

@@ -101,17 +101,10 @@ function freeTheRest(table: ContentTable): void {
 /** In the order in which they came; of two with the same key, the newer one stays. */
 function enterAll(table: ContentTable, live: number[]): void {
   const { layout, words } = table;
-  const born = (entry: number): number => words[layout.entryAt(entry) + Entry.Born]!;
-  live.sort((a, b) => born(a) - born(b));
+  live.sort((a, b) => table.age(a, b));
   for (const entry of live) {
-    const at = layout.entryAt(entry);
-    const hashed = {
-      ownerLow: words[at + Entry.OwnerLow]!,
-      ownerHigh: words[at + Entry.OwnerHigh]!,
-      low: words[at + Entry.HashLow]!,
-      high: words[at + Entry.HashHigh]!,
-    };
-    const older = table.find(hashed, keyOf(layout.bytes, layout.byteAt(words[at + Entry.Facts]!)));
+    const facts = words[layout.entryAt(entry) + Entry.Facts]!;
+    const older = table.knownBy(entry, keyOf(layout.bytes, layout.byteAt(facts)));
     if (older >= 0) table.remove(older);
     table.enter(entry);
   }

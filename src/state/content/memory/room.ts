@@ -30,6 +30,11 @@ export class Room {
     this.#slack = Math.floor(table.layout.units / SLACK_SHARE);
   }
 
+  /** Whether a content with this hash has a place without pushing out one that must stay. */
+  hasPlace(hashed: { readonly high: number }): boolean {
+    return !this.#keeps || !this.#table.isCrowded(hashed);
+  }
+
   /** Whether there is room for so many bytes without an eviction. */
   fits(bytes: number): boolean {
     return this.#table.units.free >= Math.ceil(bytes / UNIT) + this.#slack;
@@ -60,6 +65,7 @@ export class Room {
     const table = this.#table;
     const { words } = table;
     const now = this.#now();
+    if (this.#keeps && this.#removeOldest(now)) return true;
     for (let step = 0; step < MAX_STEPS; step++) {
       const entry = table.order.next();
       if (entry < 0) return false;
@@ -80,6 +86,16 @@ export class Room {
       return true;
     }
     return false;
+  }
+
+  /** Of contents that are kept for equal times, the oldest expires first. False: its time is not over. */
+  #removeOldest(now: number): boolean {
+    const table = this.#table;
+    const entry = table.words[Header.Oldest]! - 1;
+    if (entry < 0 || table.layout.expiresAt(table.layout.entryAt(entry)) > now) return false;
+    table.owners.count(table.words[table.layout.entryAt(entry) + Entry.Owner]!, Count.Expired);
+    table.remove(entry);
+    return true;
   }
 
   /** Moves contents that lie side by side, where this costs least, and takes the run there. */

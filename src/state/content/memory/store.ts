@@ -153,7 +153,7 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
     this.#known.delete(key);
   }
 
-  put(key: string, facts: ContentFacts<Data>, length: number): ContentWriter | undefined {
+  put(key: string, facts: ContentFacts<Data>, length: number, copy = false): ContentWriter | undefined {
     const table = this.#table;
     const bytes = encodeFacts(key, facts);
     const owner = this.#place();
@@ -170,7 +170,7 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
             this.#count(Count.NotAdmitted);
             return undefined;
           }
-          const writer = this.#begin(key, hashed, facts, bytes, length);
+          const writer = this.#room.hasPlace(hashed) ? this.#begin(key, hashed, facts, bytes, length, copy) : undefined;
           if (writer === undefined) this.#count(Count.NoRoom);
           return writer;
         });
@@ -192,6 +192,7 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
     facts: ContentFacts<Data>,
     bytes: Buffer,
     length: number,
+    copy: boolean,
   ): ContentWriter | undefined {
     const table = this.#table;
     const { words, layout } = table;
@@ -210,6 +211,7 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
       owner: this.#owner,
       length,
       max: this.#maxEntry,
+      copy,
     });
     if (this.#writeFacts(entry, facts, bytes) && writer.begin()) return writer;
     table.abandon(entry);

@@ -161,8 +161,8 @@ export class ContentTable {
     }
   }
 
-  /** Makes a written entry live, in place of an older one with its key. */
-  publish(entry: number, key: string): void {
+  /** The live entry with the key of another entry; -1 if there is none. */
+  knownBy(entry: number, key: string): number {
     const words = this.words;
     const at = this.layout.entryAt(entry);
     const hashed = {
@@ -171,7 +171,14 @@ export class ContentTable {
       low: words[at + Entry.HashLow]!,
       high: words[at + Entry.HashHigh]!,
     };
-    const known = this.find(hashed, key);
+    return this.find(hashed, key);
+  }
+
+  /** Makes a written entry live, in place of an older one with its key. */
+  publish(entry: number, key: string): void {
+    const words = this.words;
+    const at = this.layout.entryAt(entry);
+    const known = this.knownBy(entry, key);
     words[at + Entry.Visited] = known < 0 ? 0 : words[this.layout.entryAt(known) + Entry.Visited]!;
     this.#unlinkWriting(at);
     // Before the old one goes: a reader without the lock finds one of the two.
@@ -187,10 +194,9 @@ export class ContentTable {
     const group = this.layout.groupAt(words[at + Entry.HashHigh]!);
     let place = this.#placeWith(0, group);
     if (place < 0) {
-      const born = (word: number): number => words[this.layout.entryAt(entryIn(word)) + Entry.Born]!;
       place = group;
       for (let other = group; other < group + WAYS; other++)
-        if (born(words[other]!) < born(words[place]!)) place = other;
+        if (this.age(entryIn(words[place]!), entryIn(words[other]!)) > 0) place = other;
       this.evict(entryIn(words[place]!));
     }
     words[place] = wordOf(entry, words[at + Entry.HashLow]!);
@@ -199,6 +205,17 @@ export class ContentTable {
     const owner = words[at + Entry.Owner]!;
     this.owners.add(owner, 'Contents', 1);
     this.owners.add(owner, 'Units', this.unitsOf(at));
+  }
+
+  /** Below 0 if the first entry is older than the other one. The count of births begins anew after 2^32 of them. */
+  age(entry: number, other: number): number {
+    const born = (which: number): number => this.words[this.layout.entryAt(which) + Entry.Born]!;
+    return (born(entry) - born(other)) | 0;
+  }
+
+  /** Whether the group of the index for a key is full: a further content would push one out. */
+  isCrowded({ high }: { readonly high: number }): boolean {
+    return this.#placeWith(0, this.layout.groupAt(high)) < 0;
   }
 
   /** The place of a group with this word; -1 if there is none. */

@@ -23,6 +23,8 @@ export interface WriterTask {
   readonly length: number;
   /** Bytes of the largest body. */
   readonly max: number;
+  /** It takes the place of no other content with its key. */
+  readonly copy: boolean;
 }
 
 export class MemoryWriter implements ContentWriter {
@@ -74,7 +76,7 @@ export class MemoryWriter implements ContentWriter {
 
   commit(): void {
     if (this.#done) return;
-    const { table, entry, key, owner, length } = this.#task;
+    const { table, entry, key, owner, length, copy } = this.#task;
     // A body that is not as long as announced is not whole.
     if (length >= 0 && this.#written !== length) {
       this.abort();
@@ -83,6 +85,7 @@ export class MemoryWriter implements ContentWriter {
     this.#done = true;
     table.locked(() => {
       if ((table.words[this.#at + Entry.Flags]! & Flag.Purged) !== 0) return table.abandon(entry);
+      if (copy && table.knownBy(entry, key) >= 0) return table.abandon(entry);
       this.#trim();
       table.words[this.#at + Entry.Length] = this.#written;
       table.publish(entry, key);

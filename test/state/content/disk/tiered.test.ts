@@ -227,6 +227,25 @@ test('what was read before a purge is not used after it, nor promoted', async ()
   await slow.served.close();
 });
 
+test('what the disk answers late does not take the place of what was put meanwhile', async () => {
+  const memory = new DiskMemory(DiskMemory.allocate());
+  const shared = MemoryContents.allocate({ workers: 4, bytes: 4 * MIB });
+  const slow = heldStore(memory);
+  slow.served.put('k', 'old');
+  const reader = workerOf({ memory, shared });
+  const link = slow.connect(reader.client);
+  const reading = readFrom(reader.store, 'k');
+  await until(() => slow.held.length === 1, 'the question');
+  const other = workerOf({ memory, shared, worker: 1 });
+  putInto(other.store, 'k', 'new');
+  link.let(slow.held[0]!);
+  assert.is(await reading, 'new');
+  assert.is(await readFrom(reader.store, 'k'), 'new');
+  assert.is(await readFrom(other.store, 'k'), 'new');
+  link.close();
+  await slow.served.close();
+});
+
 test('while a purge waits for the store, what it selects is not used', async () => {
   const memory = new DiskMemory(DiskMemory.allocate());
   const slow = heldStore(memory);
