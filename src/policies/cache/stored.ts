@@ -114,11 +114,13 @@ export class StoredReplies {
 
   /**
    * The key under which a reply to a request is stored. For one with Vary, the variants under `key` are noted first; the oldest
-   * one goes if there are too many.
+   * one goes if there are too many. `given`: the variants when the request looked for one.
    */
-  keyFor(key: string, facts: ContentFacts<ReplyData>, request: ReadField, known: Variants | undefined): string {
+  keyFor(key: string, facts: ContentFacts<ReplyData>, request: ReadField, given: Variants | undefined): string {
     const { vary } = facts.data.assessment;
     if (vary.length === 0) return key;
+    // Other variants may have been stored since the request looked for one.
+    const known = this.#variantsNow(key) ?? given;
     const own = keyOfVariant(key, vary, request);
     const list = vary.join();
     const names = [vary, ...(known?.names.filter((other) => other.join() !== list) ?? [])].slice(0, MOST_LISTS);
@@ -130,6 +132,18 @@ export class StoredReplies {
     const until = Number.isFinite(expiresAt) ? expiresAt : null;
     this.#store.put(key, { ...facts, expiresAt, data: { names, keys, until } }, 0)?.commit();
     return own;
+  }
+
+  /** The variants of a key, if the store knows them at once. */
+  #variantsNow(key: string): Variants | undefined {
+    const content = this.#store.get(key);
+    if (content instanceof Promise) {
+      void content.then((late) => late?.release());
+      return undefined;
+    }
+    const data = content?.facts.data;
+    content?.release();
+    return data === undefined || isReply(data) ? undefined : data;
   }
 }
 

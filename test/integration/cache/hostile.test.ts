@@ -213,6 +213,26 @@ test('of more than 32 variants the newest ones are kept', async ({ bed }) => {
   assert.not(isHit(await bed.ask('/a', { 'x-a': '0' })));
 });
 
+test('variants that arrive at the same time are bounded too', async ({ bed }) => {
+  const held: Socket[] = [];
+  bed.target.respond = (_request, socket) => void held.push(socket);
+  const say = (cc: string): Buffer => wire({ fields: { 'cache-control': cc, vary: 'x-v' }, body: 'x' });
+  const clients = Array.from({ length: 60 }, () => bed.plane.client());
+  for (const [at, client] of clients.entries()) client.send(requestText('/a', { 'x-v': String(at) }));
+  await until(() => held.length >= 1, 'the first request at the origin');
+  held[0]!.write(say('max-age=60'));
+  await until(() => held.length === 60, 'all requests at the origin');
+  for (const socket of held.slice(1)) socket.write(say('max-age=60'));
+  for (const client of clients) {
+    await client.reply();
+    client.destroy();
+  }
+  bed.target.respond = (_request, socket) => socket.write(say('no-store'));
+  let hits = 0;
+  for (let at = 0; at < 60; at++) if (isHit(await bed.ask('/a', { 'x-v': String(at) }))) hits++;
+  assert.is(hits, 32);
+});
+
 test('cookies of several lines count', async ({ bed }) => {
   await bed.load('[policy.c]\nuse = "cache"\nkey = { cookies = ["s"] }\n');
   await bed.ask('/a');
