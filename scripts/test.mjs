@@ -20,7 +20,7 @@ const WAITING =
 /** Files with a process of their own: they start servers and processes, or need a young heap. */
 const ALONE = /^(integration|differential)\//;
 /** Files that have only a data plane and a target, which they close: up to MOST_TOGETHER of them share a process. */
-const TOGETHER = /^integration\/(engine|cache\/(?!admin))/;
+const TOGETHER = /^integration\/(engine|cache\/(?!admin|workers))/;
 const MOST_TOGETHER = 16;
 /** Files that start many processes, each of which would write coverage of its own for code that other tests cover. */
 const UNCOVERED = /^integration\/(cli-|dash-tmux)/;

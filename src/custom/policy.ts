@@ -34,6 +34,7 @@ export type { Clock } from '../state/clock.js';
 export type {
   Content,
   ContentFacts,
+  ContentNames,
   ContentOptions,
   ContentSelector,
   ContentStore,

@@ -44,6 +44,8 @@ export interface BuggyHost {
   readonly log: KeptLog;
   readonly stats: GatewayStats;
   readonly url: string;
+  /** Of the state of the policies. */
+  readonly identities: readonly string[];
   /** Calls the fault with this number, from 1. */
   command(number: number): void;
 }
@@ -74,5 +76,6 @@ export async function hostBuggyWorker(
   const [bound] = await host.prepare({ id: 1, sha256, program, trie: shared, stats: stats.slotsFor(program) });
   host.commit();
   const command = (number: number): void => void Atomics.store(new Int32Array(flag), 0, number);
-  return { host, log, stats, url: `http://${bound?.address}`, command };
+  const identities = program.policies.map(({ identity, stateIdentity }) => stateIdentity ?? identity);
+  return { host, log, stats, url: `http://${bound?.address}`, identities, command };
 }

@@ -3,6 +3,7 @@ import type { Json } from '../../src/bundle/types.js';
 import type {
   Content,
   ContentFacts,
+  ContentNames,
   ContentOptions,
   ContentSelector,
   ContentSpace,
@@ -77,6 +78,8 @@ export class DelayedContentStore<Data = Json> implements ContentStore<Data> {
   readonly #options: ContentOptions;
   readonly #stored = new Map<string, Stored<Data>>();
   readonly #open = new Set<Open>();
+  /** All purges, in their order. */
+  readonly #purges: ContentSelector[] = [];
 
   constructor(space: DelayedContents, options: ContentOptions) {
     this.#space = space;
@@ -138,8 +141,9 @@ export class DelayedContentStore<Data = Json> implements ContentStore<Data> {
     };
   }
 
-  refresh(content: Content<Data>, facts: ContentFacts<Data>): Promise<void> {
+  refresh(content: Content<Data>, facts: ContentFacts<Data>, since: number): Promise<void> {
     return this.#later(this.#space.delays.change, undefined, () => {
+      if (this.purgedAt(content.facts) > since || this.purgedAt(facts) > since) return;
       const stored = this.#stored.get(content.key);
       // Another content may have taken its place.
       if (stored?.facts === content.facts) this.#stored.set(content.key, { ...stored, facts, soft: false });
@@ -151,7 +155,20 @@ export class DelayedContentStore<Data = Json> implements ContentStore<Data> {
     return this.#later(this.#space.delays.change, undefined, () => void this.#stored.delete(key));
   }
 
+  moment(): number {
+    return this.#purges.length;
+  }
+
+  purgedAt(names: ContentNames): number {
+    return this.#purges.findLastIndex((selector) => selects(selector, names)) + 1;
+  }
+
+  announce(selector: ContentSelector): void {
+    this.#purges.push(selector);
+  }
+
   purge(selector: ContentSelector, soft: boolean): Promise<number> {
+    this.announce(selector);
     for (const open of this.#open) {
       if (!selects(selector, open.facts)) continue;
       if (soft) open.soft = true;
@@ -188,7 +205,7 @@ export class DelayedContentStore<Data = Json> implements ContentStore<Data> {
 }
 
 /** Whether a purge by `selector` removes a content with these facts. */
-export function selects(selector: ContentSelector, facts: ContentFacts<unknown>): boolean {
+export function selects(selector: ContentSelector, facts: ContentNames): boolean {
   if (selector.by === 'all') return true;
   const { by, value } = selector;
   if (by === 'route') return facts.route === value;

@@ -75,6 +75,8 @@ export class CallCache {
   readonly #ofCaller: boolean;
   /** A stored reply that must not be used as it is. */
   #stale: Found | undefined = undefined;
+  /** Moment of the store before the call is sent. */
+  #since = 0;
   /** The key for which others wait. */
   #leads: string | undefined = undefined;
   #landing: { readonly landing: 'again' | 'alone'; readonly apart: boolean } = { landing: 'alone', apart: false };
@@ -123,6 +125,7 @@ export class CallCache {
 
   #miss(found: Found | undefined): undefined {
     this.#stale = found;
+    this.#since = this.#store.moment();
   }
 
   async #lookup(): Promise<{ readonly key: string; readonly found?: Found | undefined }> {
@@ -184,7 +187,7 @@ export class CallCache {
     const fields = updatedFields(stored.fields, fresh, assessment.withheldFields, receivedAt).filter(isOfContent);
     const reply: StoredReply = { status: stored.status, fields, assessment };
     const varies = assessment.vary.join() !== stored.assessment.vary.join();
-    if (assessment.store && !varies) void this.#store.refresh(content, this.#facts(view, reply));
+    if (assessment.store && !varies) void this.#store.refresh(content, this.#facts(view, reply), this.#since);
     else if (!assessment.requestOnly) void this.#store.delete(content.key);
     this.#landAs(assessment, receivedAt, !varies);
     return this.#used({ content, reply }, receivedAt);
@@ -213,6 +216,12 @@ export class CallCache {
       key = this.#variant(vary);
     }
     const writer = this.#store.put(key, facts, body.length);
+    // After put(): a purge that comes later finds the reply in the store. Calls that wait for one from before it look again.
+    if (this.#store.purgedAt(facts) > this.#since) {
+      writer?.abort();
+      this.#landing = { landing: 'again', apart: false };
+      return;
+    }
     const written = writer?.write(body) === true;
     if (written) writer?.commit();
     else writer?.abort();

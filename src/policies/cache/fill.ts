@@ -38,13 +38,13 @@ export class Fill {
     return this.#flight?.write(bytes) ?? true;
   }
 
-  end(): void {
+  end(trailers?: HeaderFields): void {
     if (this.#over) return;
     this.#over = true;
     this.#writer?.commit();
-    this.#flight?.end();
+    this.#flight?.end(trailers);
     this.#ended(this.#writer !== undefined);
-    this.#flight?.land('again', this.#writer !== undefined);
+    this.#flight?.land('again');
   }
 
   fail(cause: string): void {
@@ -116,7 +116,7 @@ export class FillStage implements BodyStage {
   }
 
   end(trailers: HeaderFields | undefined): void {
-    this.#fill.end();
+    this.#fill.end(trailers);
     // A reader ends the output itself.
     if (!this.#follows) this.#out.end(trailers);
   }

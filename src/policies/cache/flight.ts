@@ -8,7 +8,7 @@
  * be kept, no reader joins any more, and the source goes at the pace of the slowest reader. A reader that takes nothing for a while is
  * cut then, so that one client cannot stop the others.
  */
-import type { BodyOut, BodySource } from '../contract.js';
+import type { BodyOut, BodySource, ContentNames, HeaderFields } from '../contract.js';
 import type { ReadField } from '../kits/http-cache/fields.js';
 import type { StoredReply } from './stored.js';
 
@@ -21,9 +21,14 @@ export type Landing =
   /** Ask the origin itself. */
   | 'alone';
 
+/** What those do that get nothing of a flight. */
+export type Outcome = Exclude<Landing, 'join'>;
+
 /** The head of a reply that all waiters may have. */
 export interface SharedHead {
   readonly reply: StoredReply;
+  /** What purges select it by. */
+  readonly names: ContentNames;
   /** Bytes of the body; -1 if unknown. */
   readonly length: number;
   /** Whether it is the reply for these fields of a request. */
@@ -49,8 +54,8 @@ export interface FlightParts {
 const STALLED_MS = 5000;
 
 export class Flight {
-  /** Of the request, as purges name it. */
-  readonly url: string;
+  /** Moment of the store by which the request had not been sent. */
+  readonly moment: number;
   readonly #parts: FlightParts;
   #landing: Landing | undefined = undefined;
   #waiters: ((landing: Landing) => void)[] = [];
@@ -62,20 +67,23 @@ export class Flight {
   #head: SharedHead | undefined = undefined;
   #ended = false;
   #failure: string | undefined = undefined;
+  #trailers: HeaderFields | undefined = undefined;
   /** Of the leader: a reader joins. */
   #joined: () => void = () => {};
   #resume: () => void = () => {};
   #watching = false;
   /** Set by the leader: a request waits. */
   onWaiter: () => void = () => {};
-  /** The outcome for other workers: whether the reply is in the store. */
-  readonly stored: Promise<boolean>;
-  #settle: (stored: boolean) => void = () => {};
+  /** No reader joins any more. */
+  onShut: () => void = () => {};
+  /** For requests in other workers. */
+  readonly outcome: Promise<Outcome>;
+  #settle: (outcome: Outcome) => void = () => {};
 
-  constructor(parts: FlightParts, url: string) {
+  constructor(parts: FlightParts, moment: number) {
     this.#parts = parts;
-    this.url = url;
-    this.stored = new Promise((resolve) => {
+    this.moment = moment;
+    this.outcome = new Promise((resolve) => {
       this.#settle = resolve;
     });
   }
@@ -83,6 +91,11 @@ export class Flight {
   /** Whether the body has readers besides the leader. */
   get read(): boolean {
     return this.#readers.size > 0;
+  }
+
+  /** Whether further readers may join now. */
+  get open(): boolean {
+    return this.#landing === 'join';
   }
 
   get head(): SharedHead | undefined {
@@ -108,15 +121,20 @@ export class Flight {
     this.#resume = resume;
   }
 
-  /** Waiters do without the body. Idempotent. `stored`: other workers find the reply in the store. */
-  land(landing: 'again' | 'alone', stored = landing === 'again'): void {
-    this.#land(landing);
-    this.#settle(stored);
+  /** Waiters do without the body. Idempotent. */
+  land(outcome: Outcome): void {
+    this.#land(outcome);
+    this.#settle(outcome);
+  }
+
+  /** The reply is not going to be in the store: one request of each other worker need not wait for its end. */
+  leaveOthers(): void {
+    this.#settle('again');
   }
 
   #land(landing: Landing): void {
-    if (this.#landing === 'join' && landing !== 'join') this.#landing = landing;
     this.#landing ??= landing;
+    if (landing !== 'join') this.#shut(landing);
     const waiters = this.#waiters;
     this.#waiters = [];
     for (const waiter of waiters) waiter(this.#landing);
@@ -130,13 +148,13 @@ export class Flight {
     return reader;
   }
 
-  /** The rest of the body, for a leader that takes it more slowly than others. */
+  /** The rest of the body and its trailers, for a leader that takes it more slowly than others. */
   follow(): FlightReader {
-    return this.#reader(this.#dropped + this.#chunks.length);
+    return this.#reader(this.#dropped + this.#chunks.length, true);
   }
 
-  #reader(at: number): FlightReader {
-    const reader = new FlightReader(this, at, this.#head?.length ?? -1, this.now);
+  #reader(at: number, leads = false): FlightReader {
+    const reader = new FlightReader(this, { at, leads });
     this.#readers.add(reader);
     return reader;
   }
@@ -188,14 +206,22 @@ export class Flight {
     return !this.#full;
   }
 
-  end(): void {
+  #shut(landing: Landing): void {
+    if (this.#landing !== 'join') return;
+    this.#landing = landing;
+    this.onShut();
+  }
+
+  /** `trailers`: for the leader, if it follows. */
+  end(trailers?: HeaderFields): void {
     this.#ended = true;
+    this.#trailers = trailers;
     this.#close();
   }
 
   /** No reader joins any more. */
   #close(): void {
-    if (this.#landing === 'join') this.#landing = 'again';
+    this.#shut('again');
     for (const reader of this.#readers) reader.pump();
     this.#trim();
   }
@@ -204,7 +230,7 @@ export class Flight {
   fail(cause: string): void {
     this.#failure ??= cause;
     this.#close();
-    this.land('again', false);
+    this.land('again');
   }
 
   // ---------------------------------------------------------------- for its readers
@@ -215,6 +241,10 @@ export class Flight {
 
   get ended(): boolean {
     return this.#ended;
+  }
+
+  get trailers(): HeaderFields | undefined {
+    return this.#trailers;
   }
 
   get failure(): string | undefined {
@@ -239,7 +269,7 @@ export class Flight {
   }
 }
 
-/** The body of a flight, for one waiter. */
+/** The body of a flight, for one waiter, or for the leader if it is slow. */
 export class FlightReader implements BodySource {
   readonly length: number;
   /** The chunk that comes next. */
@@ -247,15 +277,17 @@ export class FlightReader implements BodySource {
   /** When it took something. */
   takenAt: number;
   readonly #flight: Flight;
+  readonly #leads: boolean;
   #out: BodyOut | undefined = undefined;
   #full = false;
   #over = false;
 
-  constructor(flight: Flight, at: number, length: number, now: number) {
+  constructor(flight: Flight, { at, leads }: { readonly at: number; readonly leads: boolean }) {
     this.#flight = flight;
+    this.#leads = leads;
     this.at = at;
-    this.length = length;
-    this.takenAt = now;
+    this.length = flight.head?.length ?? -1;
+    this.takenAt = flight.now;
   }
 
   start(out: BodyOut): void {
@@ -289,10 +321,11 @@ export class FlightReader implements BodySource {
   }
 
   #finish(out: BodyOut): void {
-    const { failure, ended } = this.#flight;
+    const { failure, ended, trailers } = this.#flight;
     if (failure === undefined && !ended) return;
     this.#leave();
-    if (failure === undefined) out.end();
+    // Stored replies have no trailers either.
+    if (failure === undefined) out.end(this.#leads ? trailers : undefined);
     else out.fail(failure);
   }
 

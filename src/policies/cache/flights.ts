@@ -1,7 +1,6 @@
 /** The requests to the origin that others wait for, in this worker and in the others. */
-import type { PolicyHost } from '../contract.js';
-import { Flight, type FlightBudget, type FlightParts, type Landing } from './flight.js';
-import type { Key } from './key.js';
+import type { ContentNames, ContentStore, PolicyHost } from '../contract.js';
+import { Flight, type FlightBudget, type FlightParts, type Landing, type Outcome } from './flight.js';
 import type { CacheSettings } from './schema.js';
 
 /** Requests of a worker that wait at the same time; further ones go to the origin. */
@@ -13,8 +12,16 @@ const ALONE_MS = 30_000;
 /** Bytes of bodies in progress that a worker keeps for further readers. */
 const KEPT_BYTES = 64 * 1024 * 1024;
 
+/** Where the flight of a request is. */
+export interface Place {
+  /** The key, and the last purge of what the reply may belong to: a request after a purge does not join a flight before it. */
+  readonly id: string;
+  readonly flight: Flight | undefined;
+}
+
 export class Flights {
   readonly #host: PolicyHost;
+  readonly #store: Pick<ContentStore, 'moment' | 'purgedAt'>;
   readonly #wait: number;
   readonly #parts: FlightParts;
   readonly #budget: FlightBudget = { used: 0, limit: KEPT_BYTES };
@@ -23,8 +30,13 @@ export class Flights {
   readonly #alone = new Map<string, number>();
   #waiters = 0;
 
-  constructor({ collapseWait, maxEntry }: Pick<CacheSettings, 'collapseWait' | 'maxEntry'>, host: PolicyHost) {
+  constructor(
+    { collapseWait, maxEntry }: Pick<CacheSettings, 'collapseWait' | 'maxEntry'>,
+    host: PolicyHost,
+    store: Pick<ContentStore, 'moment' | 'purgedAt'>,
+  ) {
     this.#host = host;
+    this.#store = store;
     this.#wait = collapseWait;
     this.#parts = {
       most: maxEntry,
@@ -38,8 +50,19 @@ export class Flights {
     return this.#flights.size;
   }
 
-  get(key: string): Flight | undefined {
-    return this.#flights.get(key);
+  /** `names`: those of the request, without tags. */
+  find(key: string, names: ContentNames): Place {
+    const store = this.#store;
+    let id = idOf(key, store.purgedAt(names));
+    let flight = this.#flights.get(id);
+    // Its tags are known with its head; until then, keep() compares. Each step leads to a higher number.
+    while (flight?.head !== undefined) {
+      const purgedAt = store.purgedAt(flight.head.names);
+      if (purgedAt <= flight.moment) break;
+      id = idOf(key, purgedAt);
+      flight = this.#flights.get(id);
+    }
+    return { id, flight };
   }
 
   /** Whether requests for the key do not wait for each other, since replies to it were not to be shared. */
@@ -63,46 +86,36 @@ export class Flights {
   }
 
   /**
-   * Opens a flight. `mine`: the caller leads it, and must see that it lands. Otherwise another worker does, and the flight lands with
-   * that one.
+   * Opens a flight. `mine`: the caller leads it, sends its request now, and must see that the flight lands. Otherwise another worker
+   * does, and the flight lands with that one.
    */
-  open({ text: key, url }: Key): { readonly flight: Flight; readonly mine: boolean } {
-    const flight = new Flight(this.#parts, url);
-    this.#flights.set(key, flight);
+  open(id: string): { readonly flight: Flight; readonly mine: boolean } {
+    const flight = new Flight(this.#parts, this.#store.moment());
+    this.#flights.set(id, flight);
     let mine = false;
     let opened = false;
-    const outcome = this.#host.once(`fill ${key}`, this.#wait, () => {
+    const decided = this.#host.once<Outcome>(`fill ${id}`, this.#wait, () => {
       // Its turn after another worker was too slow: the caller waits by now, and leads nothing.
-      if (opened) return Promise.resolve(false);
+      if (opened) return Promise.resolve('alone');
       mine = true;
-      return flight.stored;
+      return flight.outcome;
     });
     const close = (): void => {
-      if (this.#flights.get(key) === flight) this.#flights.delete(key);
+      if (this.#flights.get(id) === flight) this.#flights.delete(id);
+    };
+    const settled = (outcome: Outcome): void => {
+      if (!mine) flight.land(outcome);
+      // Readers of this worker may join one that other workers do not wait for.
+      if (flight.open) flight.onShut = close;
+      else close();
     };
     // Without what other workers know, each asks the origin.
-    outcome.then(
-      (stored) => {
-        if (!mine) flight.land(stored ? 'again' : 'alone');
-        close();
-      },
-      () => {
-        flight.land('alone');
-        close();
-      },
-    );
+    decided.then(settled, () => {
+      flight.land('alone');
+      close();
+    });
     opened = true;
     return { flight, mine };
-  }
-
-  /** Requests for the URL get no reply that is on its way any more: those that wait for its head ask the origin themselves. */
-  outdate(url: string): void {
-    for (const [key, flight] of this.#flights) {
-      if (flight.url !== url) continue;
-      this.#flights.delete(key);
-      // It also gives up the turn of this worker, which the next request takes.
-      flight.land('alone');
-    }
   }
 
   /** Resolves when it is known what the caller does; it waits no longer than `collapse_wait`. */
@@ -123,3 +136,5 @@ export class Flights {
     }
   }
 }
+
+const idOf = (key: string, purgedAt: number): string => `${purgedAt} ${key}`;

@@ -1,5 +1,5 @@
 /** What the cache does with replies of the origin: storing, validation, stale replies in place of errors, invalidation. */
-import type { Awaitable, ContentFacts, ContentStore, Exchange, PolicyHost, Reply } from '../contract.js';
+import type { Awaitable, ContentFacts, ContentNames, ContentStore, Exchange, PolicyHost, Reply } from '../contract.js';
 import { type Assessment, type AssessOptions, assess, FOREVER_MS, usefulUntil } from '../kits/http-cache/assess.js';
 import type { FieldList, ReadField } from '../kits/http-cache/fields.js';
 import { invalidatedUrls } from '../kits/http-cache/invalidate.js';
@@ -19,7 +19,6 @@ import { addStatus, answer } from './answer.js';
 import type { Counts } from './counts.js';
 import { Fill } from './fill.js';
 import type { Flights } from './flights.js';
-import { Invalidations } from './invalidations.js';
 import type { KeyMaker } from './key.js';
 import { PROBLEMS } from './problems.js';
 import type { CacheSettings } from './schema.js';
@@ -50,7 +49,6 @@ export class Keeper {
   readonly #parts: KeeperParts;
   readonly #options: AssessOptions;
   readonly #byStatus = new Map<number, AssessOptions>();
-  readonly #invalidations = new Invalidations();
 
   constructor(parts: KeeperParts) {
     this.#parts = parts;
@@ -66,11 +64,6 @@ export class Keeper {
     this.#options = ttl === null ? common : { ...common, ttl: { ms: ttl === 'forever' ? FOREVER_MS : ttl } };
     for (const [status, ms] of Object.entries(negative))
       this.#byStatus.set(Number(status), { ...common, ttl: { ms, statuses: [Number(status)] } });
-  }
-
-  /** For `moment` of a visit. */
-  get moment(): number {
-    return this.#invalidations.count;
   }
 
   /** The reply of the origin, or of gw in its place. Returns another reply, or undefined to pass this one on. */
@@ -162,20 +155,23 @@ export class Keeper {
       assessment,
     };
     const facts = this.facts(exchange, visit, received.read, data);
-    if (this.#invalidations.concerns(visit.moment, facts.url, facts.tags)) {
-      visit.flight?.land('again', false);
-      return false;
-    }
     const key = replies.keyFor(visit.key.text, facts, visit.request, visit.variants);
     const writer = store.put(key, facts, length);
     const { flight } = visit;
+    // After put(): a purge that comes later finds the reply among those that are being written.
+    if (store.purgedAt(facts) > visit.moment) {
+      writer?.abort();
+      flight?.land('again');
+      return false;
+    }
     const shared = flight !== undefined && isFresh(assessment, now);
-    if (shared) this.#share(visit, data, length);
+    if (shared) this.#share(visit, data, facts, length);
     else if (flight !== undefined) flights.keepApart(visit.flightKey);
     if (writer === undefined && !shared) {
       flight?.land('alone');
       return false;
     }
+    if (writer === undefined) flight?.leaveOthers();
     visit.reply = reply;
     visit.stores = writer !== undefined;
     visit.fill = new Fill({
@@ -200,11 +196,11 @@ export class Keeper {
     flight.land('alone');
   }
 
-  #share({ flight, request }: Visit, data: ReplyData, length: number): void {
+  #share({ flight, request }: Visit, data: ReplyData, names: ContentNames, length: number): void {
     const reply = new StoredReply(data);
     const { vary } = data.assessment;
     const own = variantKey(vary, request);
-    flight?.share({ reply, length, fits: (other) => matchesVariant(vary, own, other) });
+    flight?.share({ reply, names, length, fits: (other) => matchesVariant(vary, own, other) });
   }
 
   /** `read`: the fields of the reply with the tags, which need not be among the stored ones. */
@@ -262,7 +258,7 @@ export class Keeper {
     const { store } = this.#parts;
     // With another Vary it would be found by the fields of the old one.
     const varies = assessment.vary.join() !== stored.assessment.vary.join();
-    if (assessment.store && !varies) void store.refresh(content, this.facts(exchange, visit, view, data));
+    if (assessment.store && !varies) void store.refresh(content, this.facts(exchange, visit, view, data), visit.moment);
     // What only this request forbids is no reason to remove what others use.
     else if (!assessment.requestOnly) void store.delete(content.key);
     return new StoredReply(data);
@@ -339,13 +335,11 @@ export class Keeper {
 
   /** An unsafe method has succeeded: what it may have changed is removed before its reply is sent. */
   invalidate(exchange: Exchange, url: string, reply: Reply): void | Promise<void> {
-    const { store, keys, counts, flights } = this.#parts;
+    const { store, keys, counts } = this.#parts;
     const read: ReadField = (name) => reply.headers.get(name);
     const pending: Promise<unknown>[] = [];
     const purge = (by: 'url' | 'tag', value: string): void => {
       counts.invalidated++;
-      this.#invalidations.note(value);
-      if (by === 'url') flights.outdate(value);
       const purged = store.purge({ by, value }, false);
       if (purged instanceof Promise) pending.push(purged);
     };

@@ -6,7 +6,17 @@
  *                            -> miss: one request to the origin for all that wait for the same reply
  *     after()   304 -> the stored reply; error -> the stale reply; otherwise the reply is stored while its body passes
  */
-import type { Awaitable, BodyStage, Exchange, Json, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
+import type {
+  Awaitable,
+  BodyStage,
+  ContentStore,
+  Exchange,
+  Json,
+  PolicyHost,
+  PolicyInstance,
+  Reply,
+  StageOut,
+} from '../contract.js';
 import type { CacheStatus, Forwarded } from '../kits/http-cache/cache-status.js';
 import { CONDITIONS, validationFields } from '../kits/http-cache/conditional.js';
 import { type Directives, hasDirective, NO_DIRECTIVES, requestDirectives } from '../kits/http-cache/directives.js';
@@ -51,6 +61,7 @@ class CachePolicy implements PolicyInstance {
   readonly #settings: CacheSettings;
   readonly #host: PolicyHost;
   readonly #keys: KeyMaker;
+  readonly #store: ContentStore<CacheData>;
   readonly #replies: StoredReplies;
   readonly #keeper: Keeper;
   readonly #flights: Flights;
@@ -64,7 +75,8 @@ class CachePolicy implements PolicyInstance {
     const store = host.content<CacheData>(contentOptions(settings));
     const replies = new StoredReplies(store);
     this.#replies = replies;
-    this.#flights = new Flights(settings, host);
+    this.#store = store;
+    this.#flights = new Flights(settings, host, store);
     const parts = { settings, host, keys: this.#keys, store, replies, flights: this.#flights, counts: this.#counts };
     this.#keeper = new Keeper(parts);
     this.#refresher = new Refresher(host, this.#keeper, replies);
@@ -165,11 +177,15 @@ class CachePolicy implements PolicyInstance {
     const { conditions, key, found } = visit;
     if (isForOrigin(conditions)) visit.release();
     else if (this.#collapses(exchange, visit, turn)) {
-      const flight = this.#flights.get(visit.flightKey);
+      const { id, flight } = this.#flights.find(visit.flightKey, {
+        url: key.url,
+        route: exchange.route.name,
+        tags: [],
+      });
       if (flight !== undefined) return this.#wait(exchange, visit, flight, turn);
       // The reply to a condition of a client is for that client only.
       if (conditions === undefined || found?.reply.assessment.validators === true) {
-        const opened = this.#flights.open({ text: visit.flightKey, url: key.url });
+        const opened = this.#flights.open(id);
         if (!opened.mine) return this.#wait(exchange, visit, opened.flight, turn);
         visit.flight = opened.flight;
         opened.flight.onWaiter = () => visit.prolong(exchange, true);
@@ -194,7 +210,7 @@ class CachePolicy implements PolicyInstance {
     this.#counts.misses++;
     const { found } = visit;
     visit.requestedAt = this.#host.clock.now();
-    visit.moment = this.#keeper.moment;
+    visit.moment = this.#store.moment();
     this.#keys.hideUnkeyed(exchange);
     if (found !== undefined) visit.validating = validate(exchange, found, visit.requestedAt);
     exchange.decisions?.push({
@@ -245,7 +261,7 @@ class CachePolicy implements PolicyInstance {
     const visit = new Visit(key, snapshot(exchange));
     visit.forwarded = 'stale';
     visit.requestedAt = this.#host.clock.now();
-    visit.moment = this.#keeper.moment;
+    visit.moment = this.#store.moment();
     this.#keys.hideUnkeyed(exchange);
     // With a condition of the client, the origin would say whether the client's reply is right, not the stored one.
     removeConditions(exchange);

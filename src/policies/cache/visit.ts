@@ -22,7 +22,7 @@ export class Visit {
   forwarded: Forwarded = 'miss';
   /** When it went there, in milliseconds since 1970. */
   requestedAt = 0;
-  /** How many invalidations there were by then. */
+  /** The moment of the store by then. */
   moment = 0;
   /** Pinned: what is validated, or sent if the origin fails. */
   found: Found | undefined = undefined;
@@ -65,7 +65,7 @@ export class Visit {
     this.release();
     if (this.staged) return;
     this.fill?.fail('no body');
-    this.flight?.land('again', false);
+    this.flight?.land('again');
   }
 }
 

@@ -49,7 +49,17 @@ export type ContentSelector =
   /** `value`: exact URL, or with a final `*` all that begin with it. */
   | { readonly by: 'url' | 'route' | 'tag'; readonly value: string };
 
-/** The contents of one owner, whose facts all have data of one type. */
+/** What purges select a content by. */
+export type ContentNames = Pick<ContentFacts, 'url' | 'route' | 'tags'>;
+
+/**
+ * The contents of one owner, whose facts all have data of one type. What is asked for before a purge and comes after it may be out of
+ * date, in any worker:
+ *
+ *     since = moment()           when it is asked for
+ *     put()                      when it comes
+ *     purgedAt() > since         a purge may have come in between: abort(). One that comes later spoils the writer itself
+ */
 export interface ContentStore<Data = Json> {
   /** Undefined: there is none. */
   get(key: string): Content<Data> | undefined | Promise<Content<Data> | undefined>;
@@ -60,11 +70,20 @@ export interface ContentStore<Data = Json> {
    * is there. Undefined: it is not admitted, too large, or there is no room.
    */
   put(key: string, facts: ContentFacts<Data>, length: number, copy?: boolean): ContentWriter | undefined;
-  /** Replaces the facts of a content that is still stored; its body stays. */
-  refresh(content: Content<Data>, facts: ContentFacts<Data>): void | Promise<void>;
+  /**
+   * Replaces the facts of a content that is still stored; its body stays. No effect if a purge of it may have come after `since`,
+   * the moment at which the new facts were asked for.
+   */
+  refresh(content: Content<Data>, facts: ContentFacts<Data>, since: number): void | Promise<void>;
   delete(key: string): void | Promise<void>;
   /** Removes contents or, if `soft`, marks them. Resolves with their number. Contents that are being written are included. */
   purge(selector: ContentSelector, soft: boolean): number | Promise<number>;
+  /** The number of purges that have begun, in all workers. */
+  moment(): number;
+  /** The number of the last purge that may have selected a content with these names: some others count too. 0 for none. */
+  purgedAt(names: ContentNames): number;
+  /** The first step of a purge, for all workers: purgedAt() of what it selects rises. */
+  announce(selector: ContentSelector): void;
 }
 
 /** Bounds and tiers of the contents of one owner. */

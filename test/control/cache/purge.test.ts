@@ -43,6 +43,9 @@ class Noting implements ContentSpace {
       put: no,
       refresh: no,
       delete: no,
+      moment: () => 0,
+      purgedAt: () => 0,
+      announce: no,
       purge: async (selector: ContentSelector, soft: boolean) => {
         this.purges.push([identity, selector, soft]);
         return 2;

@@ -217,9 +217,8 @@ test('a reply that is on its way when it is purged is not stored', async () => {
   });
   const reply = bed.status('/a/1');
   await until(() => bed.asked.length === 1, 'the request at the origin');
-  // The head may not have come back yet.
-  const purged = await until(async () => (await bed.purge('--all')) || undefined, 'the reply in the store');
-  assert.is(purged, 1);
+  // Whether its head has come back yet or not.
+  await bed.purge('--all');
   end();
   await reply;
   assert.match(await bed.status('/a/1'), /fwd=uri-miss/);

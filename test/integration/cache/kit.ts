@@ -91,7 +91,7 @@ export function wire({ status = 200, fields = {}, body = '' }: Said, head = fals
   return head || status === 204 || status === 304 ? start : Buffer.concat([start, bytes]);
 }
 
-const specOf = (url: string, policies: string, route: string): string => `
+export const specOf = (url: string, policies: string, route: string): string => `
 spec = 1
 [listener.main]
 address = "127.0.0.1:0"

@@ -1,11 +1,19 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Fill, FillStage } from '../../../src/policies/cache/fill.js';
 import { Flight, type FlightParts, type SharedHead } from '../../../src/policies/cache/flight.js';
 import type { StoredReply } from '../../../src/policies/cache/stored.js';
+import type { HeaderFields } from '../../../src/policies/contract.js';
+import { HeaderMap } from '../../../src/policies/run-kit.js';
 
 const test = suite('flight');
 
-const HEAD: SharedHead = { reply: {} as StoredReply, length: -1, fits: () => true };
+const HEAD: SharedHead = {
+  reply: {} as StoredReply,
+  names: { url: '', route: '', tags: [] },
+  length: -1,
+  fits: () => true,
+};
 
 /** Flights that share 100 bytes, and a clock with their timers. */
 function world(): { parts: FlightParts; pass(ms: number): void } {
@@ -45,7 +53,13 @@ class SlowOut {
     return false;
   }
 
-  end(): void {}
+  ended = false;
+  trailers: HeaderFields | undefined = undefined;
+
+  end(trailers?: HeaderFields): void {
+    this.ended = true;
+    this.trailers = trailers;
+  }
 
   fail(cause: string): void {
     this.failed = cause;
@@ -57,7 +71,7 @@ class SlowOut {
 }
 
 function begun(parts: FlightParts): { flight: Flight; out: SlowOut; resumed(): number } {
-  const flight = new Flight(parts, '');
+  const flight = new Flight(parts, 0);
   let resumed = 0;
   flight.lead(
     () => {},
@@ -108,6 +122,36 @@ test('nothing is kept of a flight that has ended and whose readers have left', (
   for (let at = 0; at < 3; at++) out.room?.();
   assert.is(out.taken, 90);
   assert.is(parts.budget.used, 0);
+});
+
+/** The stage of a leader whose client takes nothing until the test says so. */
+class LeaderOut extends SlowOut {
+  resume(): void {}
+  refuse(): void {}
+}
+
+test('trailers reach a first client that is slower than others, when it has the body; others get none', () => {
+  const { parts } = world();
+  const flight = new Flight(parts, 0);
+  const out = new LeaderOut();
+  const stage = new FillStage(new Fill({ writer: undefined, flight, ended: () => {} }), out, () => {});
+  flight.share(HEAD);
+  const quick = new SlowOut();
+  flight.join()!.start(quick);
+  quick.write = () => true;
+  for (const part of ['one', 'two']) stage.write(Buffer.from(part));
+  const trailers = new HeaderMap([['x-sum', '1']]);
+  stage.end(trailers);
+  assert.is(quick.ended, true);
+  assert.is(quick.trailers, undefined);
+  assert.is(out.ended, false);
+  while (!out.ended) {
+    const { room } = out;
+    out.room = undefined;
+    room!();
+  }
+  assert.is(out.taken, 6);
+  assert.is(out.trailers, trailers);
 });
 
 test.run();

@@ -5,7 +5,7 @@ import type { PolicyHost } from '../../../src/policies/contract.js';
 
 const test = suite('flights');
 
-const KEY = { text: 'k', url: 'http://a.example/' };
+const STORE = { moment: () => 0, purgedAt: () => 0 };
 
 /** What flights use of a host; `once` begins the work when the test says so. */
 function lateHost(): { readonly host: PolicyHost; begin(): void } {
@@ -25,10 +25,10 @@ function lateHost(): { readonly host: PolicyHost; begin(): void } {
 
 test('a turn after another worker that was too slow leaves no flight behind', async () => {
   const { host, begin } = lateHost();
-  const flights = new Flights({ collapseWait: 1000, maxEntry: 1000 }, host);
-  const { flight, mine } = flights.open(KEY);
+  const flights = new Flights({ collapseWait: 1000, maxEntry: 1000 }, host, STORE);
+  const { flight, mine } = flights.open('k');
   assert.not(mine);
-  const landing = flights.wait(KEY.text, flight);
+  const landing = flights.wait('k', flight);
   begin();
   assert.is(await landing, 'alone');
   assert.is(flights.count, 0);

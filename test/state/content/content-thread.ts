@@ -36,7 +36,7 @@ function hammer(): unknown {
     if (content !== undefined) {
       hits++;
       check(content, 'while it is pinned');
-      if (below(50) === 0) store.refresh(content, content.facts);
+      if (below(50) === 0) store.refresh(content, content.facts, store.moment());
       content.release();
     }
     if (below(200) === 0) store.delete(key);

@@ -100,7 +100,7 @@ test('refresh() changes the facts of what is still stored', async () => {
   await time.pass(10);
   const content = await got;
   assert.ok(content);
-  const refreshed = store.refresh(content, facts({ route: 'other' }));
+  const refreshed = store.refresh(content, facts({ route: 'other' }), store.moment());
   await time.pass(10);
   await refreshed;
   assert.is(await bodyOf(store, time, 'k'), 'body');

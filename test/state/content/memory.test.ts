@@ -137,14 +137,14 @@ test('refresh: new facts for the same body, unless the content has been replaced
   store.purge({ by: 'all' }, true);
   const content = store.get('k')!;
   assert.ok(content.soft);
-  store.refresh(content, facts({ data: 'x'.repeat(3000), url: 'http://shop.test/2' }));
+  store.refresh(content, facts({ data: 'x'.repeat(3000), url: 'http://shop.test/2' }), store.moment());
   assert.equal([content.facts.data, bytesOf(content)], ['one', bodyOf(1, 3000)], 'what a reader has stays');
   content.release();
   const fresh = store.get('k')!;
   assert.equal([fresh.facts.data, fresh.soft, bytesOf(fresh)], ['x'.repeat(3000), false, bodyOf(1, 3000)]);
   assert.is(store.purge({ by: 'url', value: 'http://shop.test/1' }, false), 0);
   put(store, 'k', bodyOf(2, 3000), { data: 'two' });
-  store.refresh(fresh, facts({ data: 'late' }));
+  store.refresh(fresh, facts({ data: 'late' }), store.moment());
   fresh.release();
   const now = store.get('k')!;
   assert.equal([now.facts.data, bytesOf(now)], ['two', bodyOf(2, 3000)]);

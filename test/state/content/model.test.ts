@@ -1,9 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { MemoryContent } from '../../../src/state/content/memory/content.js';
 import { MemoryContents } from '../../../src/state/content/memory/index.js';
 import { ContentLayout, Header } from '../../../src/state/content/memory/layout.js';
 import { repair } from '../../../src/state/content/memory/repair.js';
-import type { MemoryContent, MemoryStore } from '../../../src/state/content/memory/store.js';
+import type { MemoryStore } from '../../../src/state/content/memory/store.js';
 import { ContentTable } from '../../../src/state/content/memory/table.js';
 import type { ContentWriter } from '../../../src/state/content/types.js';
 import { seededBelow } from '../../support/random.js';
@@ -120,7 +121,7 @@ class Model {
     const data = this.below(1000);
     const more = 'x'.repeat(this.below(2000));
     const made = facts({ data: more + String(data), tags: [expected.tag], expiresAt: expected.expiresAt });
-    store.refresh(content, made);
+    store.refresh(content, made, store.moment());
     content.release();
     // There may have been no room; what a reader gets is one of the two.
     const now = store.get(key);

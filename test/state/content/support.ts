@@ -1,6 +1,8 @@
 /** Contents for tests: bodies that say which they are, with a check of every byte. */
+
+import type { MemoryContent } from '../../../src/state/content/memory/content.js';
 import { MemoryContents } from '../../../src/state/content/memory/index.js';
-import type { MemoryContent, MemoryStore } from '../../../src/state/content/memory/store.js';
+import type { MemoryStore } from '../../../src/state/content/memory/store.js';
 import type { ContentFacts, ContentWriter } from '../../../src/state/content/types.js';
 
 export const MIB = 1024 * 1024;

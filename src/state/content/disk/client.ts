@@ -5,7 +5,7 @@
 import type { MessagePort } from 'node:worker_threads';
 import type { After } from '../../timers.js';
 import type { ContentFacts, ContentSelector } from '../types.js';
-import { type DiskMemory, slotOfKey, slotOfPurge, slotsOf, Unapplied } from './memory.js';
+import { type DiskMemory, slotOfKey, slotOfPurge, Unapplied } from './memory.js';
 import type { DiskChange, StoreAnswer, StoreCall } from './protocol.js';
 
 export interface ClientLimits {
@@ -237,14 +237,13 @@ export class DiskClient {
     }
   }
 
-  refresh(change: Omit<Extract<StoreCall, { op: 'refresh' }>, 'op' | 'id' | 'stamp'>): Promise<void> | undefined {
+  refresh(change: Omit<Extract<StoreCall, { op: 'refresh' }>, 'op' | 'id'>): Promise<void> | undefined {
     if (this.#port === undefined) return undefined;
     if (this.#refreshes.size >= this.#limits.writes) {
       this.memory.count('skipped');
       return undefined;
     }
     const id = this.#nextId++;
-    const stamp = this.memory.stamp(slotsOf(change.owner, change.key, change.facts));
     return new Promise((resolve) => {
       const cancel = this.#after(this.#limits.changeMs, () => {
         this.#refreshes.delete(id);
@@ -254,7 +253,7 @@ export class DiskClient {
         cancel();
         resolve();
       });
-      this.#post({ op: 'refresh', id, stamp, ...change });
+      this.#post({ op: 'refresh', id, ...change });
     });
   }
 

@@ -26,6 +26,8 @@ export type StoreCall =
       readonly owner: string;
       readonly key: string;
       readonly facts: ContentFacts<unknown>;
+      /** Those of the old and the new facts, and their stamp. */
+      readonly slots: readonly number[];
       readonly stamp: number;
       readonly length: number;
       readonly crc: number;

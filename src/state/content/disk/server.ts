@@ -174,7 +174,7 @@ export class StoreServer {
 
   #refresh(call: Refresh, counted: (() => void)[]): void {
     const { database, memory } = this.#options;
-    const outrun = memory.stamp(slotsOf(call.owner, call.key, call.facts)) !== call.stamp;
+    const outrun = memory.stamp(call.slots) !== call.stamp;
     const done = !outrun && database.refresh(call, call.facts);
     counted.push(() => memory.count(done ? 'refreshed' : 'outrun'));
   }

@@ -5,6 +5,7 @@ import type { Clock } from '../../clock.js';
 import type {
   Content,
   ContentFacts,
+  ContentNames,
   ContentOptions,
   ContentSelector,
   ContentSpace,
@@ -208,12 +209,29 @@ class TieredStore<Data> implements ContentStore<Data> {
     };
   }
 
-  async refresh(content: Content<Data>, facts: ContentFacts<Data>): Promise<void> {
+  async refresh(content: Content<Data>, facts: ContentFacts<Data>, since: number): Promise<void> {
     const { key, parts, length } = content;
+    // Also those by which the present content is purged.
+    const slots = [...slotsOf(this.#owner, key, facts), ...slotsOf(this.#owner, key, content.facts)];
+    // First: a purge that is announced after the comparison outruns the stamp.
+    const stamp = this.#disk.memory.stamp(slots);
+    if (this.purgedAt(content.facts) > since || this.purgedAt(facts) > since) return;
     const crc = checksumOf(parts);
-    const onDisk = this.#disk.refresh({ owner: this.#owner, key, facts, length, crc });
-    await this.#memory.refresh(content, facts);
+    const onDisk = this.#disk.refresh({ owner: this.#owner, key, facts, stamp, slots, length, crc });
+    await this.#memory.refresh(content, facts, since);
     await onDisk;
+  }
+
+  moment(): number {
+    return this.#memory.moment();
+  }
+
+  purgedAt(names: ContentNames): number {
+    return this.#memory.purgedAt(names);
+  }
+
+  announce(selector: ContentSelector): void {
+    this.#memory.announce(selector);
   }
 
   async delete(key: string): Promise<void> {
@@ -224,6 +242,8 @@ class TieredStore<Data> implements ContentStore<Data> {
 
   /** Contents that both tiers have are counted once, as those on disk. */
   async purge(selector: ContentSelector, soft: boolean): Promise<number> {
+    // First: a content that was put without a look at it is found by the purge of its tier.
+    this.announce(selector);
     const change = this.#disk.beginPurge(this.#owner, selector, soft, this.#keeps);
     const inMemory = await this.#memory.purge(selector, soft);
     return Math.max(inMemory, await this.#disk.end(change));

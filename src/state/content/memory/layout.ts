@@ -1,7 +1,7 @@
 /**
  * The shared memory of contents: sections of words in front of an arena of units in which keys, facts and bodies are.
  *
- *     header | identities | entries | counters | pins | index | map of units | asked keys | names | arena
+ *     header | identities | entries | counters | purges | pins | index | map of units | asked keys | names | arena
  *
  * What can be found by other means is derived: index, order, map of units and free units follow from the entries, so they can
  * be built anew (repair.ts). Pages of the memory that are not used yet take no room in the process.
@@ -144,6 +144,9 @@ export type CountName = (typeof Count)[keyof typeof Count];
 const COUNTS = 16;
 export const NAME_BYTES = 256;
 
+/** Numbers of the last purges, by hashes of what they select: 128 KiB. */
+export const PURGES = 1 << 14;
+
 /** Places of the index in which a key can be: one line of a processor's cache. */
 export const WAYS = 16;
 const PLACES_PER_ENTRY = 4;
@@ -160,6 +163,8 @@ export class ContentLayout {
   readonly words: Int32Array<ArrayBufferLike>;
   readonly numbers: Float64Array<ArrayBufferLike>;
   readonly bytes: Buffer<ArrayBufferLike>;
+  /** How many purges there were, and the last one of each hash. */
+  readonly purges: BigInt64Array<ArrayBufferLike>;
   readonly memory: SharedArrayBuffer;
   readonly entries: number;
   readonly units: number;
@@ -195,6 +200,7 @@ export class ContentLayout {
       throw new TypeError('Not the memory of a content table');
     this.numbers = new Float64Array(memory);
     this.bytes = Buffer.from(memory);
+    this.purges = new BigInt64Array(memory, this.#at.purges, PURGES + 1);
     this.groupMask = groupsFor(this.entries) - 1;
     this.#askedMask = askedFor(this.entries) - 1;
   }
@@ -255,11 +261,12 @@ export class ContentLayout {
   }
 }
 
-/** In words up to `asked`; in bytes from `names` on, and for `counters`. */
+/** In words up to `asked`; in bytes from `names` on, and for `counters` and `purges`. */
 interface Sections {
   readonly owners: number;
   readonly entries: number;
   readonly counters: number;
+  readonly purges: number;
   readonly pins: number;
   readonly index: number;
   readonly map: number;
@@ -273,14 +280,15 @@ function sectionsOf(entries: number, units: number, workers: number): Sections {
   const owners = HEADER_WORDS;
   const entriesAt = owners + OWNERS * OWNER_WORDS;
   const counters = (entriesAt + entries * ENTRY_WORDS) * 4;
-  const pins = counters / 4 + OWNERS * workers * COUNTS * 2;
+  const purges = counters + OWNERS * workers * COUNTS * 8;
+  const pins = purges / 4 + (PURGES + 1) * 2;
   const index = Math.ceil((pins + workers * entries) / WAYS) * WAYS;
   const map = index + groupsFor(entries) * WAYS;
   const asked = map + units;
   const names = (asked + askedFor(entries)) * 4;
   const arena = Math.ceil((names + OWNERS * NAME_BYTES) / ALIGNMENT) * ALIGNMENT;
   const end = arena + units * UNIT;
-  return { owners, entries: entriesAt, counters, pins, index, map, asked, names, arena, end };
+  return { owners, entries: entriesAt, counters, purges, pins, index, map, asked, names, arena, end };
 }
 
 /** At least two for each entry. */

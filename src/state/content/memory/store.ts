@@ -1,12 +1,22 @@
 /** The contents of one identity in shared memory, as one worker uses them. */
 import type { Json } from '../../../bundle/types.js';
 import { TextHash } from '../../hash.js';
-import type { Content, ContentFacts, ContentOptions, ContentSelector, ContentStore, ContentWriter } from '../types.js';
+import type {
+  Content,
+  ContentFacts,
+  ContentNames,
+  ContentOptions,
+  ContentSelector,
+  ContentStore,
+  ContentWriter,
+} from '../types.js';
 import { AskedKeys } from './asked.js';
+import { type KnownContent, MemoryContent } from './content.js';
 import { decodeFacts, encodeFacts, type FactTexts, factTexts } from './facts.js';
 import { KnownContents } from './known.js';
 import { Count, Entry, Flag, Header, STATE_MASK, State, UNIT } from './layout.js';
 import { matcherOf } from './purge.js';
+import { Purges } from './purges.js';
 import type { Room } from './room.js';
 import type { ContentTable, HashedKey } from './table.js';
 import { MemoryWriter } from './writer.js';
@@ -17,16 +27,6 @@ const MAX_FACTS_SHARE = 16;
 const MAX_BODY_SHARE = 2;
 /** Entries that a purge looks at before it lets others have the lock. */
 const PURGE_STEP = 512;
-
-/** What a worker knows of a content, as long as its word of state is the same. */
-export interface KnownContent<Data> {
-  readonly entry: number;
-  readonly word: number;
-  readonly born: number;
-  readonly facts: ContentFacts<Data>;
-  readonly parts: readonly Buffer[];
-  readonly length: number;
-}
 
 /** The parts of a table that its stores use. */
 export interface StoreParts {
@@ -46,6 +46,7 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
   readonly #maxEntry: number;
   readonly #admission: boolean;
   readonly #asked: AskedKeys;
+  readonly #purges: Purges;
   readonly #hash = new TextHash();
   readonly #known = new KnownContents<KnownContent<Data>>();
   #owner = -1;
@@ -61,6 +62,7 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
     this.#maxEntry = Math.min(maxEntry, Math.floor((table.layout.units * UNIT) / MAX_BODY_SHARE));
     this.#admission = admission;
     this.#asked = new AskedKeys(table.layout);
+    this.#purges = new Purges(table.layout, low, high);
     this.#place();
   }
 
@@ -248,7 +250,7 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
     words[at + Entry.FactsUnits] = units;
   }
 
-  refresh(content: Content<Data>, facts: ContentFacts<Data>): void {
+  refresh(content: Content<Data>, facts: ContentFacts<Data>, since: number): void {
     if (!(content instanceof MemoryContent)) return;
     const table = this.#table;
     const { words, layout } = table;
@@ -257,7 +259,8 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
     const at = layout.entryAt(entry);
     const stored = (): boolean => table.stateOf(entry) === State.Live && words[at + Entry.Born] === born;
     table.locked(() => {
-      if (!stored()) return;
+      // A purge that is announced from now on finds what is written here.
+      if (!stored() || this.purgedAt(content.facts) > since || this.purgedAt(facts) > since) return;
       const units = Math.ceil(bytes.length / UNIT);
       const start = this.#room.take(units, entry);
       if (start < 0) return;
@@ -286,8 +289,21 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
     this.#known.delete(key);
   }
 
+  moment(): number {
+    return this.#purges.count;
+  }
+
+  purgedAt(names: ContentNames): number {
+    return this.#purges.last(names);
+  }
+
+  announce(selector: ContentSelector): void {
+    this.#purges.note(selector);
+  }
+
   purge(selector: ContentSelector, soft: boolean): number {
     const table = this.#table;
+    this.announce(selector);
     const matches = matcherOf(table.layout, this.#hash, selector);
     let purged = 0;
     for (let from = 0; from < table.words[Header.HighWater]!; from += PURGE_STEP)
@@ -347,41 +363,5 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
 
   #count(count: (typeof Count)[keyof typeof Count], by = 1): void {
     if (this.#owner >= 0) this.#table.owners.count(this.#owner, count, by);
-  }
-}
-
-interface Pins {
-  unpin(entry: number): void;
-}
-
-export class MemoryContent<Data = Json> implements Content<Data> {
-  readonly key: string;
-  readonly known: KnownContent<Data>;
-  readonly soft: boolean;
-  #store: Pins | undefined;
-
-  constructor(key: string, known: KnownContent<Data>, soft: boolean, store: Pins) {
-    this.key = key;
-    this.known = known;
-    this.soft = soft;
-    this.#store = store;
-  }
-
-  get facts(): ContentFacts<Data> {
-    return this.known.facts;
-  }
-
-  get parts(): readonly Buffer[] {
-    return this.known.parts;
-  }
-
-  get length(): number {
-    return this.known.length;
-  }
-
-  release(): void {
-    const store = this.#store;
-    this.#store = undefined;
-    store?.unpin(this.known.entry);
   }
 }

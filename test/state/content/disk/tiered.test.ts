@@ -130,7 +130,7 @@ test('refresh, delete and purge reach both tiers', async () => {
   await written(store.memory, 4);
   const content = await contents.get('1');
   assert.ok(content);
-  await contents.refresh(content, factsOf({ tags: ['fresh'] }));
+  await contents.refresh(content, factsOf({ tags: ['fresh'] }), contents.moment());
   content.release();
   await contents.delete('2');
   assert.is(await contents.purge({ by: 'tag', value: 't3' }, false), 1);
