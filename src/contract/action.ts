@@ -31,6 +31,17 @@ export interface BodyMemory {
   give(bytes: number): void;
 }
 
+export interface StoredCallFacts {
+  readonly label: string;
+  readonly service: string;
+  readonly method: string;
+  readonly path: string;
+  readonly status: number;
+  /** Of the body. */
+  readonly bytes: number;
+  readonly startedAt: number;
+}
+
 export interface ActionHost extends PolicyHost {
   /**
    * Whether no policy sees the replies of the route. Then start() may return the same reply for every request: a
@@ -52,6 +63,11 @@ export interface ActionHost extends PolicyHost {
    * large, has a content coding, or no memory is left. Not for an action that calls forward(). Never settles if the exchange ends first.
    */
   collectBody(exchange: Exchange, max: number): Promise<Uint8Array | Reply>;
+  /**
+   * Adds a call to the records of the exchange that the action has answered itself, from a reply that it has stored. It has ended now.
+   * `path`: with or without a query, which is left out. `startedAt`: monotonic milliseconds.
+   */
+  recordStored(exchange: Exchange, call: StoredCallFacts): void;
   /** For replies of calls that an action keeps until its own reply is sent. */
   readonly memory: BodyMemory;
 }

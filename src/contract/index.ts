@@ -1,5 +1,5 @@
 /** The contract between gw and its policies and actions: types only. */
-export type { ActionHost, ActionInstance, BodyMemory, CreateAction, Forwarded } from './action.js';
+export type { ActionHost, ActionInstance, BodyMemory, CreateAction, Forwarded, StoredCallFacts } from './action.js';
 export type { Attempt } from './attempt.js';
 export type {
   Absent,

@@ -371,6 +371,8 @@ export interface CallRecord {
   readonly durationMs: number;
   /** Of the reply's body. */
   readonly bytes: number;
+  /** The reply is one that was stored: nothing was sent. Absent: it was sent. */
+  readonly stored?: true;
   /** Its id in the trace of the request: the parent id that the service got. Absent: the request has no trace. */
   readonly span?: string;
 }

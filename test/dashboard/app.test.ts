@@ -349,6 +349,7 @@ test('Requests shows the calls of a request as a waterfall, as wide as the scree
     calls: [
       { ...call, name: 'reviews', path: '/reviews', status: 0, error: 'upstream/timeout', startMs: 20, durationMs: 20 },
       { ...call, name: 'product', path: '/products/7', status: 200, startMs: 0, durationMs: 20 },
+      { ...call, name: 'kept', path: '/kept', status: 200, startMs: 1, durationMs: 0.1, stored: true },
     ],
   });
   const shown = (size: typeof LARGE): string => {
@@ -362,6 +363,7 @@ test('Requests shows the calls of a request as a waterfall, as wide as the scree
   assert.match(shown(SMALL), /reviews {2}✗ +\+20ms +20ms {2}·{10,}█{10,}\s/);
   assert.match(shown(LARGE), /product {2}200 .*█+·+ {2}shop: 1\.17KiB, GET/);
   assert.match(shown(LARGE), /·+█+ {2}shop: upstream\/timeout/);
+  assert.match(shown(LARGE), /shop: 1\.17KiB stored/);
 });
 
 test('Reloads shows generations and why a spec was rejected', () => {

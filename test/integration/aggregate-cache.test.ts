@@ -51,6 +51,26 @@ test('a fresh reply is used again for the same request, and its age counts', asy
   assert.is(of.services['a']!.got.length, 2);
 });
 
+test('a call that a stored reply answers is in the records, as stored', async () => {
+  const of = await start(counted({ 'cache-control': 'max-age=60' }), '{}');
+  assert.equal([await count(of), await count(of)], [1, 1]);
+  await of.plane.record(({ calls }) => calls?.[0]?.stored === true);
+  const seen = of.plane.records.map(({ calls = [] }) =>
+    calls.map(({ durationMs: _, startMs, ...rest }) => ({ ...rest, late: startMs < 0 })),
+  );
+  const common = {
+    name: 'one',
+    service: 'a',
+    method: 'GET',
+    path: '/one/7',
+    status: 200,
+    error: null,
+    bytes: 11,
+    late: false,
+  };
+  assert.equal(seen, [[{ ...common, target: of.services['a']!.url }], [{ ...common, target: null, stored: true }]]);
+});
+
 test('what must not be stored is not, and the client can ask for a new one', async () => {
   for (const value of ['no-store', 'max-age=0', 'no-cache', 'private, max-age=60']) {
     const of = await start(counted({ 'cache-control': value }), '{}');

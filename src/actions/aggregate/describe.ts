@@ -25,7 +25,6 @@ export function describePlan(config: AggregateConfig, params: ReadonlySet<string
 
 function callText(call: CallConfig, waits: readonly string[], config: AggregateConfig): string {
   const { for_each, if: only, max_items, method, path, retry, service, timeout, when } = call;
-  const policy = call.on_failure ?? (call.default === undefined ? config.on_failure : 'default');
   const facts = [
     ...(waits.length === 0 ? [] : [`after ${waits.join(', ')}`]),
     ...(for_each === undefined
@@ -36,9 +35,18 @@ function callText(call: CallConfig, waits: readonly string[], config: AggregateC
     ...(timeout === undefined ? [] : [`within ${formatDuration(timeout)}`]),
     ...(call.cache === undefined
       ? []
-      : [`fresh replies are used again${call.cache.shared ? ', for all callers' : ''}`]),
+      : [`stored replies are used again${call.cache.shared ? ', for all callers' : ''}`]),
     ...(retry === 0 ? [] : [`${retry} ${retry === 1 ? 'retry' : 'retries'}`]),
-    ...(policy === 'fail' ? [] : [policy === 'omit' ? 'left out if it fails' : 'a default if it fails']),
+    ...withoutReply(call, config),
   ];
   return `${method} ${path} of ${service}${facts.map((fact) => `; ${fact}`).join('')}`;
+}
+
+/** What takes the place of its reply. */
+function withoutReply(call: CallConfig, config: AggregateConfig): readonly string[] {
+  const { default: value, if: only, on_failure, when } = call;
+  const policy = on_failure ?? (value === undefined ? config.on_failure : 'default');
+  const unsent = value !== undefined && (when !== undefined || only !== undefined);
+  if (policy === 'default') return [unsent ? 'a default if it fails or is not sent' : 'a default if it fails'];
+  return [...(policy === 'omit' ? ['left out if it fails'] : []), ...(unsent ? ['a default if it is not sent'] : [])];
 }

@@ -124,13 +124,20 @@ export class Sender {
     const { clock } = this.#host;
     const begun = clock.monotonic();
     const stored = await cache.find(() => clock.now(), Math.min(call.timeout, this.#deadline - begun));
-    if (stored !== undefined) return this.#reuse(call, stored, label, 'a stored reply is used again');
+    const reused = (reply: CachedReply, why: string): Sent => {
+      const { method, service } = call;
+      const { body, status } = reply;
+      const facts = { label, service, method, path: request.path, status, bytes: body.length, startedAt: begun };
+      this.#host.recordStored(this.#exchange, facts);
+      return this.#reuse(call, reply, label, why);
+    };
+    if (stored !== undefined) return reused(stored, 'a stored reply is used again');
     const sent = await this.#attempts(call, request, label, cache, clock.monotonic() - begun);
     if ('answer' in sent) return sent;
     const { ended, from } = sent.failure;
     if (ended === true) cache.abandoned();
     const stale = ended === true ? undefined : cache.inPlaceOfFailure(from, clock.now());
-    return stale === undefined ? sent : this.#reuse(call, stale, label, 'the call failed: a stale reply is used');
+    return stale === undefined ? sent : reused(stale, 'the call failed: a stale reply is used');
   }
 
   #reuse(call: CallSettings, stored: CachedReply, label: string, why: string): Sent {

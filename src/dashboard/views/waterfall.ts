@@ -47,8 +47,8 @@ export function waterfallLines({ calls = [], durationMs }: RequestRecord, column
   });
 }
 
-const requestText = ({ bytes: size, error, method, path, service }: CallRecord): string =>
-  `${service}: ${error ?? bytes(size)}, ${method} ${path}`;
+const requestText = ({ bytes: size, error, method, path, service, stored }: CallRecord): string =>
+  `${service}: ${error ?? `${bytes(size)}${stored === true ? ' stored' : ''}`}, ${method} ${path}`;
 
 function toneOf({ error, status }: CallRecord): Tone {
   if (error !== null || status >= 500) return 'bad';

@@ -6,6 +6,8 @@ import type { ActionEntry, CodeTexts, Program, RouteEntry } from '../../bundle/t
 import type { ActionHost, ActionInstance, BodyMemory, Forwarded, Logger, PolicyHost } from '../../policies/contract.js';
 import { messageOf } from '../../reason.js';
 import type { BodyBudget } from '../load/body-buffer.js';
+import { parentOf } from '../upstream/call/calls.js';
+import { recordStored } from '../upstream/call/record.js';
 import { collectForAction } from './action-body.js';
 import type { Refusals } from './chain/refusals.js';
 import type { ChainPolicy } from './chain/step.js';
@@ -82,6 +84,7 @@ export class RouteActions {
         forward: () => FORWARDED,
         passedFields,
         collectBody: (exchange, max) => collectForAction(exchange, use, max),
+        recordStored: (exchange, call) => recordStored(parentOf(exchange)!, call, common.clock.monotonic()),
         memory: this.#memory,
       };
       instance = this.#create(action, name, host);

@@ -60,7 +60,10 @@ const MOST_CALLS = 8;
 function callWords(calls: readonly CallRecord[]): string {
   const words = calls
     .slice(0, MOST_CALLS)
-    .map(({ durationMs, error, name, status }) => `${printable(name)} ${error ?? status} ${roundedMs(durationMs)}ms`);
+    .map(
+      ({ durationMs, error, name, status, stored }) =>
+        `${printable(name)} ${error ?? status}${stored === true ? ' stored' : ''} ${roundedMs(durationMs)}ms`,
+    );
   return calls.length > MOST_CALLS ? `${words.join(', ')}, ${calls.length - MOST_CALLS} more` : words.join(', ');
 }
 

@@ -148,7 +148,7 @@ test('explain prints the plan, and what would be called first', async () => {
     stage 1:
       a: GET /a of shop; within 1s
     stage 2:
-      b: GET /b of shop; after a; if a.x; a default if it fails
+      b: GET /b of shop; after a; if a.x; a default if it fails or is not sent
 `,
   );
   assert.match(text, 'action aggregate would call shop: GET /a');

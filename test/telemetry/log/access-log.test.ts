@@ -112,6 +112,8 @@ test('the calls of an exchange are in both formats', () => {
     lineFormatter('pretty', false)(record({ calls })),
     String.raw`1.235ms [product "é"\x0a 200 12.5ms, stock upstream/timeout 12.5ms]`,
   );
+  const stored = { ...call, name: 'kept', stored: true, target: null } as const;
+  assert.match(lineFormatter('pretty', false)(record({ calls: [stored] })), '[kept 200 stored 12.5ms]');
   const many = Array.from({ length: 10 }, () => call);
   assert.match(lineFormatter('pretty', false)(record({ calls: many })), ', 2 more]');
 });

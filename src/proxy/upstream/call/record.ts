@@ -1,5 +1,5 @@
 /** The calls of an exchange, for its record. */
-import type { BodySource, CallRequest } from '../../../contract/index.js';
+import type { BodySource, CallRequest, StoredCallFacts } from '../../../contract/index.js';
 import type { CallRecord } from '../../../telemetry/snapshot.js';
 import type { Call } from './call.js';
 
@@ -49,13 +49,12 @@ export class PendingRecord {
     const { calls, startMs } = this.#parent;
     if (calls.length >= MOST_RECORDS) return;
     const { caller, request, service } = this.#of;
-    const path = request.path.split('?', 1)[0]!;
     calls.push({
       name: request.label ?? caller,
       service,
       target: this.call?.targetUrl ?? null,
       method: request.method,
-      path: path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}...` : path,
+      path: shownPath(request.path),
       status,
       error,
       startMs: this.#started - startMs,
@@ -64,6 +63,35 @@ export class PendingRecord {
       ...(request.span === undefined ? {} : { span: request.span }),
     });
   }
+}
+
+/** A path without its query, which may hold credentials. */
+function shownPath(target: string): string {
+  const path = target.split('?', 1)[0]!;
+  return path.length > MAX_PATH ? `${path.slice(0, MAX_PATH)}...` : path;
+}
+
+/** A call that was answered without a request, at `now` in monotonic milliseconds. */
+export function recordStored(
+  parent: RecordedParent,
+  { bytes, label, method, path, service, startedAt, status }: StoredCallFacts,
+  now: number,
+): void {
+  parent.calls ??= [];
+  if (parent.calls.length >= MOST_RECORDS) return;
+  parent.calls.push({
+    name: label,
+    service,
+    target: null,
+    method,
+    path: shownPath(path),
+    status,
+    error: null,
+    startMs: startedAt - parent.startMs,
+    durationMs: now - startedAt,
+    bytes,
+    stored: true,
+  });
 }
 
 /** Bytes of a body; 0 for a stream of unknown length. */
