@@ -80,7 +80,7 @@ export class Plane {
       log: (level, message, fields) => options.log.write(level, message, fields),
       reports: (reports) => options.stats.note(reports),
       ask: options.ask,
-      disk: (worker, connect) => this.#disk.link(worker, connect),
+      disk: (worker, ...wanted) => this.#disk.link(worker, ...wanted),
       lines: (lines, count) => this.#lines.write(lines, count),
     };
     const several = !options.inline && whyNoSharing() === undefined;
@@ -122,6 +122,7 @@ export class Plane {
         connections.forget(worker);
         if (options.state !== undefined) forgetWorker(options.state, worker);
         this.#forgetContents(worker);
+        this.#disk.forget(worker);
         this.#outcomes?.forget(worker);
         return stats.forgetWorker(worker);
       },
@@ -167,8 +168,8 @@ export class Plane {
     await this.#disk.started();
     if (this.#contents === undefined) return undefined;
     const content = new MemoryContents(this.#contents.memory, systemClock.now);
-    this.#space ??= contentSpaceOf({ content, disk: this.#diskClient }, systemClock, (connect) =>
-      this.#disk.link(CONTROL, connect),
+    this.#space ??= contentSpaceOf({ content, disk: this.#diskClient }, systemClock, (...wanted) =>
+      this.#disk.link(CONTROL, ...wanted),
     );
     return this.#space;
   }

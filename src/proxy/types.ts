@@ -55,8 +55,8 @@ export interface DataPlaneEvents {
   reports?(reports: WorkerReports): void;
   /** Asks the duty of the policy with this identity; absent: there are no duties. */
   ask?(identity: string, question: Json): Promise<Json>;
-  /** The worker with this number keeps contents on disk, and is told each port to a store of them. Absent: memory only. */
-  disk?(worker: number, connect: (port: MessagePort) => void): void;
+  /** The worker with this number keeps contents on disk, and is told each port to a store of them (WantDisk). Absent: memory only. */
+  disk?(worker: number, connect: (port: MessagePort) => void, unapplied: SharedArrayBuffer): void;
   /**
    * Complete lines of an access log on standard output: a single writer keeps the lines of several workers and of the
    * operational log apart. If absent, the data plane writes them itself.

@@ -68,7 +68,7 @@ export interface StateParts {
   readonly clock: Clock;
   readonly after: After;
   /** Leads to a store of contents on disk: see WantDisk. Undefined: contents are in memory only. */
-  readonly disk?: ((worker: number, connect: Parameters<WantDisk>[0]) => void) | undefined;
+  readonly disk?: ((worker: number, ...wanted: Parameters<WantDisk>) => void) | undefined;
 }
 
 /**
@@ -92,7 +92,7 @@ export function openState(
   const contentMemory = new GatewayContents(worker, () => clock.now());
   contentMemory.use(memory.content);
   const disk = new DiskClient({ memory: new DiskMemory(memory.disk), after });
-  const want: WantDisk | undefined = wanted && ((connect) => wanted(worker, connect));
+  const want: WantDisk | undefined = wanted && ((...given) => wanted(worker, ...given));
   const content = contentsOf({ content: contentMemory, disk }, clock, want);
   const kept = new MemoryContents(memory.kept, () => clock.now(), worker, { keeps: true });
   return { cache, marks, holds, replays, outcomes, flights, content, contentMemory, kept };

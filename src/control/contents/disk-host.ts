@@ -9,6 +9,7 @@ import { DiskMemory } from '../../state/content/disk/memory.js';
 import type { StoreOrder, StoreReport, StoreSetup } from '../../state/content/disk/protocol.js';
 import type { Log } from '../log.js';
 import { BLOCKED_THREAD } from '../process-end.js';
+import { Orphans } from './orphans.js';
 
 /** Where the contents are, and how much room they have. */
 export interface DiskPlace {
@@ -49,6 +50,7 @@ export class DiskHost {
   readonly #token = randomUUID();
   /** Hands a port to the store to each worker that needs one. */
   readonly #links = new Map<number, (port: MessagePort) => void>();
+  readonly #orphans = new Orphans();
   readonly #backoff = new Backoff({ ...RESTART_BACKOFF, immediate: true });
   #place: DiskPlace | undefined;
   /** Folder of the thread that runs. */
@@ -88,10 +90,18 @@ export class DiskHost {
   }
 
   /** A worker needs the store: gets a port now or when it is open, and another one whenever it has been restarted. */
-  link(worker: number, connect: (port: MessagePort) => void): void {
+  link(worker: number, connect: (port: MessagePort) => void, unapplied?: SharedArrayBuffer): void {
     this.#links.set(worker, connect);
+    if (unapplied !== undefined) this.#orphans.add(worker, unapplied);
     if (this.#open) this.#connect(connect);
     else if (this.#worker === undefined && this.#timer === undefined && this.#ending === undefined) this.#start();
+  }
+
+  /** A worker has ended. */
+  forget(worker: number): void {
+    this.#links.delete(worker);
+    this.#orphans.leave(worker);
+    if (!this.#opened) this.#orphans.storeEnded();
   }
 
   /**
@@ -158,6 +168,7 @@ export class DiskHost {
       this.#opened = true;
       this.#takenBy = undefined;
       log.info('contents on disk are open', { path, size, entries: report.entries, bytes: report.bytes });
+      this.#orphans.clear((connect) => this.#connect(connect));
       for (const connect of this.#links.values()) this.#connect(connect);
       this.#endWaiting();
     } else if (report.type === 'taken' && this.#takenBy !== report.by) {
@@ -229,6 +240,7 @@ export class DiskHost {
     this.#opened = false;
     this.#silent = false;
     this.#memory.set('inTransaction', 0);
+    this.#orphans.storeEnded();
   }
 
   #restart(): void {

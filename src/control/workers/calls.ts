@@ -24,9 +24,9 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
       }
     },
     ask: (identity, question) => answers.expect((id) => post({ type: 'ask', id, identity, question })),
-    disk: (_worker, connect) => {
+    disk: (_worker, connect, unapplied) => {
       connectDisk = connect;
-      post({ type: 'disk' });
+      post({ type: 'disk', unapplied });
     },
     // The bytes are transferred, not copied.
     lines: (lines, count) =>

@@ -58,7 +58,7 @@ export type WorkerMessage =
   /** A question to the duty of a policy. */
   | { readonly type: 'ask'; readonly id: number; readonly identity: string; readonly question: Json }
   /** It keeps contents on disk. */
-  | { readonly type: 'disk' }
+  | { readonly type: 'disk'; readonly unapplied: SharedArrayBuffer }
   | { readonly type: 'reports'; readonly reports: WorkerReports }
   | { readonly type: 'recent'; readonly records: readonly RequestRecord[] }
   | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }

@@ -1,5 +1,5 @@
 /** One thread of a worker: carries calls to it, matches answers, and counts pings that it has not answered. */
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import type { Json } from '../../bundle/types.js';
 import type { DataPlaneEvents, DataPlaneOptions } from '../../proxy/types.js';
 import {
@@ -109,9 +109,9 @@ export class WorkerThread {
     else if (message.type === 'reports') events.reports?.(message.reports);
     else if (message.type === 'disk') {
       const { worker } = this.#options;
-      events.disk?.(worker ?? 0, (port) =>
-        this.#worker.postMessage({ call: 'disk', port } satisfies WorkerCall, [port]),
-      );
+      const connect = (port: MessagePort): void =>
+        this.#worker.postMessage({ call: 'disk', port } satisfies WorkerCall, [port]);
+      events.disk?.(worker ?? 0, connect, message.unapplied);
     } else if (message.type === 'lines') events.lines?.(message.lines, message.count);
     else if (message.type === 'log') events.log(message.level, message.message, message.fields);
     else if (message.type === 'ask') void this.#answer(message);

@@ -40,6 +40,35 @@ test('a real thread keeps what workers put, and a fresh worker reads it', async 
   await until(() => second.store.get('other') === undefined, 'the end of the port');
 });
 
+test('what a worker has begun that ended without a store does not keep contents from being used', async () => {
+  const path = temporaryFolder();
+  const facts = { expiresAt: Number.POSITIVE_INFINITY, url: 'u', route: '', tags: ['t'], data: null };
+  const before = host();
+  const first = workerOf({ memory: before.memory, now: Date.now });
+  before.disk.link(0, (port) => first.client.connect(port), first.client.unapplied);
+  before.disk.use({ path, size: 16 * MIB, owners: ['a'] });
+  putInto(first.store, 'k', 'body', facts);
+  await until(() => before.memory.stats().written === 1, 'the write');
+  await before.disk.close();
+
+  const { disk, memory } = host();
+  const dying = workerOf({ memory, now: Date.now });
+  disk.link(0, (port) => dying.client.connect(port), dying.client.unapplied);
+  assert.is(await dying.store.purge({ by: 'tag', value: 't' }, false), 0);
+  disk.forget(0);
+  disk.use({ path, size: 16 * MIB, owners: ['a'] });
+  const next = workerOf({ memory, now: Date.now });
+  disk.link(1, (port) => next.client.connect(port), next.client.unapplied);
+  await until(() => memory.stats().deleted === 1, 'the purge of all');
+  assert.is(await readFrom(next.store, 'k'), undefined);
+  putInto(next.store, 'n', 'new', facts);
+  await until(() => memory.stats().written === 1, 'the write');
+  const fresh = workerOf({ memory, now: Date.now });
+  disk.link(2, (port) => fresh.client.connect(port), fresh.client.unapplied);
+  assert.is(await readFrom(fresh.store, 'n'), 'new');
+  await disk.close();
+});
+
 /** A thread in place of the store. */
 function entry(code: string): URL {
   const file = join(temporaryFolder(), 'thread.mjs');

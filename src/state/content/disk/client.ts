@@ -101,6 +101,11 @@ export class DiskClient {
     this.#limits = { ...CLIENT_LIMITS, ...limits };
   }
 
+  /** What no store has applied: it is taken over when the thread ends. */
+  get unapplied(): SharedArrayBuffer {
+    return this.#unapplied.buffer;
+  }
+
   /** Bytes of bodies that are kept until they are written. */
   get writing(): number {
     return this.#writing;

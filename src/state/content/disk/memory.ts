@@ -160,8 +160,8 @@ export class Unapplied {
     this.#slots = new Int32Array(buffer);
   }
 
-  add(slot: number): void {
-    Atomics.add(this.#slots, slot, 1);
+  add(slot: number, times = 1): void {
+    Atomics.add(this.#slots, slot, times);
   }
 
   /** One of them is applied. False: it was before, by a store that ended before it could say so. */
@@ -171,6 +171,10 @@ export class Unapplied {
       if (left <= 0) return false;
       if (Atomics.compareExchange(this.#slots, slot, left, left - 1) === left) return true;
     }
+  }
+
+  get some(): boolean {
+    return this.#slots.some((_, slot) => Atomics.load(this.#slots, slot) > 0);
   }
 
   /** Takes what is left for each slot. */

@@ -40,8 +40,11 @@ export class TieredContents implements ContentSpace {
   }
 }
 
-/** Says once that contents are kept on disk. `connect`: takes each port to a store of them. */
-export type WantDisk = (connect: (port: MessagePort) => void) => void;
+/**
+ * Says once that contents are kept on disk. `connect`: takes each port to a store of them. `unapplied`: the deletes and purges of the
+ * thread that no store has applied (Unapplied).
+ */
+export type WantDisk = (connect: (port: MessagePort) => void, unapplied: SharedArrayBuffer) => void;
 
 /** The contents of a worker: in memory, and on disk if a policy wants that and `wanted` leads to a store. */
 export function contentsOf(
@@ -56,7 +59,7 @@ export function contentsOf(
     disk,
     now: () => clock.now(),
     wanted: () => {
-      if (!asked) wanted((port) => disk.connect(port));
+      if (!asked) wanted((port) => disk.connect(port), disk.unapplied);
       asked = true;
     },
   });
