@@ -299,10 +299,11 @@ export class Keeper {
 
   #mayBeStale(visit: Visit, found: Found): boolean {
     const { settings, host } = this.#parts;
-    return usableOnError(found.reply.assessment, visit.directives, host.clock.now(), {
-      clientDirectives: settings.clientDirectives,
-      soft: found.content.soft,
-    });
+    const { content, reply } = found;
+    const { soft } = content;
+    const now = host.clock.now();
+    const options = { clientDirectives: settings.clientDirectives, soft, softForMs: reply.softFor(soft, now) };
+    return usableOnError(reply.assessment, visit.directives, now, options);
   }
 
   #stale(exchange: Exchange, visit: Visit, found: Found, reply: Reply): Reply {

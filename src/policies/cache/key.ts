@@ -176,9 +176,15 @@ function hostOf(exchange: Exchange): string | undefined {
 const HTTP = /:(?:80)?$/;
 const HTTPS = /:(?:443)?$/;
 
-/** The default port of a scheme is the same as none, RFC 9110 section 4.2.3. */
-const withoutPort = (scheme: string, authority: string): string =>
-  authority.includes(':') ? authority.replace(scheme === 'https' ? HTTPS : HTTP, '') : authority;
+/**
+ * Without the default port of the scheme, which is the same as none (RFC 9110 section 4.2.3), and without the dot of the DNS root, as
+ * targets get it.
+ */
+function withoutPort(scheme: string, authority: string): string {
+  const host = authority.includes(':') ? authority.replace(scheme === 'https' ? HTTPS : HTTP, '') : authority;
+  if (host.endsWith('.')) return host.slice(0, -1);
+  return host.includes('.:') ? host.replace('.:', ':') : host;
+}
 
 /** With a final `*`, a purge would take it for all URLs that begin with it. */
 const exactUrl = (url: string): string => (url.endsWith('*') ? `${url.slice(0, -1)}%2A` : url);

@@ -132,9 +132,12 @@ class CachePolicy implements PolicyInstance {
       return this.#forward(exchange, visit, turn);
     }
     const { reply, content } = found;
-    const decision = decide(reply.assessment, directives, this.#host.clock.now(), {
+    const now = this.#host.clock.now();
+    const { soft } = content;
+    const decision = decide(reply.assessment, directives, now, {
       clientDirectives,
-      soft: content.soft,
+      soft,
+      softForMs: reply.softFor(soft, now),
     });
     if (decision.use === 'unavailable') {
       content.release();
@@ -143,7 +146,7 @@ class CachePolicy implements PolicyInstance {
     const conditions = conditionsOf(read);
     if (decision.use === 'validate' || isForOrigin(conditions)) {
       const visit = this.#visit(exchange, key, lookup, directives);
-      const fresh = decision.ttlSeconds > 0 && !reply.assessment.noCache && !content.soft;
+      const fresh = decision.ttlSeconds > 0 && !reply.assessment.noCache && !soft;
       visit.forwarded = fresh ? 'request' : 'stale';
       return this.#forward(exchange, visit, turn);
     }

@@ -37,6 +37,7 @@ export class StoredReply implements ReplyData {
   readonly assessment: Assessment;
   readonly read: ReadField;
   readonly headers: CommonFields;
+  #softSince: number | undefined = undefined;
 
   constructor({ status, fields, assessment }: ReplyData) {
     this.status = status;
@@ -44,6 +45,13 @@ export class StoredReply implements ReplyData {
     this.assessment = assessment;
     this.read = readFrom(fields);
     this.headers = new CommonFields(fields);
+  }
+
+  /** Milliseconds since this worker has seen first that it was purged softly: the store does not say when it was. */
+  softFor(soft: boolean, now: number): number {
+    if (!soft) return 0;
+    this.#softSince ??= now;
+    return Math.max(0, now - this.#softSince);
   }
 }
 

@@ -125,7 +125,13 @@ test('an unsafe method removes what is stored for a long URL, and for Location i
   }
 });
 
-test('the default port of a scheme is no other host', async ({ bed }) => {
+test('the default port of a scheme and the dot of the DNS root are no other host', async ({ bed }) => {
+  for (const host of ['a.example.', 'a.example.:80']) {
+    await bed.ask('/b');
+    assert.ok(isHit(await bed.plane.ask(`GET /b HTTP/1.1\r\nHost: ${host}\r\n\r\n`)));
+    await bed.plane.ask(`POST /b HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    assert.not(isHit(await bed.ask('/b')));
+  }
   await bed.plane.ask('GET /a HTTP/1.1\r\nHost: a.example:80\r\n\r\n');
   await bed.ask('/a', {}, 'POST');
   assert.not(isHit(await bed.plane.ask('GET /a HTTP/1.1\r\nHost: a.example:80\r\n\r\n')));

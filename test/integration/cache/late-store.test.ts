@@ -47,6 +47,21 @@ test('everything works with a store that answers late', async ({ bed }) => {
   await until(() => contents.pinned === 0, 'all contents are released');
 });
 
+test('a reply that was purged softly may be used stale only as long as any other', async ({ bed }) => {
+  const contents = await late(bed);
+  bed.origin = () => ({ fields: { 'cache-control': 'max-age=1000, stale-while-revalidate=20' } });
+  await bed.ask('/a');
+  const isHit = async (): Promise<boolean> => (await bed.ask('/a')).header('cache-status')?.includes('hit') === true;
+  await until(isHit, 'a hit');
+  await contents.store('c', { maxEntry: 1000, disk: false }).purge({ by: 'all' }, true);
+  bed.origin = () => ({ status: 503 });
+  assert.ok(await isHit());
+  bed.pass(19);
+  assert.ok(await isHit());
+  bed.pass(1);
+  assert.not(await isHit());
+});
+
 test('a store that fails is a miss', async ({ bed }) => {
   const contents = await late(bed);
   contents.failing = true;

@@ -29,6 +29,8 @@ export interface ReuseOptions {
   readonly clientDirectives: boolean;
   /** Whether the reply was purged softly: it counts as stale. */
   readonly soft: boolean;
+  /** Milliseconds since then: it has been stale for that time. Default 0. */
+  readonly softForMs?: number;
 }
 
 /** The age of a reply now, in milliseconds; a clock that was set back takes nothing off. */
@@ -40,7 +42,8 @@ export function decide(stored: Assessment, directives: Directives, now: number, 
   const asked = options.clientDirectives ? directives : NO_DIRECTIVES;
   const age = currentAge(stored, now);
   const remaining = stored.lifetimeMs - age;
-  const { use, why } = choose(stored, asked, { age, remaining, soft: options.soft });
+  const { soft, softForMs = 0 } = options;
+  const { use, why } = choose(stored, asked, { age, remaining, soft, softForMs });
   const refused = use === 'validate' && hasDirective(asked, 'only-if-cached');
   return {
     use: refused ? 'unavailable' : use === 'stale-while-revalidate' && onlyCached(asked) ? 'stale' : use,
@@ -61,17 +64,18 @@ interface Times {
   /** Of the lifetime; negative if it is over. */
   readonly remaining: number;
   readonly soft: boolean;
+  readonly softForMs: number;
 }
 
 function choose(stored: Assessment, asked: Directives, times: Times): { readonly use: Use; readonly why: string } {
   if (stored.noCache) return { use: 'validate', why: 'the reply is validated before each use (no-cache)' };
   const objection = objectionOf(stored, asked, times);
   if (objection !== undefined) return { use: 'validate', why: objection };
-  const { remaining, soft } = times;
+  const { remaining, soft, softForMs } = times;
   if (remaining > 0 && !soft) return { use: 'fresh', why: 'the reply is fresh' };
   const why = soft ? 'the reply was purged' : 'the reply is stale';
   if (stored.mustRevalidate) return { use: 'validate', why: `${why} and must be validated` };
-  const staleFor = Math.max(0, -remaining);
+  const staleFor = Math.max(softForMs, -remaining);
   if (staleFor < stored.staleWhileRevalidateMs)
     return { use: 'stale-while-revalidate', why: `${why}, stale-while-revalidate` };
   if (!soft && allowsStale(asked, staleFor)) return { use: 'stale', why: `${why}, the request allows it (max-stale)` };
@@ -114,11 +118,11 @@ export function usableOnError(
   stored: Assessment,
   directives: Directives,
   now: number,
-  { clientDirectives }: ReuseOptions,
+  { clientDirectives, softForMs = 0 }: ReuseOptions,
 ): boolean {
   const asked = clientDirectives ? directives : NO_DIRECTIVES;
   if (stored.mustRevalidate || stored.noCache || hasDirective(asked, 'no-cache')) return false;
-  const staleFor = Math.max(0, currentAge(stored, now) - stored.lifetimeMs);
+  const staleFor = Math.max(softForMs, currentAge(stored, now) - stored.lifetimeMs);
   if (staleFor <= stored.staleIfErrorMs && stored.staleIfErrorMs > 0) return true;
   const span = spanOf(asked, 'stale-if-error');
   return typeof span === 'number' && staleFor <= span;

@@ -98,6 +98,12 @@ test('a reply that was purged softly is stale', () => {
   assert.is(used('max-age=60, stale-while-revalidate=20', 0, '', soft), 'stale-while-revalidate');
   assert.is(used('max-age=60', 0, 'max-stale', soft), 'validate');
   assert.is(used('max-age=60, stale-while-revalidate=20', 0, 'min-fresh=1', soft), 'validate');
+  const past = (ms: number) => ({ ...soft, softForMs: ms });
+  assert.is(used('max-age=60, stale-while-revalidate=20', 0, '', past(19_999)), 'stale-while-revalidate');
+  assert.is(used('max-age=60, stale-while-revalidate=20', 0, '', past(20_000)), 'validate');
+  const stored = assessed(cc('max-age=60, stale-if-error=20'));
+  assert.ok(usableOnError(stored, requestDirectives(fields()), NOW, past(20_000)));
+  assert.not(usableOnError(stored, requestDirectives(fields()), NOW, past(20_001)));
 });
 
 test('RFC 5861, 4: stale-if-error of the reply or the request, within its time', () => {
