@@ -1,4 +1,5 @@
 /** What the cache keeps of a reply, and how it finds the variant that fits a request. */
+import * as crypto from 'node:crypto';
 import type { Content, ContentFacts, ContentStore } from '../contract.js';
 import type { Assessment } from '../kits/http-cache/assess.js';
 import { type FieldList, type ReadField, readFrom } from '../kits/http-cache/fields.js';
@@ -19,7 +20,7 @@ export interface ReplyData {
 export interface Variants {
   /** The lists of field names that replies had in Vary, the newest first. */
   readonly names: readonly (readonly string[])[];
-  /** The keys of the variants, the newest first. */
+  /** The variants, as variantOf() returns them, the newest first. */
   readonly keys: readonly string[];
   /** Until when one of them is of use, in milliseconds since 1970; null for ever. */
   readonly until: number | null;
@@ -29,6 +30,8 @@ export interface Variants {
 const MOST_LISTS = 4;
 /** Variants of one reply; a further one takes the place of the oldest. */
 const MOST_VARIANTS = 32;
+/** Characters of a variant; longer ones are hashed, since the list of them is stored anew with each. */
+const LONGEST_VARIANT = 128;
 
 /** A stored reply as a worker uses it: prepared once for all hits. */
 export class StoredReply implements ReplyData {
@@ -97,7 +100,7 @@ export class StoredReplies {
   #variant(variants: Variants, at: number, key: string, request: ReadField): Lookup | Promise<Lookup> {
     const names = variants.names[at];
     if (names === undefined) return { found: undefined, variants };
-    const content = this.#store.get(keyOfVariant(key, names, request));
+    const content = this.#store.get(keyOfVariant(key, variantOf(names, request)));
     const next = (got: Content<CacheData> | undefined): Lookup | Promise<Lookup> => {
       const data = got?.facts.data;
       if (got !== undefined && data !== undefined && isReply(data)) return this.#found(got, data, variants);
@@ -129,17 +132,17 @@ export class StoredReplies {
     if (vary.length === 0) return key;
     // Other variants may have been stored since the request looked for one.
     const known = this.#variantsNow(key) ?? given;
-    const own = keyOfVariant(key, vary, request);
+    const own = variantOf(vary, request);
     const list = vary.join();
     const names = [vary, ...(known?.names.filter((other) => other.join() !== list) ?? [])].slice(0, MOST_LISTS);
     const keys = [own, ...(known?.keys.filter((other) => other !== own) ?? [])];
-    for (const oldest of keys.splice(MOST_VARIANTS)) void this.#store.delete(oldest);
+    for (const oldest of keys.splice(MOST_VARIANTS)) void this.#store.delete(keyOfVariant(key, oldest));
     // Infinity is not JSON.
     const before = known === undefined ? 0 : (known.until ?? Number.POSITIVE_INFINITY);
     const expiresAt = Math.max(facts.expiresAt, before);
     const until = Number.isFinite(expiresAt) ? expiresAt : null;
     this.#store.put(key, { ...facts, expiresAt, data: { names, keys, until } }, 0)?.commit();
-    return own;
+    return keyOfVariant(key, own);
   }
 
   /** The variants of a key, if the store knows them at once. */
@@ -159,10 +162,14 @@ export class StoredReplies {
 export function expectedKey(key: string, { found, variants }: Lookup, request: ReadField): string {
   if (found !== undefined) return found.content.key;
   const names = variants?.names[0];
-  return names === undefined ? key : keyOfVariant(key, names, request);
+  return names === undefined ? key : keyOfVariant(key, variantOf(names, request));
 }
 
 const isReply = (data: CacheData): data is ReplyData => 'status' in data;
 
-const keyOfVariant = (key: string, names: readonly string[], request: ReadField): string =>
-  `${key}\n\n${variantKey(names, request)}`;
+function variantOf(names: readonly string[], request: ReadField): string {
+  const text = variantKey(names, request);
+  return text.length > LONGEST_VARIANT ? crypto.hash('sha256', text, 'base64url') : text;
+}
+
+const keyOfVariant = (key: string, variant: string): string => `${key}\n\n${variant}`;

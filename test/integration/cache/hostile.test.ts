@@ -219,6 +219,21 @@ test('of more than 32 variants the newest ones are kept', async ({ bed }) => {
   assert.not(isHit(await bed.ask('/a', { 'x-a': '0' })));
 });
 
+test('variants of long fields are told apart, and are bounded too', async ({ bed }) => {
+  bed.origin = ({ header }) => ({
+    fields: { 'cache-control': 'max-age=60', vary: 'cookie' },
+    body: header('cookie')?.slice(-2) ?? '',
+  });
+  const cookie = (at: number): string => `${'x'.repeat(4000)}${at + 10}`;
+  for (let at = 0; at < 40; at++) await bed.ask('/a', { cookie: cookie(at) });
+  for (let at = 39; at >= 8; at--) {
+    const reply = await bed.ask('/a', { cookie: cookie(at) });
+    assert.ok(isHit(reply));
+    assert.is(reply.body.toString(), String(at + 10));
+  }
+  assert.not(isHit(await bed.ask('/a', { cookie: cookie(0) })));
+});
+
 test('variants that arrive at the same time are bounded too', async ({ bed }) => {
   const held: Socket[] = [];
   bed.target.respond = (_request, socket) => void held.push(socket);
