@@ -306,13 +306,38 @@ test('a failed required call cancels the safe calls in progress', async () => {
   await until(() => of.services['a']!.left === 1, 'the slow call has ended');
 });
 
-test('the deadline of the whole is 504 and names what is missing', async () => {
+test('the deadline of the whole is 504 and names a required call that is missing', async () => {
   const of = await start(
     { a: json(1), b: () => {} },
-    `[route.aggregate]\ntimeout = "200ms"\n${call('one') + call('two', 'default = 1', 'b')}`,
+    `[route.aggregate]\ntimeout = "200ms"\n${call('one') + call('two', 'default = 1', 'b') + call('three', '', 'b')}`,
   );
   const reply = await of.get();
-  assert.equal([reply.status, (reply.body as { call: string }).call], [504, 'two']);
+  assert.equal([reply.status, (reply.body as { call: string }).call], [504, 'three']);
+});
+
+test('at the deadline of the whole, calls that are not required are replaced or left out', async () => {
+  const late = { a: json([1]), b: () => {} };
+  const calls = `${call('one') + call('two', 'default = 2', 'b') + call('three', 'on_failure = "omit"', 'b')}
+[route.aggregate.call.each]
+service = "b"
+path = "/each/{item}"
+for_each = "one"
+max_items = 3
+default = 0
+${call('after', 'after = ["two"]\non_failure = "omit"')}`;
+  const of = await start(late, `[route.aggregate]\ntimeout = "200ms"\n${calls}`);
+  const reply = await of.get();
+  const errors = ['three', 'after'].map((name) => ({ call: name, status: 504, code: 'aggregate/call-timeout' }));
+  assert.equal(reply.body, { one: [1], two: 2, each: [], errors });
+  assert.equal([reply.status, reply.headers.get('gw-incomplete')], [200, 'two, three, each, after']);
+  await until(() => of.services['b']!.left === 3, 'the calls have ended');
+  assert.equal(of.services['a']!.urls, ['/one/7']);
+  await of.close();
+  const decided = await start(
+    late,
+    `[route.aggregate]\ntimeout = "200ms"\nstatus = "$exists(two) ? 200 : 203"\n${call('one') + call('two', '', 'b')}`,
+  );
+  assert.equal([(await decided.get()).status, (await decided.get()).headers.get('gw-incomplete')], [203, 'two']);
 });
 
 test('the total of all bodies is bounded, and so is the memory of the worker', async () => {

@@ -107,7 +107,8 @@ export class Execution {
   }
 
   #settle(index: number, ended: Ended): void {
-    if (this.#over) return;
+    // One that comes after the time of the aggregate has been given up.
+    if (this.#over || this.#ended[index] !== undefined) return;
     this.#ended[index] = ended;
     this.#results[index] = ended.result;
     this.#open--;
@@ -243,12 +244,30 @@ export class Execution {
     this.#end(new Replies(this.#prepared.reply, this.#exchange).failure(this.#failure!, this.#sender.ran));
   }
 
+  /** The time is over: each call without a reply has failed. */
   #timeOut(): void {
     if (this.#over) return;
-    const open = this.#prepared.calls.filter((_call, index) => this.#ended[index] === undefined);
-    const names = open.map(({ settings }) => settings.name);
-    this.#fail(timedOut(names[0] ?? '', `the time of the aggregate is over: ${names.join(', ')} had no reply`));
-    this.#end(new Replies(this.#prepared.reply, this.#exchange).failure(this.#failure!, this.#sender.ran));
+    const { calls, reply } = this.#prepared;
+    const open = [...calls.keys()].filter((index) => this.#ended[index] === undefined);
+    const names = open.map((index) => calls[index]!.settings.name).join(', ');
+    const cause = `the time of the aggregate is over: ${names} had no reply`;
+    const required = open.find((index) => this.#decides(calls[index]!));
+    if (required !== undefined) this.#fail(timedOut(calls[required]!.settings.name, cause));
+    if (this.#failure !== undefined)
+      this.#end(new Replies(reply, this.#exchange).failure(this.#failure, this.#sender.ran));
+    else this.#giveUp(open, cause);
+  }
+
+  /** None of these calls is required: the reply is made without them. */
+  #giveUp(open: readonly number[], cause: string): void {
+    this.#sender.stop();
+    for (const index of open) {
+      const call = this.#prepared.calls[index]!;
+      const ended = this.#failed(call, timedOut(call.settings.name, cause));
+      this.#ended[index] = ended;
+      this.#results[index] = ended.result;
+    }
+    this.#finish();
   }
 
   #finish(): void {

@@ -55,6 +55,8 @@ export class Sender {
   unsafe = 0;
   readonly ran: RanCall[] = [];
   #over = false;
+  /** All memory was given back. */
+  #released = false;
 
   /** `deadline`: monotonic milliseconds. */
   constructor(
@@ -69,14 +71,16 @@ export class Sender {
     this.#maxTotal = maxTotal;
   }
 
-  /** Nothing more is sent, and no memory more is taken. */
+  /** Nothing more is sent, and replies that come take no memory. */
   stop(): void {
     this.#over = true;
   }
 
-  /** Counts bytes of the reply that is made of all; false: there is no room. */
+  /** Counts bytes of the reply that is made of all, also after stop(); false: there is no room. */
   keep(bytes: number): boolean {
-    return this.#take(bytes);
+    if (this.#released || !this.#host.memory.take(bytes)) return false;
+    this.#taken += bytes;
+    return true;
   }
 
   /** The answer to an equal request, for a further item: it counts again, since the reply contains it again. */
@@ -90,6 +94,7 @@ export class Sender {
   /** Gives back the memory of all replies. Idempotent. */
   release(): void {
     this.#over = true;
+    this.#released = true;
     this.#host.memory.give(this.#taken);
     this.#taken = 0;
   }
@@ -286,9 +291,7 @@ export class Sender {
   }
 
   #take(bytes: number): boolean {
-    if (this.#over || !this.#host.memory.take(bytes)) return false;
-    this.#taken += bytes;
-    return true;
+    return !this.#over && this.keep(bytes);
   }
 
   #give(bytes: number): void {
