@@ -32,6 +32,11 @@ export interface Exchange {
   /** Raw query without '?'; '' for none. Assign to change what the target gets. */
   query: string;
   /**
+   * The query that records show, if it is not `query`. A policy that changes the query for the target, and not to remove a credential, sets
+   * it to the one before, unless it is set: so masks of records find the names that clients use. Without credentials.
+   */
+  shownQuery?: string | undefined;
+  /**
    * Path that the target gets, after that of its URL: the normalised path, or what `strip_prefix` or `rewrite` of the route or a
    * policy makes of it. '' if only the path of the URL is left; undefined if the route's rewrite cannot be sent.
    */

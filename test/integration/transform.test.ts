@@ -102,6 +102,14 @@ test('names that are swapped: parameters, fields and cookies keep their values',
   assert.is(got.header('cookie'), 'b=1; c=2; a=3');
 });
 
+test('a masked parameter is masked in records also if it gets another name', async (context) => {
+  const mask = '[[route.policies]]\nuse = "mask"\nlogs = [{ query = ["email"] }]\n';
+  await load(context, route('/x', 'request.query.rename = { email = "mail" }') + mask);
+  assert.is(await sent(context, '/x?email=smith'), '/x?mail=smith');
+  const record = await context.plane.record(({ url }) => url.startsWith('/x'));
+  assert.is(record.url, '/x?email=***');
+});
+
 test('fields and cookies of the request', async (context) => {
   await load(
     context,
@@ -257,9 +265,13 @@ reply.cookies = { remove = ["debug"], names = ["a", "__Host-h"], path = "/set", 
   const plain = await answered(
     context,
     '/plain',
-    'Set-Cookie: a=1; Domain=x; Secure; HttpOnly\r\nSet-Cookie: __Secure-b=1; Secure; domain=x',
+    'Set-Cookie: a=1; Domain=x; Secure; HttpOnly\r\nSet-Cookie: __Secure-b=1; Secure; domain=x\r\nSet-Cookie: __Host-Http-c=1; Secure; HttpOnly; Path=/',
   );
-  assert.equal(plain('set-cookie'), ['a=1; SameSite=Strict', '__Secure-b=1; Secure; SameSite=Strict']);
+  assert.equal(plain('set-cookie'), [
+    'a=1; SameSite=Strict',
+    '__Secure-b=1; Secure; SameSite=Strict',
+    '__Host-Http-c=1; Secure; HttpOnly; Path=/; SameSite=Strict',
+  ]);
 });
 
 test('fields of the reply, also of a reply that gw makes for an action, but not of an error of gw', async (context) => {

@@ -1,7 +1,7 @@
 /** Masks what records of exchanges say. */
 import type { RecordTexts } from '../contract.js';
 import { decodeQuery } from '../run-kit.js';
-import { type Form, formOf } from './forms.js';
+import { DEFAULT_TEXT, type Form, formOf } from './forms.js';
 import type { LogRuleSettings, SegmentPlace } from './schema.js';
 import { TextMask, type TextRule, textRule } from './texts.js';
 
@@ -42,8 +42,14 @@ export class RecordMask {
     const path = this.#path(query < 0 ? url : url.slice(0, query), route, values);
     record.url = query < 0 ? path : `${path}?${this.#parameters(url.slice(query + 1), values)}`;
     record.callPaths = callPaths.map((one) => this.#callPath(one, values));
-    if (cause !== null) record.cause = this.#everywhere.mask(cause) ?? cause;
-    record.whys = whys.map((why) => this.#everywhere.mask(why) ?? why);
+    const hidden = values.size === 0 ? undefined : new HiddenValues(values);
+    if (cause !== null) record.cause = this.#text(cause, hidden);
+    record.whys = whys.map((why) => this.#text(why, hidden));
+  }
+
+  #text(text: string, hidden: HiddenValues | undefined): string {
+    const shown = hidden === undefined ? text : hidden.mask(text);
+    return this.#everywhere.mask(shown) ?? shown;
   }
 
   #valueMask(isIts: (settings: LogRuleSettings) => boolean): ValueMask {
@@ -110,13 +116,50 @@ export class RecordMask {
 /** Values of the request that are masked as a whole, and how. */
 type Values = Map<string, Form>;
 
+/** Values that are looked for in causes and decisions; a request with more of them has no such texts. */
+const MOST_VALUES = 100;
+/** Characters of a value that is also found inside of a word. */
+const LONG_VALUE = 4;
+const WORD = /[\p{L}\p{N}]/u;
+
+/** Finds values that are masked as a whole in other texts of the record, such as the path that a step has made of them. */
+class HiddenValues {
+  readonly #masked: ReadonlyMap<string, string> | undefined;
+  readonly #pattern: RegExp | undefined;
+
+  constructor(values: Values) {
+    if (values.size > MOST_VALUES) return;
+    const masked = new Map<string, string>();
+    for (const [value, form] of values)
+      if (value !== '')
+        for (const text of [value, encodeURIComponent(withoutLone(value))]) masked.set(text, form.mask(value));
+    this.#masked = masked;
+    // The longest first: a value may be a part of another one.
+    const texts = [...masked.keys()].sort((a, b) => b.length - a.length);
+    if (texts.length > 0) this.#pattern = new RegExp(texts.map(escaped).join('|'), 'g');
+  }
+
+  mask(text: string): string {
+    const masked = this.#masked;
+    if (masked === undefined) return DEFAULT_TEXT;
+    if (this.#pattern === undefined) return text;
+    return text.replace(this.#pattern, (found, at: number) => {
+      const isWord = !WORD.test(text[at - 1] ?? '') && !WORD.test(text[at + found.length] ?? '');
+      return isWord || found.length >= LONG_VALUE ? (masked.get(found) ?? DEFAULT_TEXT) : found;
+    });
+  }
+}
+
+const escaped = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
+const withoutLone = (text: string): string => text.replace(/\p{Cs}/gu, '\ufffd');
+
 const isPlace = (places: readonly SegmentPlace[] | undefined, at: number): boolean =>
   places?.some(({ index, tail }) => at === index || (tail && at > index)) === true;
 
 /** `raw` if nothing is masked, else the masked text, encoded. */
 function masked(raw: string, text: string, form: Form | undefined, texts: () => TextMask): string {
   const result = form === undefined ? texts().mask(text) : form.mask(text);
-  return result === undefined ? raw : encodeURIComponent(result.replace(/\p{Cs}/gu, '\ufffd'));
+  return result === undefined ? raw : encodeURIComponent(withoutLone(result));
 }
 
 /** A text with an invalid encoding stays as it is. */

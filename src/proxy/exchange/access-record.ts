@@ -92,7 +92,12 @@ export function recordOf(
     remote: exchange.remoteAddress,
     method: exchange.method,
     host: exchange.host,
-    url: urlText(exchange.path, exchange.query, exchange.bareQuery, exchange.generation.secretParams),
+    url: urlText(
+      exchange.path,
+      exchange.shownQuery ?? exchange.query,
+      exchange.bareQuery,
+      exchange.generation.secretParams,
+    ),
     status,
     route: compiled === undefined ? null : compiled.entry.name,
     service: compiled?.service === undefined ? null : compiled.service.entry.name,

@@ -35,7 +35,7 @@ import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
 import type { Peer } from './peer.js';
 import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription } from './request-description.js';
-import { decodedParam, normalTargetPath, targetPath } from './target-path.js';
+import { decodedParam, setTargetPath, targetPath } from './target-path.js';
 import { streamLength } from './target-reply.js';
 
 /** Ends an exchange that cannot continue: the driver. */
@@ -52,6 +52,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   /** As sent until the match, then normalized. */
   path: string;
   query: string;
+  shownQuery: string | undefined = undefined;
   /** Path for the target, set by a policy. */
   givenPath: string | undefined = undefined;
   /** Sent with `?` and an empty query. */
@@ -210,9 +211,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   }
 
   setTargetPath(path: string): boolean {
-    const normal = normalTargetPath(this, path);
-    this.givenPath = normal ?? this.givenPath;
-    return normal !== undefined;
+    return setTargetPath(this, path);
   }
 
   header(name: string): string | undefined {
@@ -317,6 +316,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
    */
   continue(of: GwExchange, from: number): void {
     this.path = of.path;
+    this.shownQuery = of.shownQuery;
     this.givenPath = of.givenPath;
     this.#params = of.#params;
     this.compiled = of.compiled;

@@ -59,7 +59,7 @@ export class RecentExchanges {
     slot.method = exchange.method;
     slot.host = exchange.host;
     slot.path = exchange.path;
-    slot.query = exchange.query;
+    slot.query = exchange.shownQuery ?? exchange.query;
     slot.bareQuery = exchange.bareQuery;
     slot.secretParams = exchange.generation.secretParams;
     slot.masks = recordMasksOf(exchange);

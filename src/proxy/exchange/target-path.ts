@@ -31,9 +31,15 @@ export function targetPath(exchange: RoutedExchange): string | undefined {
   return rest === '' || rest.charCodeAt(0) === 0x2f ? rest : path;
 }
 
-/** A path that a policy sets, in normal form; undefined if it cannot be sent. */
-export const normalTargetPath = ({ generation }: Routed, path: string): string | undefined =>
-  normalizePath(path, generation.rewriteRules);
+/** Sets a path for the target, in normal form. Returns false if it cannot be sent. */
+export function setTargetPath(
+  exchange: Pick<Routed, 'generation'> & { givenPath: string | undefined },
+  path: string,
+): boolean {
+  const normal = normalizePath(path, exchange.generation.rewriteRules);
+  exchange.givenPath = normal ?? exchange.givenPath;
+  return normal !== undefined;
+}
 
 /** A path parameter, percent-decoded; as it is in the path if it is not UTF-8. */
 export function decodedParam(raw: string): string {

@@ -152,6 +152,23 @@ test('a record: the paths of calls, with values of the request', () => {
   assert.equal(recorded('{ query = ["who"] }', '/r/1?who=a@b.co').callPaths, ['/x/4711/***/y']);
 });
 
+test('a record: a value that is masked in the URL is masked in causes and decisions', () => {
+  const policy = create('mask', 'logs = [{ params = ["id"] }, { query = ["who"], keep_last = 2 }]');
+  const mask = (url: string, ...whys: string[]): readonly string[] => {
+    const record: RecordTexts = { route: 'r', url, cause: null, whys, callPaths: [] };
+    policy.maskRecord!(record);
+    return record.whys;
+  };
+  assert.equal(
+    mask('/r/alice%40x.co?who=smith.j', 'request: path /v2/alice%40x.co.json', 'alice@x.co, smith.j; smithXj'),
+    ['request: path /v2/***.json', '***, *****.j; smithXj'],
+  );
+  // A short value is found only where it stands by itself.
+  assert.equal(mask('/r/7', 'path /v1/7', 'status 17', 'id=7'), ['path /v1/***', 'status 17', 'id=***']);
+  const many = Array.from({ length: 200 }, (_, at) => `who=${at}`).join('&');
+  assert.equal(mask(`/r/1?${many}`, 'x'), ['***']);
+});
+
 test('a path parameter is known by the route', () => {
   assert.is(recorded('{ params = ["id"] }', '/r/4711', 'other').url, '/r/4711');
 });

@@ -61,7 +61,9 @@ export class QueryEdits {
       const text = value.render(exchange);
       if (text !== '') query += query === '' ? key + text : `&${key}${text}`;
     }
-    if (query !== given) exchange.query = query;
+    if (query === given) return;
+    exchange.shownQuery ??= given;
+    exchange.query = query;
   }
 
   #filtered(query: string): string {
