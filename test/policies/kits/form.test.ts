@@ -57,4 +57,11 @@ test('what is written is read as the same value', () => {
   for (const value of values) assert.equal(read(text(value)).value, value);
 });
 
+test('pairs without a value do not search the rest of the form', () => {
+  const bytes = Buffer.from(`${'a&'.repeat(20_000)}${'x'.repeat(10 << 20)}`);
+  const began = performance.now();
+  assert.is(readForm(bytes, { bytes: 20 << 20, pairs: 30_000 }).fault, undefined);
+  assert.ok(performance.now() - began < 5000);
+});
+
 test.run();

@@ -42,10 +42,11 @@ export function readForm(bytes: Uint8Array, limits: Partial<FormLimits> = {}): F
     const end = found < 0 ? text.length : found;
     if (end > start) {
       if (++pairs > maxPairs) return fault('size', `The form has more than ${maxPairs} pairs.`);
-      const equals = text.indexOf('=', start);
-      const split = equals < 0 || equals > end ? end : equals;
-      const name = decoded(text.slice(start, split));
-      const item = decoded(text.slice(Math.min(split + 1, end), end));
+      // Not in all of the text, of which the rest would be searched for each pair.
+      const pair = text.slice(start, end);
+      const equals = pair.indexOf('=');
+      const name = decoded(equals < 0 ? pair : pair.slice(0, equals));
+      const item = decoded(equals < 0 ? '' : pair.slice(equals + 1));
       if (name === undefined || item === undefined)
         return fault('syntax', `The form is not valid at its pair ${pairs}: its percent-encoding is wrong.`);
       add(value, name, item);

@@ -1,12 +1,37 @@
 /** An element while it is read, and the value that it becomes. */
 import { type JsonValue, putMember } from '../json-text/index.js';
 
+/** Elements that are arrays always, as a tree of their names. */
+export interface ArrayNames {
+  readonly isArray: boolean;
+  readonly below: ReadonlyMap<string, ArrayNames>;
+}
+
+interface Growing extends ArrayNames {
+  isArray: boolean;
+  readonly below: Map<string, Growing>;
+}
+
+/** `paths`: names from the root with dots. */
+export function arrayNames(paths: readonly string[]): ArrayNames {
+  const root: Growing = { isArray: false, below: new Map() };
+  for (const path of paths) {
+    let at = root;
+    for (const name of path.split('.')) {
+      const next: Growing = at.below.get(name) ?? { isArray: false, below: new Map() };
+      at.below.set(name, next);
+      at = next;
+    }
+    at.isArray = true;
+  }
+  return root;
+}
+
 export class XmlElement {
   readonly name: string;
   readonly #parent: XmlElement | undefined;
-  readonly #arrays: ReadonlySet<string>;
-  /** Names from the root; empty if there are no arrays to look for. */
-  readonly #path: string;
+  /** Undefined: it and what is in it are no arrays. Not a path: a long name would be part of the path of each element in it. */
+  readonly #arrays: ArrayNames | undefined;
   #members: { [name: string]: JsonValue } | undefined;
   #text = '';
   #hasElements = false;
@@ -14,11 +39,11 @@ export class XmlElement {
   #hasCdata = false;
   #value: JsonValue = null;
 
-  constructor(name: string, parent: XmlElement | undefined, arrays: ReadonlySet<string>) {
+  /** `arrays`: of the document. */
+  constructor(name: string, parent: XmlElement | undefined, arrays: ArrayNames) {
     this.name = name;
     this.#parent = parent;
-    this.#arrays = arrays;
-    this.#path = arrays.size === 0 ? '' : parent === undefined ? name : `${parent.#path}.${name}`;
+    this.#arrays = (parent === undefined ? arrays : parent.#arrays)?.below.get(name);
   }
 
   /** For messages: bounded. */
@@ -60,7 +85,7 @@ export class XmlElement {
     // An element's own value is never an array.
     if (Array.isArray(before)) before.push(value);
     else if (before !== undefined) putMember(this.#members, name, [before, value]);
-    else putMember(this.#members, name, this.#arrays.has(element.#path) ? [value] : value);
+    else putMember(this.#members, name, element.#arrays?.isArray === true ? [value] : value);
   }
 
   /** Of the root. */

@@ -5,7 +5,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { JsonValue } from '../json-text/index.js';
 import { hasForbidden, NAME, withoutReferences } from './characters.js';
-import { XmlElement } from './element.js';
+import { type ArrayNames, arrayNames, XmlElement } from './element.js';
 
 export interface XmlLimits {
   readonly bytes: number;
@@ -46,7 +46,11 @@ export function readXml(bytes: Uint8Array, { limits = {}, arrays = [] }: XmlRead
     .replace(/^\ufeff/, '');
   try {
     return {
-      value: new Reader(text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text, bounds, new Set(arrays)).document(),
+      value: new Reader(
+        text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text,
+        bounds,
+        arrayNames(arrays),
+      ).document(),
     };
   } catch (error) {
     if (error instanceof Refusal) return { fault: { kind: error.kind, detail: error.message } };
@@ -76,13 +80,13 @@ const BLANK = /^[ \t\n]*$/;
 class Reader {
   readonly #text: string;
   readonly #limits: XmlLimits;
-  readonly #arrays: ReadonlySet<string>;
+  readonly #arrays: ArrayNames;
   readonly #open: XmlElement[] = [];
   #root: XmlElement | undefined;
   #values = 0;
   #at = 0;
 
-  constructor(text: string, limits: XmlLimits, arrays: ReadonlySet<string>) {
+  constructor(text: string, limits: XmlLimits, arrays: ArrayNames) {
     this.#text = text;
     this.#limits = limits;
     this.#arrays = arrays;
