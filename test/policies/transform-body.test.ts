@@ -219,6 +219,7 @@ test('templates in lists and tables of set are checked, and say what they read',
   assert.equal(
     facts.map(({ kind, at }) => [kind, at.join('/')]),
     [
+      ['consumer', 'reply/body/set/a/1/b'],
       ['field', 'reply/body/set/c/d'],
       ['client', 'reply/body/set/e/0'],
     ],

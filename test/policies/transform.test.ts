@@ -204,6 +204,14 @@ test('a long query is edited in time linear in its length', () => {
   assert.ok(performance.now() - start < 3000);
 });
 
+test('records show the query of the client', () => {
+  const edits = new QueryEdits({ remove: [], rename: [['email', 'mail']], set: [['x', ['1']]], add: [] });
+  const on = exchange({ query: 'email=a' });
+  edits.apply(on);
+  edits.apply(on);
+  assert.equal([on.query, on.shownQuery], ['mail=a&x=1', 'email=a']);
+});
+
 test('links in fields: quoted strings and unfinished ones stay', () => {
   const map = (url: string): string => `[${url}]`;
   for (const [given, expected] of [
@@ -214,10 +222,13 @@ test('links in fields: quoted strings and unfinished ones stay', () => {
   ] as const)
     assert.is(mapLink(given, map), expected);
   for (const [given, expected] of [
+    ['0; /a', '0; [/a]'],
+    ['5 url=/a', '5 url=[/a]'],
+    ['0.5,URL = "/a" x', '0.5,URL = "[/a]" x'],
     ['5; url=/a ', '5; url=[/a] '],
     ['0,URL="/a"', '0,URL="[/a]"'],
     ['5', '5'],
-    ['5; link=/a', '5; link=/a'],
+    ['5; link=/a', '5; [link=/a]'],
   ] as const)
     assert.is(mapRefresh(given, map), expected);
 });

@@ -40,7 +40,8 @@ export interface Place {
 /** Targets whose URLs are kept parsed; there are more only if processes are restarted on other ports. */
 const MOST_TARGETS = 1024;
 const URL_PARTS = /^(?:([A-Za-z][A-Za-z0-9+.-]*):)?(\/\/[^/?#]*)?([^?#]*)/;
-const REFRESH = /^([\t ]*\d*(?:\.\d*)?[\t ]*[;,][\t ]*url[\t ]*=[\t ]*)(["']?)([^"']*)/i;
+/** As browsers read it: `url=` may be absent, and a space may stand for the semicolon. */
+const REFRESH = /^([\t ]*[\d.]+(?:[\t ]*[;,]|[\t ])[\t ]*(?:url[\t ]*=[\t ]*)?)(["']?)([^"']*)/i;
 
 export class Links {
   readonly #auto: boolean;

@@ -50,7 +50,7 @@ export class SetCookieEdits {
     const fields = new Attributes(attributes.slice(1));
     const isHost = /^__Host-/i.test(name);
     if (place !== undefined && !isHost) this.#map(fields, exchange, place);
-    if (this.#names?.has(name) !== false) this.#set(fields, isHost, isHost || /^__Secure-/i.test(name));
+    if (this.#names?.has(name) !== false) this.#set(fields, isHost, prefixOf(name));
     return fields.edited ? pair + fields.text : cookie;
   }
 
@@ -66,18 +66,22 @@ export class SetCookieEdits {
   }
 
   /** The prefixes of names require certain attributes, RFC 6265bis section 4.1.3: an edit would make browsers drop the cookie. */
-  #set(fields: Attributes, keepsPlace: boolean, keepsSecure: boolean): void {
+  #set(fields: Attributes, keepsPlace: boolean, prefix: string | undefined): void {
     const { path, domain, secure, httpOnly, sameSite } = this.#settings;
     if (path !== undefined && !keepsPlace) fields.set('Path', path);
     if (domain === '') fields.remove('domain');
     else if (domain !== undefined && !keepsPlace) fields.set('Domain', domain);
     if (secure === true) fields.flag('Secure');
-    else if (secure === false && !keepsSecure) fields.remove('secure');
+    else if (secure === false && prefix === undefined) fields.remove('secure');
     if (httpOnly === true) fields.flag('HttpOnly');
-    else if (httpOnly === false) fields.remove('httponly');
+    else if (httpOnly === false && prefix?.endsWith('http-') !== true) fields.remove('httponly');
     if (sameSite !== undefined) fields.set('SameSite', sameSite);
   }
 }
+
+/** A prefix of a name that means something, in lower case. All of them require `Secure`, and those that end in `http-` `HttpOnly`. */
+const prefixOf = (name: string): string | undefined =>
+  /^__(host-http-|host-|secure-|http-)/.exec(name.toLowerCase())?.[0];
 
 /** The attributes of a cookie. Of several with one name, the last one counts (RFC 6265 section 5.3). */
 class Attributes {
