@@ -97,9 +97,9 @@ export class PathSet {
 
   constructor(paths: readonly Path[]) {
     this.#paths = paths;
-    const start: number[] = [];
+    const start = new Set<number>();
     for (const index of paths.keys()) this.#add(index, 0, start, []);
-    this.start = this.#setOf(start);
+    this.start = this.#setOf([...start]);
   }
 
   /** The places below a child: a member by its name, or an item by its index. */
@@ -127,7 +127,7 @@ export class PathSet {
 
   #advance(places: readonly number[], child: string | number): Advanced {
     const hits: number[] = [];
-    const next: number[] = [];
+    const next = new Set<number>();
     for (const place of places) {
       const index = Math.floor(place / MAX_STEPS);
       const at = place % MAX_STEPS;
@@ -135,18 +135,18 @@ export class PathSet {
       if (isDeep(step)) this.#add(index, at, next, hits);
       else if (includes(step, child)) this.#add(index, at + 1, next, hits);
     }
-    return { hits: hits.sort((a, b) => a - b), places: this.#setOf(next) };
+    return { hits: hits.sort((a, b) => a - b), places: this.#setOf([...next]) };
   }
 
-  #add(index: number, at: number, places: number[], hits: number[]): void {
+  #add(index: number, at: number, places: Set<number>, hits: number[]): void {
     const path = this.#paths[index]!;
     if (at === path.length) {
       if (!hits.includes(index)) hits.push(index);
       return;
     }
     const place = index * MAX_STEPS + at;
-    if (places.includes(place)) return;
-    places.push(place);
+    if (places.has(place)) return;
+    places.add(place);
     // It may also stand for nothing.
     if (isDeep(path[at]!)) this.#add(index, at + 1, places, hits);
   }
