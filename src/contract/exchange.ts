@@ -108,6 +108,11 @@ export interface Exchange {
    */
   lasting: boolean;
   /**
+   * Set it before the action so that a target gets the request once at most: nothing of it is sent again after a failure, also if its method
+   * is idempotent.
+   */
+  sendOnce: boolean;
+  /**
    * Notes something for the later hooks of the same policy or action in this exchange: one value for each `owner`, which is
    * the instance itself.
    */

@@ -93,6 +93,7 @@ export function testExchange(request: TestRequest, id: string, now: number): Exc
     remembered: (owner) => memory.get(owner),
     sent: false,
     lasting: false,
+    sendOnce: false,
     decisions,
   };
 }

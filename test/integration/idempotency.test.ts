@@ -151,6 +151,20 @@ test('a client that leaves finds its reply when it asks again', async () => {
   assert.is(shop.keys.length, 1);
 });
 
+test('a method that may be repeated is not, if the request has a key and was sent', async () => {
+  const url = await start(specOf('methods = ["PUT", "DELETE"]', { more: 'retries = 3\npipelining = 4' }));
+  for (const [method, body] of [
+    ['PUT', 'one'],
+    ['DELETE', ''],
+  ] as const) {
+    const sent = shop.keys.length;
+    const key = `"${method}"`;
+    assert.is((await order(url, { path: '/reset', method, body, key })).status, 502, method);
+    assert.is(codeOf(await order(url, { path: '/reset', method, body, key })), '409 idempotency/unknown');
+    assert.is(shop.keys.length, sent + 1, method);
+  }
+});
+
 for (const [what, path, status] of [
   ['a late reply', '/hold', 504],
   ['a lost connection', '/reset', 502],

@@ -199,6 +199,7 @@ export function exchange(given: Given = {}): Exchange {
     remembered: (owner) => connection.get(owner),
     sent: false,
     lasting: false,
+    sendOnce: false,
     clientCertificate: undefined,
     id: 'req-1',
     method: given.method ?? 'GET',

@@ -136,6 +136,7 @@ class Idempotency implements PolicyInstance {
     // The exchange has ended while the store was asked.
     if (work.ended) return this.#settle(work, { state: 'free' });
     exchange.lasting = true;
+    exchange.sendOnce = true;
     return this.#decide(exchange, 'pass', 'first request with the key');
   }
 

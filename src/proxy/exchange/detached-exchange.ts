@@ -36,6 +36,7 @@ export class DetachedExchange implements Exchange {
   readonly startedAt = 0;
   readonly sent = false;
   lasting = false;
+  sendOnce = false;
   consumer: ConsumerEntry | undefined = undefined;
   claims: Claims | undefined = undefined;
   readonly known = false;

@@ -85,11 +85,11 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   contentLength: number;
   /** Monotonic milliseconds. */
   readonly startMs: number;
-  /** Set when the exchange begins. */
   downstream: Downstream | undefined = undefined;
   acted = false;
   sent = false;
   lasting = false;
+  sendOnce = false;
   /** The source of the target's reply, once a target is selected. */
   source: ReplySource | undefined = undefined;
   /** Limit of the request's body in bytes. */

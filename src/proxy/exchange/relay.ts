@@ -78,6 +78,10 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     return this.exchange.method;
   }
 
+  protected override get mayRepeat(): boolean {
+    return !this.exchange.sendOnce && super.mayRepeat;
+  }
+
   protected get hasBody(): boolean {
     return this.exchange.hasBody;
   }

@@ -32,7 +32,3 @@ export const attemptsLeft = (service: Service, attempts: number): boolean => att
 /** Of a request of which nothing was sent: any method may be sent to another target. */
 export const mayTryElsewhere = (error: ErrorSlug, service: Service, attempts: number): boolean =>
   attemptsLeft(service, attempts) && (!isBlameless(error) || service.targets.length > 1);
-
-/** Of a request that was sent. `untouched`: nothing of a reply came. `bodyBegun`: some of its body is gone. */
-export const isRepeatable = (method: string, untouched: boolean, bodyBegun: boolean): boolean =>
-  untouched && !bodyBegun && isIdempotent(method);

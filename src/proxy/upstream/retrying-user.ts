@@ -5,7 +5,7 @@
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
-import { attemptsLeft, isBlameless, isIdempotent, isRepeatable, mayTryElsewhere } from './retry.js';
+import { attemptsLeft, isBlameless, isIdempotent, mayTryElsewhere } from './retry.js';
 import type { Service } from './service.js';
 import type { Target } from './target.js';
 import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from './user.js';
@@ -83,9 +83,14 @@ export abstract class RetryingUser implements UpstreamUser {
     return this.upstream.entry.name;
   }
 
+  /** Whether what was sent may be sent again, if nothing of a reply came. */
+  protected get mayRepeat(): boolean {
+    return isIdempotent(this.method);
+  }
+
   get shares(): boolean {
     if (this.hasBody || this.attempts > 1 || this.fresh) return false;
-    return this.#moves < MAX_MOVES && isIdempotent(this.method);
+    return this.#moves < MAX_MOVES && this.mayRepeat;
   }
 
   /** Selects the target of the next attempt, which begins at `now`. Fails the request if the service has none. */
@@ -146,7 +151,7 @@ export abstract class RetryingUser implements UpstreamUser {
       this.cut(error, cause);
       return;
     }
-    const repeatable = isRepeatable(this.method, untouched, this.bodyGone);
+    const repeatable = untouched && !this.bodyGone && this.mayRepeat;
     if (repeatable && reused && !this.fresh) {
       this.fresh = true;
       this.attempts--;
