@@ -79,7 +79,7 @@ export interface StoredOutcomes {
 /**
  * Opens or creates the file of a table with so many slots, and reads it. One process uses it at a time. A file without a header and
  * without a record is one whose creation has not ended.
- * @throws Error if that is not possible, or if it is another file
+ * @throws Error if that is not possible, if it is another file, or if it is cut
  */
 export function openOutcomeFile(path: string, slots: number): StoredOutcomes & { close(): void } {
   const descriptor = openSync(path, 'a+', 0o600);
@@ -100,7 +100,8 @@ export function openOutcomeFile(path: string, slots: number): StoredOutcomes & {
     } else {
       if (header.toString('latin1', 0, MAGIC.length) !== MAGIC || header.readUInt32LE(SLOTS_AT) !== slots)
         throw new Error(`${path} does not hold outcomes of this version of gw`);
-      ftruncateSync(file, size);
+      // It has its size before its header: what is missing are records.
+      if (fstatSync(file).size < size) throw new Error(`${path} is cut, so that keys are missing`);
     }
     const identity = header.subarray(IDENTITY_AT, IDENTITY_AT + IDENTITY_BYTES);
     return { identity, slots: () => readSlots(file, slots), close: () => closeSync(file) };

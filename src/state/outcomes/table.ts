@@ -59,7 +59,7 @@ export class OutcomeTable {
     this.#worker = worker;
   }
 
-  /** While it is suspended, nothing is claimed: another gateway may use the same records. What was claimed is settled. */
+  /** While it is suspended, nothing is claimed or written: another gateway may use the same records. What was claimed is settled here. */
   static suspend(buffer: SharedArrayBuffer, suspended: boolean): void {
     Atomics.store(new Int32Array(buffer), SUSPENDED, suspended ? 1 : 0);
   }
@@ -237,7 +237,8 @@ export class OutcomeTable {
   #set(slot: number, state: number): void {
     const words = this.#words;
     words[slot + Slot.State] = state;
-    if (this.#file === undefined) return;
+    // In a file that another gateway uses, the slot may be that of another key.
+    if (this.#file === undefined || words[SUSPENDED] !== 0) return;
     const { file, clock, bytes } = this.#file;
     new Int32Array(bytes.buffer, bytes.byteOffset, SLOT_WORDS).set(words.subarray(slot, slot + SLOT_WORDS));
     if ((state & STATE_MASK) !== State.Running) shift(bytes, clock.now() - clock.monotonic());

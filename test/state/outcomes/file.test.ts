@@ -1,4 +1,4 @@
-import { rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -25,6 +25,7 @@ const pass = (ms: number): void => {
 interface Life {
   readonly store: OutcomeStore;
   readonly file: OutcomeFile;
+  readonly memory: SharedArrayBuffer;
 }
 
 function begin(path: string): Life {
@@ -35,7 +36,7 @@ function begin(path: string): Life {
   const table = new OutcomeTable(memory, 0, clock.monotonic);
   const file = new OutcomeFile(path);
   table.writeTo(file, clock);
-  return { store: table.store('a'), file };
+  return { store: table.store('a'), file, memory };
 }
 
 /** The process ends, and another one begins; its monotonic clock starts anew. */
@@ -179,9 +180,28 @@ test('another file, and one of a table of another size, are refused', () => {
   rmSync(path);
   openOutcomeFile(path, SLOTS).close();
   assert.throws(() => openOutcomeFile(path, SLOTS * 2), /does not hold outcomes/);
-  truncateSync(path, 8192);
+});
+
+test('a file that is cut is refused: work whose record is missing would be done again', () => {
+  const path = fileIn();
   openOutcomeFile(path, SLOTS).close();
-  assert.is(statSync(path).size, 4096 + SLOTS * 64);
+  for (const size of [4096 + SLOTS * 64 - 1, 8192, 4096]) {
+    truncateSync(path, size);
+    assert.throws(() => openOutcomeFile(path, SLOTS), /is cut/, String(size));
+  }
+});
+
+test('while another gateway may use the folder, nothing is written over its records', async () => {
+  const path = fileIn();
+  const life = begin(path);
+  const claim = await mine(life.store, of('k'));
+  OutcomeTable.suspend(life.memory, true);
+  const before = readFileSync(path);
+  life.store.settle(of('k'), claim, { state: 'done', kept: true, status: 201 });
+  assert.ok(readFileSync(path).equals(before));
+  OutcomeTable.suspend(life.memory, false);
+  // It is known here, and unknown to the next process.
+  assert.equal(await life.store.claim(of('k')), { state: 'done', claim, kept: true, status: 201 });
 });
 
 test('a gateway: the folder is created; one that cannot be used is a fault, not an exception', async () => {
