@@ -1,6 +1,7 @@
 /** The cache policy in front of an aggregate: what is stored of replies that are made of several, and for how long. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { until } from '../support/until.js';
 import { Bed, type Handler, json, status } from './aggregate-kit.js';
 import { TestTime } from './engine-kit.js';
 
@@ -40,6 +41,21 @@ test('the part that is stale first says how long the reply is stored', async () 
   clock.now += 2000;
   assert.is((await of.get()).status, 200);
   assert.equal(asked(of), [2, 2]);
+});
+
+test('a stale reply is used while its calls are made again in the background', async () => {
+  const of = await start(
+    { a: fresh('max-age=10'), b: fresh('max-age=30') },
+    call('a') + call('b'),
+    'stale_while_revalidate = "60s"',
+  );
+  const first = await of.get();
+  clock.now += 11_000;
+  const stale = await of.get();
+  assert.equal([stale.text, stale.headers.get('age')], [first.text, '11']);
+  await until(() => asked(of).join() === '2,2', 'the calls in the background');
+  await of.plane.record(({ calls }) => calls?.length === 2);
+  assert.equal([(await of.get()).status, asked(of)], [200, [2, 2]]);
 });
 
 test('an incomplete reply is not stored, whatever the policy says, and the complete one after it is', async () => {

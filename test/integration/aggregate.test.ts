@@ -250,6 +250,20 @@ test('a safe call is sent again after a failure; an unsafe one only if it is ide
   assert.equal(reply.body, { one: 3, two: 3, errors: [{ call: 'three', status: 502, code: 'aggregate/call-failed' }] });
 });
 
+test('a call without a reply in its time is sent again within that of the aggregate', async () => {
+  let count = 0;
+  const of = await start(
+    { a: (got, reply) => void (++count < 3 || json(count)(got, reply)) },
+    call('one', 'timeout = "150ms"\nretry = 2'),
+  );
+  assert.equal((await of.get()).body, { one: 3 });
+  const { calls } = await of.plane.record(() => true);
+  assert.equal(
+    calls!.map(({ error, status: code }) => error ?? code),
+    ['upstream/timeout', 'upstream/timeout', 200],
+  );
+});
+
 test('when, and if, decide whether a call is sent; what needs it is not sent either', async () => {
   const of = await start(
     { a: json({ digital: false, id: 3 }) },

@@ -260,8 +260,9 @@ export class CallCache {
   /** What calls do that wait: a reply that is fresh in the store is for them. */
   #landAs(assessment: Assessment, now: number, stored: boolean): void {
     const fresh = !assessment.noCache && currentAge(assessment, now) < assessment.lifetimeMs;
-    const apart = !assessment.store || !fresh;
-    this.#landing = { landing: apart || !stored ? 'alone' : 'again', apart };
+    const shared = assessment.store && fresh;
+    // What the credentials of one caller forbid says nothing about the replies for others.
+    this.#landing = { landing: shared && stored ? 'again' : 'alone', apart: !shared && !assessment.requestOnly };
   }
 
   #assess(status: number, fields: ReadField, times: { readonly requestedAt: number; readonly receivedAt: number }) {
