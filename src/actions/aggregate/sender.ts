@@ -212,12 +212,13 @@ export class Sender {
     { conditions, timeout }: { readonly conditions: Fields; readonly timeout: number },
   ): Promise<CallReply | { readonly failure: Failure }> {
     const ran = isSafe(call.method) ? undefined : this.#begin(label, call.method);
-    const ownTrace = call.headers.some(([name]) => name === 'traceparent');
     let reply: CallReply;
     try {
       reply = await this.#host.call(call.service, {
         ...request,
-        ...traced([...headers, ...conditions], ownTrace, () => this.#host.random()),
+        ...traced(conditions.length === 0 ? headers : [...headers, ...conditions], call.headers, () =>
+          this.#host.random(),
+        ),
         timeout,
         maxReply: call.maxReply,
         exchange: this.#exchange,

@@ -16,11 +16,16 @@ const KNOWN_FLAGS = 0x03;
 
 /**
  * The fields of a call with a span id of its own as the parent id. Without a valid `traceparent`, with several, or with one that the
- * call sets itself (`own`), the fields are as they are. `random`: from 0 up to 1.
+ * call sets itself (`own` are its fields), the fields are as they are. `random`: from 0 up to 1.
  */
-export function traced(headers: Fields, own: boolean, random: () => number): TracedCall {
-  const parents = headers.filter(([name]) => name === 'traceparent');
-  const parts = own || parents.length !== 1 ? null : TRACEPARENT.exec(parents[0]![1].trim());
+export function traced(
+  headers: Fields,
+  own: readonly (readonly [string, ...unknown[]])[],
+  random: () => number,
+): TracedCall {
+  const at = headers.findIndex(isParent);
+  if (at < 0 || headers.findLastIndex(isParent) !== at || own.some(isParent)) return { headers };
+  const parts = TRACEPARENT.exec(headers[at]![1].trim());
   if (parts === null) return { headers };
   const [whole, version = '', trace = '', parent = '', flags = ''] = parts;
   const isLonger = whole.length > 55;
@@ -29,8 +34,10 @@ export function traced(headers: Fields, own: boolean, random: () => number): Tra
   // A later version is written as the one that is known, without what that does not define.
   const known = (Number.parseInt(flags, 16) & KNOWN_FLAGS).toString(16).padStart(2, '0');
   const field = `00-${trace}-${span}-${known}`;
-  return { span, headers: headers.map((one) => (one[0] === 'traceparent' ? (['traceparent', field] as const) : one)) };
+  return { span, headers: headers.with(at, ['traceparent', field]) };
 }
+
+const isParent = ([name]: readonly [string, ...unknown[]]): boolean => name === 'traceparent';
 
 /** Eight bytes that are not all zero. */
 function idOf(random: () => number): string {

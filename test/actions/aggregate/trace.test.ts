@@ -4,7 +4,7 @@ import { traced } from '../../../src/actions/aggregate/trace.js';
 
 const TRACE = '0af7651916cd43dd8448eb211c80319c';
 const random = (): number => 0.5;
-const fieldOf = (value: string, own = false) => {
+const fieldOf = (value: string, own: readonly (readonly [string])[] = [['x']]) => {
   const { headers, span } = traced(
     [
       ['traceparent', value],
@@ -34,13 +34,17 @@ test('what is not a trace stays as it is', () => {
     `00-${TRACE.toUpperCase()}-b7ad6b7169203331-01`,
   ])
     assert.equal(fieldOf(value), [value, undefined], value);
-  assert.equal(fieldOf(`00-${TRACE}-b7ad6b7169203331-01`, true)[1], undefined, 'a field of the call');
+  assert.equal(
+    fieldOf(`00-${TRACE}-b7ad6b7169203331-01`, [['x'], ['traceparent']])[1],
+    undefined,
+    'a field of the call',
+  );
   const twice = ['a', 'b'].map((end) => ['traceparent', `00-${TRACE}-b7ad6b716920333${end}-01`] as const);
-  assert.equal(traced(twice, false, random), { headers: twice });
+  assert.equal(traced(twice, [], random), { headers: twice });
 });
 
 test('an id is not zero', () => {
-  assert.is(traced([['traceparent', `00-${TRACE}-b7ad6b7169203331-01`]], false, () => 0).span, '0000000000000001');
+  assert.is(traced([['traceparent', `00-${TRACE}-b7ad6b7169203331-01`]], [], () => 0).span, '0000000000000001');
 });
 
 test.run();
