@@ -118,6 +118,23 @@ test('other media types pass, or get 415; an empty body passes', async (context)
   assert.is((await context.plane.ask(get('/fail'))).status, 200);
 });
 
+test('a body with a second media type does not pass unchanged', async (context) => {
+  await load(context, route('/x', 'request.body.omit = ["secret"]\nreply.body.omit = ["secret"]'));
+  for (const types of [`${JSON_TYPE}\r\nContent-Type: text/plain`, 'Content-Type: text/plain, application/json']) {
+    const asked = await sent(context, post('/x', '{"secret":1}', types));
+    assert.not.match(asked.body, /secret/);
+    context.target.respond = reply('{"secret":1}', types);
+    assert.is((await context.plane.ask(get('/x'))).body.toString(), '{}');
+  }
+});
+
+test('an event stream with a content coding passes byte for byte with on_invalid = "pass"', async (context) => {
+  await load(context, route('/x', 'reply.body = { omit = ["x"], on_invalid = "pass" }'));
+  const encoded = gzipSync('data: {"x":1}\n\n'.repeat(3));
+  context.target.respond = reply(encoded, 'Content-Type: text/event-stream', 'Content-Encoding: gzip');
+  assert.equal((await context.plane.ask(get('/x'))).body, encoded);
+});
+
 test('a reply body, and the fields that describe it', async (context) => {
   await load(context, route('/x', 'reply.body.jsonata = "{ \\"id\\": id, \\"status\\": $reply.status }"'));
   const fields = [JSON_TYPE, 'ETag: "a"', 'Accept-Ranges: bytes', 'Content-Digest: sha-256=:x:', 'X-Kept: 1'];

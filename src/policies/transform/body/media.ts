@@ -14,10 +14,16 @@ const KINDS: readonly (readonly [BodyKind, RegExp])[] = [
   ['xml', /^(application\/xml|text\/xml|[^/]+\/[^/]+\+xml)$/],
 ];
 
-/** Undefined for a media type that is none of these. */
-export function bodyKind(contentType: string | undefined): BodyKind | undefined {
-  const type = mediaType(contentType);
-  return type === '' ? undefined : KINDS.find(([, pattern]) => pattern.test(type))?.[0];
+/**
+ * What a Content-Type names. Of several, each one: which of them a receiver takes is not known, so a body must not pass because it has a
+ * second one.
+ */
+export function bodyKinds(contentType: string | undefined): readonly BodyKind[] {
+  const types = contentType?.includes(',') === true ? contentType.split(',') : [contentType];
+  return types.flatMap((each) => {
+    const type = mediaType(each);
+    return KINDS.find(([, pattern]) => pattern.test(type))?.[0] ?? [];
+  });
 }
 
 const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;

@@ -4,7 +4,7 @@ import { mediaType } from '../../kits/negotiate.js';
 import type { Links } from '../edits/links.js';
 import { type Codec, codecOf } from './codecs.js';
 import { BodyFault, JsonataEdit, type ValueEdit } from './edits.js';
-import { ACCEPTED, type BodyKind, bodyKind, type Format, MEDIA_TYPES, saysUtf8 } from './media.js';
+import { ACCEPTED, type BodyKind, bodyKinds, type Format, MEDIA_TYPES, saysUtf8 } from './media.js';
 import { LinkEdit, SimpleEdit, type SimpleSettings } from './members.js';
 
 export type BodySettings = {
@@ -69,10 +69,13 @@ export class BodySide {
 
   /** How a body with this Content-Type is read; undefined if it is not for this policy. */
   kindOf(contentType: string | undefined): BodyKind | undefined {
-    const kind = bodyKind(contentType);
-    if (kind === this.#from) return kind;
-    if (this.#from !== 'json' || this.#to !== 'json') return undefined;
-    return kind === 'lines' || (kind === 'events' && this.#onReply) ? kind : undefined;
+    return bodyKinds(contentType).find((kind) => this.#reads(kind));
+  }
+
+  #reads(kind: BodyKind): boolean {
+    if (kind === this.#from) return true;
+    if (this.#from !== 'json' || this.#to !== 'json') return false;
+    return kind === 'lines' || (kind === 'events' && this.#onReply);
   }
 
   /** The Content-Type of what is written; undefined if it stays. */
