@@ -2,6 +2,9 @@
 import { gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { MemoryContents } from '../../src/state/content/memory/index.js';
+import { allocateState } from '../../src/state/memory.js';
+import { until } from '../support/until.js';
 import { Bed, type Handler, json } from './aggregate-kit.js';
 
 let bed: Bed | undefined;
@@ -150,6 +153,37 @@ test('a decoded body is stored without its coding', async () => {
   }, '{}');
   assert.equal([await count(of), await count(of)], [1, 1]);
   assert.is(of.services['a']!.got.length, 1);
+});
+
+test('a reply that was asked for before a purge, in any worker, is not stored', async () => {
+  const state = allocateState({ workers: 2, small: true });
+  const held: (() => void)[] = [];
+  const of = await Bed.start(
+    { a: (got, reply) => void held.push(() => json({}, { 'cache-control': 'max-age=60' })(got, reply)) },
+    '[route.aggregate.call.one]\nservice = "a"\npath = "/one/{id}"\ncache = {}\n',
+    {},
+    { state },
+  );
+  bed = of;
+  const next = async (): Promise<() => void> => {
+    await until(() => held.length > 0, 'the call at the service');
+    return held.shift()!;
+  };
+  const other = of.get('/page/8');
+  (await next())();
+  await other;
+  const contents = new MemoryContents(state.content!, Date.now);
+  const [{ identity } = { identity: '' }] = contents.health().identities;
+  const first = of.get();
+  const answer = await next();
+  contents.store(identity, { maxEntry: 0, disk: false }).purge({ by: 'all' }, false);
+  answer();
+  await first;
+  const second = of.get();
+  (await next())();
+  await second;
+  assert.is((await of.get()).status, 200);
+  assert.is(held.length, 0);
 });
 
 test.run();

@@ -224,6 +224,18 @@ test('a reply that is on its way when it is purged is not stored', async () => {
   assert.match(await bed.status('/a/1'), /fwd=uri-miss/);
 });
 
+test('warm after a purge does not wait for a reply that is on its way', async () => {
+  const bed = await Bed.open();
+  bed.ending = new Promise(() => {});
+  void bed.status('/a/1').catch(() => {});
+  await until(() => bed.asked.length === 1, 'the request at the origin');
+  await bed.purge('--all');
+  bed.ending = undefined;
+  const { out } = await bed.gw('warm', `${bed.url}/a/1`, '--json');
+  assert.match((JSON.parse(out) as WarmReport).results[0]?.cacheStatus ?? '', /fwd=uri-miss; stored/);
+  for (let times = 0; times < SEVERAL; times++) assert.match(await bed.status('/a/1'), /hit/);
+});
+
 test('statistics sum up workers and stay over a reload; metrics have them', async () => {
   const bed = await Bed.open();
   await bed.fill('/a/1', '/a/2', '/b/1');
