@@ -155,10 +155,20 @@ export class StoreServer {
         this.#failed(error, 'undone');
         return;
       }
+      if (one?.call.op === 'put') this.#dropOlder(one.call);
     }
     for (const { link, call } of batch) {
       if (call.op === 'delete') this.#applied(link, call.slot);
       this.#answer(link, { type: 'done', id: call.id, count: 0 });
+    }
+  }
+
+  /** A content was not written, as on a full disk: an older one with its key, which memory has replaced, must not come back. */
+  #dropOlder(call: Put): void {
+    try {
+      this.#options.database.batch(() => void this.#options.database.delete(call));
+    } catch (error) {
+      this.#failed(error, 'undone');
     }
   }
 

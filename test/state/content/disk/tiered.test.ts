@@ -429,18 +429,40 @@ test('without a store, contents are missing at once; writes wait a while for one
   assert.is(content, undefined);
 });
 
+test('a full disk: the content that could not be written leaves no older one behind', async () => {
+  const store = serveStore();
+  store.put('k', 'old');
+  store.put('other', 'kept');
+  const { store: contents } = freshWorker(store);
+  const { put } = store.database;
+  store.database.put = () => {
+    throw new Error('Input/output error');
+  };
+  putInto(contents, 'k', 'new');
+  await until(() => store.get('k') === undefined, 'the removal');
+  assert.ok(store.memory.stats().errors > 0);
+  assert.equal([store.get('other'), await readFrom(contents, 'k')], ['kept', 'new']);
+  assert.equal([...new Set(store.trouble.map(({ kind }) => kind))], ['lost']);
+  store.database.put = put;
+  await store.close();
+});
+
 test('an error of lmdb is a miss, and is counted', async () => {
   const path = storeFolder();
   const store = serveStore({ path });
   const { store: contents } = freshWorker(store);
   await store.database.close();
   assert.is(await readFrom(contents, 'k'), undefined);
+  const undone = (count: number): Promise<unknown> =>
+    until(() => store.trouble.filter(({ kind }) => kind === 'undone').length === count, `trouble ${count}`);
   putInto(contents, 'k', 'body');
   await until(() => store.memory.stats().errors >= 2, 'the errors');
+  // An older content with the key could not be removed.
+  await undone(1);
   void contents.delete('k');
-  await until(() => store.trouble.some(({ kind }) => kind === 'undone'), 'the trouble');
+  await undone(2);
   void contents.purge({ by: 'all' }, false);
-  await until(() => store.trouble.filter(({ kind }) => kind === 'undone').length === 2, 'the trouble');
+  await undone(3);
   await store.server.close();
 });
 
