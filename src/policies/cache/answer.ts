@@ -27,9 +27,9 @@ export interface Origin {
   readonly status: CacheStatus | undefined;
 }
 
-const CONDITIONAL = [...CONDITIONS, 'range', 'if-range'];
+const CONDITIONAL = [...CONDITIONS, 'range'];
 
-/** The conditions and ranges of a request, which a validation replaces. Undefined if it has none. */
+/** The conditions and ranges of a request, which a validation replaces. Undefined if it has none: If-Range alone means nothing. */
 export function conditionsOf(request: ReadField): ReadField | undefined {
   let found: Map<string, string> | undefined;
   for (const name of CONDITIONAL) {
@@ -38,6 +38,8 @@ export function conditionsOf(request: ReadField): ReadField | undefined {
     found ??= new Map();
     found.set(name, value);
   }
+  const ifRange = found?.has('range') === true ? request('if-range') : undefined;
+  if (ifRange !== undefined) found?.set('if-range', ifRange);
   return found && ((name) => found.get(name));
 }
 

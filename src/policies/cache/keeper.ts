@@ -189,7 +189,7 @@ export class Keeper {
     return false;
   }
 
-  /** The reply is not for the requests that wait. */
+  /** The reply is not for the requests that wait, nor are further ones for others. */
   #landApart({ flight, flightKey }: Visit): void {
     if (flight === undefined) return;
     this.#parts.flights.keepApart(flightKey);
@@ -227,7 +227,9 @@ export class Keeper {
     counts.validated++;
     const updated = this.update(exchange, visit, found, { read, fields }, now);
     visit.found = undefined;
-    visit.flight?.land('again');
+    // Requests for a reply that is validated each time would do so in turn.
+    if (isFresh(updated.assessment, now)) visit.flight?.land('again');
+    else this.#landApart(visit);
     const ageSeconds = Math.floor(currentAge(updated.assessment, now) / 1000);
     exchange.decisions?.push({ step: host.name, use: 'cache', outcome: 'answer', why: 'validated: the stored reply' });
     const asked = { id: exchange.id, method: exchange.method, conditions: visit.conditions };

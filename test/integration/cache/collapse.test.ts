@@ -192,6 +192,22 @@ test('requests with credentials, whose replies are not shared, do not wait for e
   for (const client of [...clients, ...more]) client.destroy();
 });
 
+test('requests for a reply that is validated each time do not wait for each other in turn', async ({ bed }) => {
+  const fields = { 'cache-control': 'no-cache', etag: '"v1"' };
+  bed.origin = () => ({ fields, body: 'kept' });
+  await bed.ask('/a');
+  const held = hold(bed);
+  // What was stored with the first reply has kept them apart for a while.
+  bed.time.pass(60_000);
+  const clients = await followers(bed, held, 5, {});
+  assert.is(held.length, 2);
+  held[0]!.write(wire({ status: 304, fields }));
+  await until(() => held.length === 6, 'the others at the origin');
+  for (const [at, socket] of held.entries()) if (at > 1) socket.write(wire({ status: 304, fields }));
+  for (const client of clients.slice(0, 5)) assert.is((await client.reply()).body.toString(), 'kept');
+  for (const client of clients) client.destroy();
+});
+
 test('requests for another variant than that on its way cause one request', async ({ bed }) => {
   const held = hold(bed);
   const first = bed.plane.client();

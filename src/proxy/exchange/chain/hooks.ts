@@ -101,7 +101,9 @@ export class ChainHooks {
       if (found.certificate !== undefined) exchange.certificate = found.certificate;
       if (found.fields !== undefined) exchange.granted = [...(exchange.granted ?? []), ...found.fields];
       if (found.challenge !== undefined) exchange.challenge = found.challenge;
-      if (isReplaced(exchange.consumer, consumer) || isReplaced(exchange.claims, claims))
+      // The entry of one consumer may be another object by now.
+      const other = consumer !== undefined && exchange.consumer?.name !== consumer.name;
+      if (other || (claims !== undefined && exchange.claims !== claims))
         exchange.earlierCallers = [...(exchange.earlierCallers ?? []), { consumer, claims }];
     }
     if (passes) noteCaller(exchange, found.outcome === 'identity' ? found.absent : found.problem);
@@ -255,9 +257,6 @@ function outageOf(error: unknown): Unavailable {
   if (error instanceof NoSharedResult) return { outcome: 'unavailable', why: error.message };
   throw error;
 }
-
-const isReplaced = (now: object | undefined, before: object | undefined): boolean =>
-  before !== undefined && now !== before;
 
 /** `absent`: what the authenticator asks for; undefined: it has found the caller. */
 function noteCaller(exchange: ChainedExchange, absent: AuthProblem | undefined): void {
