@@ -27,6 +27,8 @@ import type { Visit } from './visit.js';
 
 /** Milliseconds for which a stale reply with a validator is kept. */
 const VALIDATION_MS = 86_400_000;
+/** Bytes of a body for whose end requests wait, although each then validates the reply. */
+const SMALL = 64 * 1024;
 
 export interface KeeperParts {
   readonly settings: CacheSettings;
@@ -166,6 +168,7 @@ export class Keeper {
     }
     const shared = flight !== undefined && isFresh(assessment, now);
     if (shared) this.#share(visit, data, facts, length);
+    else if (length < 0 || length > SMALL) this.#landApart(visit);
     else if (flight !== undefined) flights.keepApart(visit.flightKey);
     if (writer === undefined && !shared) {
       flight?.land('alone');

@@ -150,7 +150,9 @@ class CachePolicy implements PolicyInstance {
       visit.forwarded = fresh ? 'request' : 'stale';
       return this.#forward(exchange, visit, turn);
     }
-    if (decision.use === 'stale-while-revalidate' && exchange.method === 'GET') this.#refresh(exchange, key, found);
+    // The reply to a request with no-store would not be stored.
+    const refreshes = exchange.method === 'GET' && !hasDirective(directives, 'no-store');
+    if (decision.use === 'stale-while-revalidate' && refreshes) this.#refresh(exchange, key, found);
     return this.#hit(exchange, found, conditions, decision);
   }
 

@@ -208,6 +208,16 @@ test('requests for a reply that is validated each time do not wait for each othe
   for (const client of clients) client.destroy();
 });
 
+test('requests do not wait for the end of a long body that is not shared', async ({ bed }) => {
+  const held = hold(bed);
+  const clients = await followers(bed, held, 3, {});
+  held[0]!.write(
+    'HTTP/1.1 200 OK\r\nCache-Control: no-cache\r\nETag: "1"\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n',
+  );
+  await until(() => held.length === 4, 'the others at the origin');
+  for (const client of clients) client.destroy();
+});
+
 test('requests for another variant than that on its way cause one request', async ({ bed }) => {
   const held = hold(bed);
   const first = bed.plane.client();

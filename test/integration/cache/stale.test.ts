@@ -47,6 +47,15 @@ test('an origin that fails in the background leaves the stale reply', async ({ b
   assert.is((await bed.ask('/a')).body.toString(), 'old');
 });
 
+test('a request with no-store gets a stale reply, and does not fetch it anew', async ({ bed }) => {
+  bed.origin = () => ({ fields: { 'cache-control': 'max-age=1, stale-while-revalidate=60' }, body: 'old' });
+  await bed.ask('/a');
+  bed.pass(5);
+  assert.is((await bed.ask('/a', { 'cache-control': 'no-store' })).body.toString(), 'old');
+  await bed.ask('/other');
+  assert.is(bed.asked, 2);
+});
+
 test('must-revalidate forbids stale replies', async ({ bed }) => {
   bed.origin = () => ({
     fields: { 'cache-control': 'max-age=1, must-revalidate, stale-while-revalidate=60, stale-if-error=60' },
