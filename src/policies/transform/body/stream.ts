@@ -28,9 +28,11 @@ export interface StreamOptions {
 export function streamStage({ kind, side, exchange, reply, out, clock, refusal }: StreamOptions): BodyStage {
   const turns = new Turns(clock);
   const splitter = kind === 'lines' ? new LineSplitter(side.max) : new EventSplitter(side.max);
+  let read = 0;
   const document = (bytes: Uint8Array, write: (made: string) => string): Awaitable<MadeUnit> => {
-    if (reply === undefined && turns.used > WORK + turns.elapsed * WORK_SHARE)
-      throw new BodyFault(`the lines take longer than ${WORK} ms`, TOO_MUCH);
+    read += bytes.length;
+    if (reply === undefined && turns.used > WORK + read * WORK_FOR_BYTE + turns.elapsed * WORK_SHARE)
+      throw new BodyFault('the lines take too much time for their size', TOO_MUCH);
     return written(side.document(bytes, exchange, reply), write);
   };
   /** What cannot be transformed passes, or ends the body. */
@@ -72,7 +74,8 @@ function unchanged(unit: Buffer, error: unknown): Buffer {
 /** Whether a line has only what JSON takes for white space. */
 const isBlank = (line: Uint8Array): boolean => line.every((byte) => byte === 0x20 || byte === 0x09 || byte === 0x0d);
 
-/** Milliseconds of work for the lines of a request, and in addition a share of the time that it takes. */
+/** Milliseconds of work for the lines of a request, and in addition for each byte, and a share of the time that it takes. */
 const WORK = 5000;
+const WORK_FOR_BYTE = 10 / 1024;
 const WORK_SHARE = 0.1;
 const TOO_MUCH = 'The body has too many lines.';
