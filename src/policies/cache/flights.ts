@@ -1,5 +1,6 @@
 /** The requests to the origin that others wait for, in this worker and in the others. */
 import type { ContentNames, ContentStore, PolicyHost } from '../contract.js';
+import { isFresh } from '../kits/http-cache/reuse.js';
 import { Flight, type FlightBudget, type FlightParts, type Landing, type Outcome } from './flight.js';
 import type { CacheSettings } from './schema.js';
 
@@ -9,6 +10,8 @@ const MOST_WAITERS = 10_000;
 const MOST_ALONE = 10_000;
 /** Milliseconds for which requests for such a key do not wait for each other. */
 const ALONE_MS = 30_000;
+/** Flights for one key whose replies have become stale before their bodies have ended; further requests do not wait. */
+const MOST_STALE = 16;
 /** Bytes of bodies in progress that a worker keeps for further readers. */
 const KEPT_BYTES = 64 * 1024 * 1024;
 
@@ -55,11 +58,14 @@ export class Flights {
     const store = this.#store;
     let id = idOf(key, store.purgedAt(names));
     let flight = this.#flights.get(id);
-    // Its tags are known with its head; until then, keep() compares. Each step leads to a higher number.
+    let stale = 0;
     while (flight?.head !== undefined) {
       const purgedAt = store.purgedAt(flight.head.names);
-      if (purgedAt <= flight.moment) break;
-      id = idOf(key, purgedAt);
+      // Its tags are known with its head; until then, keep() compares. Each step leads to a higher number.
+      if (purgedAt > flight.moment) id = idOf(key, purgedAt);
+      // A body that takes longer than its reply is fresh: later requests share the next one.
+      else if (!isFresh(flight.head.reply.assessment, this.#host.clock.now()) && stale++ < MOST_STALE) id += '+';
+      else break;
       flight = this.#flights.get(id);
     }
     return { id, flight };

@@ -3,7 +3,7 @@ import type { Awaitable, ContentFacts, ContentNames, ContentStore, Exchange, Pol
 import { type Assessment, type AssessOptions, assess, FOREVER_MS, usefulUntil } from '../kits/http-cache/assess.js';
 import type { FieldList, ReadField } from '../kits/http-cache/fields.js';
 import { invalidatedUrls } from '../kits/http-cache/invalidate.js';
-import { currentAge, ERROR_STATUSES, usableOnError } from '../kits/http-cache/reuse.js';
+import { currentAge, ERROR_STATUSES, isFresh, usableOnError } from '../kits/http-cache/reuse.js';
 import { invalidatedTags, tagsOf } from '../kits/http-cache/tags.js';
 import {
   fieldsToStore,
@@ -365,9 +365,6 @@ const receivedOf = ({ status, headers }: Reply): Received => ({
 /** Whether the origin could not answer: it said so, or gw did in its place. An error of a step inside the cache is none. */
 const isOutage = ({ status, code }: Reply): boolean =>
   ERROR_STATUSES.has(status) && (code === undefined || code.startsWith('upstream/') || code === 'exchange/timeout');
-
-const isFresh = (assessment: Assessment, now: number): boolean =>
-  !assessment.noCache && currentAge(assessment, now) < assessment.lifetimeMs;
 
 const withoutCredentials =
   (request: ReadField): ReadField =>

@@ -160,6 +160,24 @@ test('a body that is too large to be stored goes on at the pace of its readers',
   for (const client of clients) client.destroy();
 });
 
+test('a body that takes longer than its reply is fresh: later requests share the next one', async ({ bed }) => {
+  const held = hold(bed);
+  const first = bed.plane.client();
+  first.send(requestText('/a'));
+  await until(() => held.length === 1, 'the request at the origin');
+  const head = 'HTTP/1.1 200 OK\r\nCache-Control: max-age=1\r\nContent-Length: 8\r\n\r\n';
+  held[0]!.write(`${head}slow`);
+  await until(() => first.pending.endsWith('slow'), 'half of the body');
+  bed.pass(5);
+  const later = await followers(bed, held, 4, {});
+  assert.is(held.length, 3);
+  held[1]!.write(`${head}next one`);
+  for (const client of later.slice(0, 4)) assert.is((await client.reply()).body.toString(), 'next one');
+  held[0]!.write('slow');
+  assert.is((await first.reply()).body.toString(), 'slowslow');
+  for (const client of [first, ...later]) client.destroy();
+});
+
 /** `count` further clients with these fields, which have sent their requests by the time a last one of another path is at the origin. */
 async function followers(
   bed: CacheBed,

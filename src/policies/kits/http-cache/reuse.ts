@@ -53,6 +53,10 @@ export function decide(stored: Assessment, directives: Directives, now: number, 
   };
 }
 
+/** Whether a reply answers requests without directives. */
+export const isFresh = (assessment: Assessment, now: number): boolean =>
+  !assessment.noCache && currentAge(assessment, now) < assessment.lifetimeMs;
+
 /** Whether a request asks for a validation whatever the age of the stored reply: a reload. */
 export const asksForValidation = (asked: Directives): boolean =>
   hasDirective(asked, 'no-cache') || spanOf(asked, 'max-age') === 0;
