@@ -30,6 +30,8 @@ export interface DiskHostOptions {
   readonly retryMs?: number;
   /** Milliseconds between two pings. */
   readonly pingMs?: number;
+  /** Milliseconds for the end of a thread, twice. */
+  readonly endMs?: number;
 }
 
 /** Contents whose number is not bounded otherwise: a record takes some hundred bytes. */
@@ -257,9 +259,11 @@ export class DiskHost {
     const path = this.#path;
     const ended = new Promise<boolean>((resolve) => worker.once('exit', () => resolve(true)));
     worker.postMessage({ order: 'close' } satisfies StoreOrder);
-    if (!(await within(ended, END_WITHIN_MS))) {
-      void worker.terminate();
-      if (!(await within(ended, END_WITHIN_MS))) {
+    const { endMs = END_WITHIN_MS } = this.#options;
+    if (!(await within(ended, endMs))) {
+      // It ends by itself once its transaction has.
+      if (!this.#memory.inTransaction) void worker.terminate();
+      if (!(await within(ended, endMs))) {
         this.#options.log.warn('store of contents on disk has not ended yet', { cause: BLOCKED_THREAD });
         worker.unref();
         this.#blocked.set(worker, path);

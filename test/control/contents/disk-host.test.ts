@@ -234,6 +234,26 @@ test('a thread that is blocked within a transaction is not ended, and serves aga
   await worksAgain(kit);
 });
 
+test('a reload waits for a thread that is within a transaction, and does not open its file beside it', async () => {
+  const kit = host({ pingMs: 60_000, endMs: 50, entry: hanging('batch(() => { while (!existsSync(on)); });') });
+  const { disk, memory, log } = kit;
+  const { client, store } = workerOf({ memory, now: Date.now });
+  const path = temporaryFolder();
+  disk.link(0, (port) => client.connect(port));
+  disk.use({ path, size: 16 * MIB, owners: ['a'] });
+  await until(() => log.find(/are open/), 'the store');
+  putInto(store, 'lost', 'body', FACTS);
+  await until(() => memory.stats().inTransaction === 1, 'the transaction');
+  disk.use({ path, size: 32 * MIB, owners: ['a'] });
+  await until(() => log.find(/has not ended yet/), 'the wait');
+  assert.is(log.count(/are open/), 1);
+  writeFileSync(join(path, 'on'), '');
+  await until(() => log.count(/are open/) === 2 && memory.stats().limitBytes === 32 * MIB, 'the next one');
+  putInto(store, 'k', 'body', FACTS);
+  await until(() => memory.stats().written > 0, 'the write');
+  await disk.close();
+});
+
 test('a thread that reports progress while it opens a large store is not taken for stuck', async () => {
   const { disk, log } = host({
     pingMs: 200,
