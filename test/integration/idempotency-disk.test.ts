@@ -138,6 +138,45 @@ test('a restart keeps keys and replies; a second gateway cannot use the folder',
   assert.equal(Object.fromEntries(done), { k: 1 });
 });
 
+for (const ttl of ['forever', '1h'])
+  test(`a cache that fills memory and disk (ttl = ${ttl}) displaces no reply`, async () => {
+    const page = 'p'.repeat(200_000);
+    const origin = await serveHttp((_incoming, reply) => void reply.end(page));
+    const text = specOf(join(temporaryFolder(), 'state')).replace(
+      '[listener.main]',
+      'content_memory = "1MiB"\ncontent_disk = "16MiB"\n[listener.main]',
+    );
+    const { path } = new SpecFile(`${text}
+[service.pages]
+targets = ["${origin.url}"]
+[policy.pages]
+use = "cache"
+ttl = "${ttl}"
+disk = true
+[[route]]
+match = "GET /pages/{n}"
+to = "pages"
+policies = ["pages"]
+`);
+    const first = await startGateway({ spec: path, inline: true });
+    assert.is((await order(first.url, 'k')).status, 201);
+    const disk = () => first.gateway.snapshot().contents?.disk;
+    for (let at = 0; at < 90; at++) {
+      assert.is((await call(`${first.url}/pages/${at}`)).status, 200);
+      await until(() => {
+        const { written = 0, foreverRefused = 0, skipped = 0 } = disk() ?? {};
+        return written + foreverRefused + skipped > at;
+      }, 'the page');
+    }
+    const { evicted = 0, foreverRefused = 0 } = disk() ?? {};
+    assert.ok(evicted + foreverRefused > 10, 'the disk is full');
+    assert.is((await order(first.url, 'k')).headers['idempotency-replayed'], 'true');
+    await first.gateway.close();
+    const second = await startGateway({ spec: path, inline: true });
+    await until(async () => (await order(second.url, 'k')).body === 'order k', 'the reply');
+    assert.equal(Object.fromEntries(done), { k: 1 });
+  });
+
 test('a folder that comes with a reload is used; another one needs a restart', async () => {
   const [one, other] = [temporaryFolder(), temporaryFolder()];
   const spec = new SpecFile(
