@@ -227,7 +227,7 @@ test('a thread that is blocked within a transaction is not ended, and serves aga
   const kit = await hung('batch(() => { while (!existsSync(on)); });');
   const { log, memory, path, store } = kit;
   assert.is(memory.stats().open, 0);
-  assert.is(store.get('other'), undefined);
+  await until(() => store.get('other') === undefined, 'the end of the port');
   writeFileSync(join(path, 'on'), '');
   await until(() => log.find(/answers again/) && memory.stats().open === 1, 'the answer');
   assert.is(log.count(/started again/), 0);

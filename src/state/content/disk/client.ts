@@ -113,6 +113,7 @@ export class DiskClient {
 
   /** A store has started, in place of an earlier one: it gets the deletes and purges that the earlier one has not applied. */
   connect(port: MessagePort): void {
+    this.#post({ op: 'bye' });
     this.#drop();
     this.#port = port;
     this.#late = 0;

@@ -4,6 +4,8 @@ import type { ContentFacts, ContentSelector } from '../types.js';
 export type StoreCall =
   /** The first one: the deletes and purges of this thread that the store has not applied. */
   | { readonly op: 'hello'; readonly unapplied: SharedArrayBuffer }
+  /** The last one: the thread goes on with another port, and sends its deletes and purges there again. */
+  | { readonly op: 'bye' }
   | { readonly op: 'get'; readonly id: number; readonly owner: string; readonly key: string }
   | {
       readonly op: 'put';

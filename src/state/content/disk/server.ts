@@ -75,6 +75,10 @@ export class StoreServer {
       link.unapplied = new Unapplied(call.unapplied);
       return;
     }
+    if (call.op === 'bye') {
+      link.unapplied = undefined;
+      return;
+    }
     if (call.op === 'get') this.#gets.push({ link, call });
     else this.#changes.push({ link, call });
     this.#working ??= this.#work().finally(() => {

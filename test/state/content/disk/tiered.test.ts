@@ -282,6 +282,25 @@ test('what a thread that ends has begun blocks nothing for ever', async () => {
   await store.close();
 });
 
+test('a thread that goes on with another port has its purges applied when they are done, not when the old port closes', async () => {
+  const memory = new DiskMemory(DiskMemory.allocate());
+  const store = serveStore({ memory });
+  const worker = workerOf({ memory });
+  store.connect(worker.client);
+  const purge = worker.client.beginPurge('a', { by: 'all' }, false, false);
+  store.put('k', 'body');
+  store.connect(worker.client);
+  const reader = freshWorker(store);
+  for (let at = 0; at < 5; at++) {
+    assert.is(await readFrom(reader.store, 'k'), undefined);
+    await turn();
+  }
+  assert.is(await worker.client.end(purge), 1);
+  store.put('k', 'new');
+  assert.is(await readFrom(reader.store, 'k'), 'new');
+  await store.close();
+});
+
 test('a purge that a store has not applied is done by the next one', async () => {
   const path = storeFolder();
   const memory = new DiskMemory(DiskMemory.allocate());
