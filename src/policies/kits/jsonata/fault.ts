@@ -46,7 +46,7 @@ export class JsonataFault extends Error {
   /** Offset in the source near which it happened, if known. */
   readonly position: number | undefined;
 
-  /** `message`: a sentence for the operator. It may contain values of the input, so it is not for clients. Shortened. */
+  /** `message`: a sentence for the operator. With `$error()` it may contain values of the input, so it is not for clients. Shortened. */
   constructor(kind: JsonataFaultKind, message: string, position?: number) {
     super(shortened(message, MAX_MESSAGE));
     this.kind = kind;

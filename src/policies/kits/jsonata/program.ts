@@ -89,6 +89,9 @@ interface LibraryError {
   readonly code?: unknown;
   readonly position?: unknown;
   readonly token?: unknown;
+  readonly value?: unknown;
+  readonly value2?: unknown;
+  readonly exp?: unknown;
 }
 
 function syntaxError(error: unknown, source: string): JsonataError {
@@ -225,6 +228,33 @@ function libraryFault(error: unknown): JsonataFault {
   }
   const { message, code, position } = (error ?? {}) as LibraryError;
   const at = typeof position === 'number' ? position : undefined;
-  const kind = code === 'D2014' || code === 'D2015' ? 'size' : 'error';
-  return new JsonataFault(kind, typeof message === 'string' ? message : 'The program failed.', at);
+  if (typeof message !== 'string') return new JsonataFault('error', 'The program failed.', at);
+  // Their values are bounds.
+  if (code === 'D2014' || code === 'D2015') return new JsonataFault('size', message, at);
+  return new JsonataFault('error', withoutValues(message, error as LibraryError), at);
+}
+
+/** The library writes values of the input into its messages, which go to logs: their kind takes their place. */
+function withoutValues(message: string, { value, value2, exp }: LibraryError): string {
+  return [value, value2, exp].reduce<string>((text, one) => {
+    const written = textOf(one);
+    const at = written === undefined ? -1 : text.lastIndexOf(written);
+    return at < 0 ? text : text.slice(0, at) + kindOf(one) + text.slice(at + written!.length);
+  }, message);
+}
+
+/** As the library writes it; undefined for what it cannot write, such as a function of the program with all that it refers to. */
+function textOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value) as string | undefined;
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value)) return 'an array';
+  if (value === null || typeof value === 'boolean') return String(value);
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }

@@ -284,6 +284,28 @@ test('input and variables are not changed', async () => {
   }
 });
 
+test('messages of faults contain no values of the input, because they go to logs', async () => {
+  const input = '{"s":"secret","n":4711,"o":{"a":["secret"]},"secret":[1,2]}';
+  for (const [source, message] of [
+    ['$number(s)', 'Unable to cast value to a number: a string'],
+    ['s > n', 'The values a string and a number either side of operator ">" must be of the same data type'],
+    ['-s', 'Cannot negate a non-numeric value: a string'],
+    ['{o: 1}', 'Key in object structure must evaluate to a string; got: an object'],
+    ['$sqrt(-n)', 'The sqrt function cannot be applied to a negative number: a number'],
+    ['$toMillis(s)', 'The argument of the toMillis function must be an ISO 8601 formatted timestamp. Given a string'],
+    ['$formatNumber(n, s)', undefined],
+    ['$fromMillis(n, "[Z" & s & "]")', undefined],
+    ['s(1)', undefined],
+    ['o + 1', undefined],
+    ['$map(s, n)', undefined],
+    ['[s, n]^($)', undefined],
+  ] as const) {
+    const fault = await faultOf(source, { input }).catch(() => undefined);
+    if (message !== undefined) assert.is(fault?.message, message);
+    assert.not.match(fault?.message ?? '', /secret|4711/, source);
+  }
+});
+
 test('a failed program is a fault with the place', async () => {
   const fault = await faultOf('{"a": 1 + x}', { input: '{"x":"one"}' });
   assert.is(fault.kind, 'error');
