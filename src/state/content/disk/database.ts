@@ -4,6 +4,7 @@
  */
 import type { ContentFacts } from '../types.js';
 import { type FoundRecord, StoreEntries } from './entries.js';
+import { FileLength } from './file-length.js';
 import type { DiskMemory } from './memory.js';
 import {
   type Body,
@@ -22,7 +23,7 @@ import {
   wholeBody,
 } from './record.js';
 import { DiskRoom } from './room.js';
-import { fileBytes, NOTHING, openTables, readTotals, writeTotals } from './tables.js';
+import { fileBytes, fileOf, NOTHING, openTables, readTotals, writeTotals } from './tables.js';
 
 export interface DatabaseOptions {
   readonly path: string;
@@ -63,11 +64,13 @@ export class ContentDatabase {
   readonly #options: DatabaseOptions;
   readonly #entries: StoreEntries;
   readonly #room: DiskRoom;
+  readonly #length: FileLength;
 
   /** @throws Error if the file cannot be opened, or is not a store. */
   constructor(options: DatabaseOptions) {
     this.#options = options;
     const tables = openTables(options.path, options.size);
+    this.#length = new FileLength(fileOf(options.path), options.size);
     try {
       this.#entries = new StoreEntries(tables, readTotals(tables));
       this.#room = new DiskRoom(this.#entries, options);
@@ -290,11 +293,21 @@ export class ContentDatabase {
     });
   }
 
+  /** The commit is done, whatever becomes of this. */
+  #lengthen(file: number): void {
+    try {
+      this.#length.keepAbove(file);
+    } catch {
+      this.#options.memory.count('errors');
+    }
+  }
+
   /** After a commit: what is stored, and how much of it the file may hold from now on. */
   #publish(): void {
     const { memory, size } = this.#options;
     const file = fileBytes(this.#entries.tables);
     this.#room.noteFile(file);
+    this.#lengthen(file);
     const { bytes, entries, forever, keptBytes } = this.#entries.totals;
     memory.set('bytes', bytes);
     memory.set('entries', entries);

@@ -14,8 +14,8 @@ import {
 import { join } from 'node:path';
 import { errnoCode } from '../../../reason.js';
 import { FolderLock } from '../../folder-lock.js';
+import { fileOf } from './tables.js';
 
-const FILE = 'data.mdb';
 const OPENING = 'opening';
 
 /** Opens that have not ended: their file made the process crash, or it was killed. */
@@ -56,7 +56,7 @@ export class StorePlace {
   begin(): string | undefined {
     const marker = join(this.path, OPENING);
     const openings = existsSync(marker) ? Number(readFileSync(marker, 'utf8')) || 0 : 0;
-    const damage = openings >= MAX_OPENINGS ? 'the last opens of it did not end' : damageOf(join(this.path, FILE));
+    const damage = openings >= MAX_OPENINGS ? 'the last opens of it did not end' : damageOf(fileOf(this.path));
     if (damage !== undefined) this.moveAside();
     writeFileSync(marker, String(damage === undefined ? openings + 1 : 1), { mode: 0o600 });
     return damage;
@@ -69,7 +69,7 @@ export class StorePlace {
 
   /** Keeps one damaged file. */
   moveAside(): void {
-    const file = join(this.path, FILE);
+    const file = fileOf(this.path);
     if (existsSync(file)) renameSync(file, `${file}.damaged`);
     rmSync(join(this.path, 'lock.mdb'), { force: true });
   }

@@ -9,6 +9,7 @@
  *
  * and beside them the totals: what is stored, in sum.
  */
+import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import { FORMAT } from './record.js';
 
@@ -90,6 +91,9 @@ export function readTotals({ root }: Tables): Totals {
 export function writeTotals({ root }: Tables, totals: Totals): void {
   void root.put(TOTALS, Buffer.from(JSON.stringify(totals)));
 }
+
+/** The file of a store in this folder. */
+export const fileOf = (path: string): string => join(path, 'data.mdb');
 
 /** Bytes of the file that pages take, used ones and those that can be used again. */
 export function fileBytes({ root }: Tables): number {
