@@ -21,6 +21,7 @@ export default declareAction<AggregateConfig, Json>({
       summary: 'An aggregate uses a call or a value that it does not have',
     },
     { code: 'aggregate/jsonata', severity: 'error', summary: 'An expression of an aggregate is not valid' },
+    { code: 'aggregate/json', severity: 'error', summary: 'The JSON body of a call is not JSON' },
     { code: 'aggregate/path', severity: 'error', summary: 'The path of a call is not valid' },
     { code: 'aggregate/unsafe-retry', severity: 'error', summary: 'A call with an unsafe method is sent again' },
     { code: 'aggregate/unbounded', severity: 'error', summary: 'A reply decides how many requests a call sends' },

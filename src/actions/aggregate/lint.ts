@@ -1,6 +1,7 @@
 /** Checks the calls of an aggregate against each other. */
 import type { ConfigPath, PolicyContext, PolicyProblem } from '../../policies/contract.js';
 import { edgesOf, type PlacedEdge } from './edges.js';
+import { jsonBodyFault } from './json-body.js';
 import { isSafe } from './methods.js';
 import { planOf } from './plan.js';
 import type { AggregateConfig, CallConfig } from './schema.js';
@@ -12,7 +13,8 @@ type Report = (problem: PolicyProblem) => void;
 const quoted = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(', ');
 
 export function lintCalls(config: AggregateConfig, { routes }: PolicyContext, report: Report): void {
-  const { faults, uses } = usesOf(config, new Set(routes[0]?.params));
+  const params = new Set(routes[0]?.params);
+  const { faults, uses } = usesOf(config, params);
   for (const fault of faults)
     report({ severity: 'error', ...fault, ...(fault.code === 'aggregate/jsonata' ? { help: JSONATA } : {}) });
   for (const use of uses) lintUse(use, config, report);
@@ -21,6 +23,7 @@ export function lintCalls(config: AggregateConfig, { routes }: PolicyContext, re
   lintCycle(config, edges, report);
   for (const [name, call] of Object.entries(config.call)) {
     lintCall(name, call, report);
+    lintBody(['call', name, 'body'], jsonBodyFault(call, params), report);
     lintFailure(['call', name], call, config, { alwaysSent: isAlwaysSent(name, call, edges), report });
   }
   lintUnused(config, uses, edges, report);
@@ -166,6 +169,17 @@ function lintCall(name: string, call: CallConfig, report: Report): void {
       message: '`max_items` has no effect: the call has no `for_each`.',
       help: 'Remove it.',
     });
+}
+
+function lintBody(at: ConfigPath, fault: string | undefined, report: Report): void {
+  if (fault === undefined) return;
+  report({
+    code: 'aggregate/json',
+    severity: 'error',
+    at,
+    message: `The body of the call is not JSON, whatever its values are: ${fault}`,
+    help: 'Correct it, write it in JSONata as `json`, or set the `content-type` of the call in `headers`.',
+  });
 }
 
 function lintPath(at: ConfigPath, path: string, report: Report): void {

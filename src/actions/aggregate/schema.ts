@@ -18,10 +18,18 @@ function callNameProblem(name: string): string | undefined {
 const template = () => s.string();
 
 const headerMap = () =>
-  s.map(
-    s.string().check('schema/format', (text) => (isFieldText(text) ? undefined : 'A field value is printable ASCII.')),
-    fieldProblem,
-  );
+  s
+    .map(
+      s
+        .string()
+        .check('schema/format', (text) => (isFieldText(text) ? undefined : 'A field value is printable ASCII.')),
+      fieldProblem,
+    )
+    .check('schema/value', (fields) => {
+      const names = Object.keys(fields).map((name) => name.toLowerCase());
+      const twice = names.find((name, index) => names.indexOf(name) !== index);
+      return twice === undefined ? undefined : `The field \`${twice}\` is set twice: names have no case.`;
+    });
 
 const POLICIES = ['fail', 'default', 'omit'] as const;
 export type OnFailure = (typeof POLICIES)[number];

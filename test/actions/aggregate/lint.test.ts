@@ -82,6 +82,24 @@ test('the path of a call has only characters that a request can contain', () => 
     );
 });
 
+test('the body of a call is JSON whatever its values are, unless it has another type', () => {
+  const body = (text: string, more = ''): string[] => found(call('a', `method = "POST"\nbody = '${text}'\n${more}`));
+  for (const text of ['{ "a": {id}, "b": "x {id} {query.q}" }', '{calls.b.body}', '"{id}\\""', '[{id}, {id}]'])
+    assert.equal(
+      body(text, call('b', '')).filter((one) => one.includes('json')),
+      [],
+      text,
+    );
+  for (const text of ['{ "a": {id}', '{id} {id}', '{ "a": x{id} }', '{ "a": "{id} }'])
+    assert.match(body(text)[0]!, 'aggregate/json: The body of the call is not JSON', text);
+  assert.equal(body('a={id}', 'headers = { Content-Type = "application/x-www-form-urlencoded" }'), []);
+  assert.match(body('x', 'headers = { content-type = "application/problem+json; a=b" }')[0]!, 'aggregate/json');
+});
+
+test('a field of a call is set once', () => {
+  assert.match(found(call('a', 'headers = { Accept = "a/b", accept = "c/d" }'))[0]!, 'The field `accept` is set twice');
+});
+
 test('a default has an effect on a call that may not be sent', () => {
   const omitted = 'default = 1\non_failure = "omit"\n';
   assert.match(found(call('a', omitted))[0]!, 'The default has no effect');
@@ -99,7 +117,7 @@ test('a spec without faults gives no diagnostics', () => {
   assert.equal(
     found(
       call('a', 'query = { id = "{id}", page = "{query.page}" }') +
-        call('b', `for_each = "a.list"\nmax_items = 3\nbody = '{"x": {item.id}, "y": {z}}'\nmethod = "POST"`),
+        call('b', `for_each = "a.list"\nmax_items = 3\nbody = '{"x": {item.id}, "y": "{z}"}'\nmethod = "POST"`),
     ),
     [],
   );
