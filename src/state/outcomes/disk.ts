@@ -43,7 +43,7 @@ export class OutcomeDisk {
 
   /** The outcomes for a spec with this folder: another one than at the start needs a restart. */
   for(folder: string): OutcomesOnDisk {
-    if (folder === this.#folder) return this.outcomes;
+    if (resolve(folder) === resolve(this.#folder)) return this.outcomes;
     return { ...this.outcomes, fault: 'another `path` of `[state]` needs a restart of the gateway' };
   }
 

@@ -209,6 +209,7 @@ test('a gateway: the folder is created; one that cannot be used is a fault, not 
   const disk = new OutcomeDisk(folder);
   assert.is(disk.outcomes.fault, undefined);
   assert.match(disk.for('other').fault ?? '', /needs a restart/);
+  assert.is(disk.for(`${folder}/../b/`).fault, undefined, 'the same folder, written otherwise');
   assert.match(new OutcomeDisk(folder).outcomes.fault ?? '', /cannot be used: process \d+ on .+ uses it/);
   const open = (options = {}) => new GatewayOutcomes(OutcomeTable.allocate({ slots: SLOTS }), 0, clock, options);
   const used = open();

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import type { ContentFacts } from '../types.js';
 
-/** Of the records and of the whole store. Another number begins a new store. */
+/** Of the records, of what policies keep in them, and of the whole store. Another number begins a new store. */
 export const FORMAT = 2;
 
 /**
