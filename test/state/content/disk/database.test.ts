@@ -265,6 +265,43 @@ test('after an end without close the totals are counted anew', async () => {
   await again.database.close();
 });
 
+test('random histories: what is counted as it happens is what a check counts, and bounds hold', async () => {
+  for (const seed of [1, 2]) {
+    const below = seededBelow(seed);
+    const path = storeFolder();
+    let now = 1_000_000;
+    const first = openDatabase({ path, size: 4 * MIB, entries: 60, now: () => now });
+    const owners = ['a', 'b', 'kept', 'other'];
+    first.database.setOwners(['a', 'b', 'kept']);
+    for (let step = 0; step < 400; step++) {
+      const owner = owners[below(4)]!;
+      const key = `k${below(30)}`;
+      const body = 'x'.repeat(below(8) === 0 ? below(300_000) : below(9000));
+      const expiresAt = owner === 'b' && below(2) === 0 ? FOREVER : now + below(2000);
+      const facts = factsOf({ expiresAt, tags: [`t${below(3)}`], url: `u:${below(5)}` });
+      const what = below(12);
+      if (what < 7) first.put(key, body, facts, owner, owner === 'kept');
+      else if (what === 7) first.database.batch(() => void first.database.delete({ owner, key }));
+      else if (what === 8) {
+        const found = first.database.get({ owner, key });
+        if (found !== undefined)
+          first.database.batch(() => void first.database.refresh({ owner, key, ...found }, facts));
+      } else if (what === 9 && below(10) === 0) first.database.clearStep();
+      else if (what === 10)
+        first.database.purgeStep({ owner, kind: 't', text: `t${below(3)}`, whole: true }, below(2) === 0);
+      else first.get(key, owner);
+      now += below(50);
+      const { bytes, keptBytes, entries } = first.memory.stats();
+      assert.ok(bytes <= 3 * MIB && keptBytes <= (3 * MIB) / 8 && entries <= 60, `${seed}: ${bytes} ${keptBytes}`);
+    }
+    const second = openDatabase({ path, size: 4 * MIB, entries: 60, now: () => now });
+    for (const name of ['bytes', 'entries', 'forever', 'keptBytes'] as const)
+      assert.is(second.memory.stats()[name], first.memory.stats()[name], `${seed}: ${name}`);
+    assert.is(second.memory.stats().damaged, 0);
+    await second.database.close();
+  }
+});
+
 test('a record that does not verify is a miss, and removed', async () => {
   const path = storeFolder();
   const { put, database } = openDatabase({ path });
