@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { MemoryContents } from '../../../src/state/content/memory/index.js';
-import { ContentLayout, Header, WAYS } from '../../../src/state/content/memory/layout.js';
+import { ContentLayout, Entry, Header, WAYS } from '../../../src/state/content/memory/layout.js';
 import { ContentTable } from '../../../src/state/content/memory/table.js';
 import { TextHash } from '../../../src/state/hash.js';
 import { bodyOf, bytesOf, facts, fill, MIB, open, put, read } from './support.js';
@@ -252,6 +252,20 @@ test('what is kept until it expires is not pushed out of a full group of the ind
   assert.is(put(store, last, bodyOf(1, 10)), false);
   for (const key of crowd) assert.ok(read(store, key), key);
   assert.equal(contents.health().identities[0]?.refused, { admission: 0, size: 0, room: 1 });
+});
+
+test('facts that another thread has written over are a miss, and the content goes', () => {
+  const { memory, contents, store } = open();
+  put(store, 'k', bodyOf(1, 10), { data: { status: 200 } });
+  const layout = new ContentLayout(memory);
+  const facts = layout.byteAt(layout.words[layout.entryAt(0) + Entry.Facts]!);
+  const at = layout.bytes.indexOf('{"status"', facts);
+  layout.bytes.write('xx', at);
+  assert.is(store.get('k'), undefined);
+  const [{ entries, pinnedBytes } = { entries: -1, pinnedBytes: -1 }] = contents.health().identities;
+  assert.equal([entries, pinnedBytes], [0, 0]);
+  assert.ok(put(store, 'k', bodyOf(1, 10)));
+  assert.ok(read(store, 'k'));
 });
 
 test('the order of contents survives the end of the count of births', () => {

@@ -54,10 +54,15 @@ export const factTexts = (bytes: Buffer<ArrayBufferLike>, begin: number): FactTe
   rest: part(bytes, begin, 3).toString('utf8'),
 });
 
-/** `Data`: what the owner of the content has encoded. */
-export function decodeFacts<Data>({ url, tags, rest }: FactTexts, expiresAt: number): ContentFacts<Data> {
-  const [route, data] = JSON.parse(rest) as [string, Data];
-  return { expiresAt, url, route, tags: JSON.parse(tags) as string[], data };
+/** `Data`: what the owner of the content has encoded. Undefined: a thread that was taken for ended has written over it. */
+export function decodeFacts<Data>({ url, tags, rest }: FactTexts, expiresAt: number): ContentFacts<Data> | undefined {
+  try {
+    const [route, data] = JSON.parse(rest) as [string, Data];
+    return { expiresAt, url, route, tags: JSON.parse(tags) as string[], data };
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
 }
 
 /** Key, URL, tags or the rest, by number. */

@@ -123,7 +123,13 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
     });
     if (known === undefined || texts === undefined) return undefined;
     const { expiresAt, ...rest } = known;
-    const content = { ...rest, facts: decodeFacts<Data>(texts, expiresAt) };
+    const facts = decodeFacts<Data>(texts, expiresAt);
+    if (facts === undefined) {
+      this.unpin(known.entry);
+      this.delete(key);
+      return undefined;
+    }
+    const content = { ...rest, facts };
     this.#known.set(key, content, key.length + texts.url.length + texts.tags.length + texts.rest.length);
     return content;
   }
