@@ -78,11 +78,15 @@ function readMember(field: string, from: number): Member | undefined {
   }
   const rest = skipSpace(field, at);
   if (rest >= field.length || field.charCodeAt(rest) === COMMA) return { name, value, end: rest };
-  // Something follows that the grammar does not allow, such as a space around '='. A quote in it could hide commas.
+  // Something follows that the grammar does not allow, such as a space around '='. A quote in it could hide commas, and it must not
+  // hide a directive, as in `max-age=60; private`.
   const end = nextComma(field, rest);
-  const quote = field.indexOf('"', rest);
-  return quote >= 0 && quote < end ? undefined : { name, value: undefined, end };
+  const more = field.slice(rest, end);
+  return more.includes('"') || FORBIDS.test(more) ? undefined : { name, value: undefined, end };
 }
+
+/** A directive without which a reply would be used more freely. */
+const FORBIDS = /(?:^|[^\w-])(?:no-store|no-cache|private|(?:must|proxy)-revalidate)(?![\w-])/i;
 
 /** A quoted string that begins at `from`, RFC 9110 section 5.6.4; undefined if it does not end. */
 function readQuoted(field: string, from: number): { readonly value: string; readonly end: number } | undefined {

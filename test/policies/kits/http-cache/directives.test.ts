@@ -68,6 +68,19 @@ test('directives that forbid count with any value, directives that allow only wi
   assert.ok(hasFlag(readDirectives('Public'), 'public'));
 });
 
+test('a directive that forbids something is not lost behind another one without a comma', () => {
+  for (const value of [
+    'max-age=60; private',
+    'max-age=60 NO-STORE',
+    'public no-cache',
+    '@@ private',
+    'a=b;must-revalidate',
+  ])
+    assert.is(readDirectives(value).malformed, true, value);
+  for (const value of ['max-age=60; privately', 'max-age=60 s', 'public immutable', 'no-store foo'])
+    assert.is(readDirectives(value).malformed, false, value);
+});
+
 test('a field whose members cannot be told apart is malformed', () => {
   for (const value of ['a="b', 'a="b, no-store', 'max-age=1 "x, no-store', 'a="b\\"'])
     assert.is(readDirectives(value).malformed, true, value);
