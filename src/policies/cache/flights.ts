@@ -1,4 +1,5 @@
 /** The requests to the origin that others wait for, in this worker and in the others. */
+import * as crypto from 'node:crypto';
 import type { ContentNames, ContentStore, PolicyHost } from '../contract.js';
 import { isFresh } from '../kits/http-cache/reuse.js';
 import { Flight, type FlightBudget, type FlightParts, type Landing, type Outcome } from './flight.js';
@@ -12,6 +13,8 @@ const MOST_ALONE = 10_000;
 const ALONE_MS = 30_000;
 /** Flights for one key whose replies have become stale before their bodies have ended; further requests do not wait. */
 const MOST_STALE = 16;
+/** Characters of such a key: of a longer one, a hash is kept. */
+const LONGEST_ALONE = 256;
 /** Bytes of bodies in progress that a worker keeps for further readers. */
 const KEPT_BYTES = 64 * 1024 * 1024;
 
@@ -74,21 +77,24 @@ export class Flights {
   /** Whether requests for the key do not wait for each other, since replies to it were not to be shared. */
   isAlone(key: string): boolean {
     if (this.#waiters >= MOST_WAITERS) return true;
-    const until = this.#alone.get(key);
+    if (this.#alone.size === 0) return false;
+    const short = shortened(key);
+    const until = this.#alone.get(short);
     if (until === undefined) return false;
     if (until > this.#host.clock.monotonic()) return true;
-    this.#alone.delete(key);
+    this.#alone.delete(short);
     return false;
   }
 
   /** A reply to the key is not to be shared. */
   keepApart(key: string): void {
-    this.#alone.delete(key);
+    const short = shortened(key);
+    this.#alone.delete(short);
     if (this.#alone.size >= MOST_ALONE) {
       const oldest = this.#alone.keys().next();
       if (oldest.done !== true) this.#alone.delete(oldest.value);
     }
-    this.#alone.set(key, this.#host.clock.monotonic() + ALONE_MS);
+    this.#alone.set(short, this.#host.clock.monotonic() + ALONE_MS);
   }
 
   /**
@@ -144,3 +150,5 @@ export class Flights {
 }
 
 const idOf = (key: string, purgedAt: number): string => `${purgedAt} ${key}`;
+
+const shortened = (key: string): string => (key.length > LONGEST_ALONE ? crypto.hash('sha256', key, 'base64url') : key);

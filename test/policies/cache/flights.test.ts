@@ -34,4 +34,17 @@ test('a turn after another worker that was too slow leaves no flight behind', as
   assert.is(flights.count, 0);
 });
 
+test('keys that are kept apart are told apart, short and long, and end after a while', () => {
+  let now = 0;
+  const { host } = lateHost();
+  const clock = { now: () => 0, monotonic: () => now };
+  const flights = new Flights({ collapseWait: 1000, maxEntry: 1000 }, { ...host, clock }, STORE);
+  const long = 'x'.repeat(20_000);
+  for (const key of ['short', `${long}1`]) flights.keepApart(key);
+  for (const key of ['short', `${long}1`]) assert.ok(flights.isAlone(key));
+  for (const key of ['other', `${long}2`]) assert.not(flights.isAlone(key));
+  now = 30_000;
+  for (const key of ['short', `${long}1`]) assert.not(flights.isAlone(key));
+});
+
 test.run();
