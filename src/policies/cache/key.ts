@@ -20,6 +20,9 @@ export interface Key {
   readonly url: string;
 }
 
+/** Parameters of a query beyond it are not sorted: that would take milliseconds. */
+const MOST_SORTED = 256;
+
 const VOLATILE: ReadonlySet<string> = new Set(TOKEN_CLAIMS);
 
 /** Fields by which targets let a client override the URL or the method: a classic way to poison a cache. */
@@ -94,16 +97,29 @@ export class KeyMaker {
     for (const name of this.#overrides) if (exchange.header(name) !== undefined) exchange.headers.remove(name);
   }
 
-  /** Sorted by name; parameters of one name keep their order, which has a meaning. */
+  /** Sorted by name; parameters of one name keep their order, which has a meaning. Many parameters stay as they are. */
   #queryOf(query: string): string {
     if (!query.includes('&')) return this.#keeps(query) ? query : '';
-    const pairs = query.split('&').filter((pair) => pair !== '' && this.#keeps(pair));
-    return pairs.sort(byName).join('&');
+    const pairs: string[] = [];
+    const names: string[] = [];
+    let sorted = true;
+    for (const pair of query.split('&')) {
+      const name = nameOf(pair);
+      if (pair === '' || !this.#keepsName(name)) continue;
+      if (pairs.length > 0 && name < names.at(-1)!) sorted = false;
+      pairs.push(pair);
+      names.push(name);
+    }
+    if (sorted || pairs.length > MOST_SORTED) return pairs.join('&');
+    const order = names.map((_, at) => at).sort((a, b) => byText(names[a]!, names[b]!) || a - b);
+    return order.map((at) => pairs[at]).join('&');
   }
 
   #keeps(pair: string): boolean {
-    if (this.#query === undefined && this.#except === undefined) return true;
-    const name = nameOf(pair);
+    return (this.#query === undefined && this.#except === undefined) || this.#keepsName(nameOf(pair));
+  }
+
+  #keepsName(name: string): boolean {
     return this.#query?.has(name) !== false && this.#except?.has(name) !== true;
   }
 
@@ -195,10 +211,7 @@ const nameOf = (pair: string): string => {
   return decodeQuery(equals < 0 ? pair : pair.slice(0, equals));
 };
 
-const byName = (a: string, b: string): number => {
-  const [left, right] = [nameOf(a), nameOf(b)];
-  return left < right ? -1 : left > right ? 1 : 0;
-};
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 /** All values of the named cookies, in the order of the names. */
 function cookieText({ headers }: Exchange, names: readonly string[]): string {

@@ -117,6 +117,16 @@ test('the key has the chosen query parameters, sorted, and the target does not g
   assert.match((await bed.ask('/b?x=1')).header('cache-status')!, /hit/);
 });
 
+test('a query of very many parameters is found in the order in which it was written', async ({ bed }) => {
+  const names = Array.from({ length: 1000 }, (_, at) => `p${at}`);
+  const [query, other] = [names.join('&'), names.toReversed().join('&')];
+  for (const hit of [/miss/, /hit/]) assert.match((await bed.ask(`/a?${query}`)).header('cache-status')!, hit);
+  assert.match((await bed.ask(`/a?${other}`)).header('cache-status')!, /miss/);
+  await bed.ask(`/a?${query}`, {}, 'POST');
+  assert.match((await bed.ask(`/a?${query}`)).header('cache-status')!, /miss/);
+  assert.match((await bed.ask(`/a?${other}`)).header('cache-status')!, /hit/);
+});
+
 test('the key has chosen fields and cookies', async ({ bed }) => {
   await bed.load('[policy.c]\nuse = "cache"\nkey = { fields = ["X-Tenant"], cookies = ["theme"] }\n');
   const asks = [
