@@ -210,6 +210,11 @@ test('what is written is read as the same value', () => {
   }
 });
 
+test('names with dots can be arrays', () => {
+  const { value } = readXml(Buffer.from('<a.b><c.d>1</c.d><e>2</e></a.b>'), { arrays: ['a.b.c.d'] });
+  assert.equal(value, { 'a.b': { 'c.d': ['1'], e: '2' } });
+});
+
 test('a long name is not read again for each element in it', () => {
   const name = 'a'.repeat(500_000);
   const bytes = Buffer.from(`<${name}>${'<b/>'.repeat(40_000)}</${name}>`);

@@ -27,6 +27,12 @@ export function arrayNames(paths: readonly string[]): ArrayNames {
   return root;
 }
 
+/** A name of XML may have dots itself. */
+function below(names: ArrayNames | undefined, name: string): ArrayNames | undefined {
+  if (names === undefined || !name.includes('.')) return names?.below.get(name);
+  return name.split('.').reduce<ArrayNames | undefined>((at, part) => at?.below.get(part), names);
+}
+
 export class XmlElement {
   readonly name: string;
   readonly #parent: XmlElement | undefined;
@@ -43,7 +49,7 @@ export class XmlElement {
   constructor(name: string, parent: XmlElement | undefined, arrays: ArrayNames) {
     this.name = name;
     this.#parent = parent;
-    this.#arrays = (parent === undefined ? arrays : parent.#arrays)?.below.get(name);
+    this.#arrays = below(parent === undefined ? arrays : parent.#arrays, name);
   }
 
   /** For messages: bounded. */
