@@ -213,4 +213,21 @@ test('an unsafe call removes the stored replies for its path', async () => {
   assert.is(await read('/page/7'), 2);
 });
 
+test('a reply that was on its way when an unsafe call changed its path is not stored', async () => {
+  const { handler, release } = held(json('old', { 'cache-control': 'max-age=60' }));
+  const of = await start(
+    (got, reply) => (got.method === 'GET' ? handler(got, reply) : status(204)(got, reply)),
+    `when = 'request.query["write"] != "1"'\n[route.aggregate.call.write]\nservice = "a"\nmethod = "PUT"\npath = "/one/{id}"\nwhen = 'request.query["write"] == "1"'\n`,
+  );
+  const service = of.services['a']!;
+  const reading = of.get();
+  await until(() => service.got.length === 1, 'the reading call');
+  clock.now += 5;
+  assert.equal((await of.get('/page/7?write=1')).body, { write: null });
+  release();
+  assert.equal((await reading).body, { one: 'old' });
+  service.handler = json('new', { 'cache-control': 'max-age=60' });
+  assert.equal((await of.get()).body, { one: 'new' });
+});
+
 test.run();

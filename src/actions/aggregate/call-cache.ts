@@ -77,6 +77,8 @@ export class CallCache {
   #stale: Found | undefined = undefined;
   /** Moment of the store before the call is sent. */
   #since = 0;
+  /** Of the request, for changes that come before its reply. */
+  #moment = 0;
   /** The key for which others wait. */
   #leads: string | undefined = undefined;
   #landing: { readonly landing: 'again' | 'alone'; readonly apart: boolean } = { landing: 'alone', apart: false };
@@ -163,8 +165,9 @@ export class CallCache {
 
   // ---------------------------------------------------------------- the call
 
-  /** Fields with which the service says whether the stored reply is still right. */
+  /** The call is about to be sent: fields with which the service says whether the stored reply is still right. */
   conditions(now: number): FieldList {
+    this.#moment = this.#flights.moment;
     const stored = this.#stale;
     return stored === undefined ? [] : (validationFields(readFrom(stored.reply.fields), now) ?? []);
   }
@@ -203,6 +206,7 @@ export class CallCache {
       this.#landAs(assessment, receivedAt, true);
       return;
     }
+    if (this.#flights.hasChanged(this.#url, this.#moment)) return;
     const { vary, withheldFields } = assessment;
     const reply: StoredReply = {
       status,
@@ -287,16 +291,18 @@ export class CallCache {
   }
 }
 
-/** What a call with effects has changed is removed, RFC 9111 section 4.4. */
+/** What a call with effects has changed is removed, RFC 9111 section 4.4; replies that are on their way are not stored. */
 export async function invalidate(
-  store: ContentStore<StoredCall>,
+  { flights, store }: CallStore,
   { method, service }: CallSettings,
   path: string,
   { headers, status }: Pick<ReceivedHead, 'headers' | 'status'>,
 ): Promise<void> {
   const read: ReadField = (name) => headers.get(name);
-  for (const value of invalidatedUrls(method, status, urlOf(service, path), read))
+  for (const value of invalidatedUrls(method, status, urlOf(service, path), read)) {
+    flights.change(value);
     await store.purge({ by: 'url', value }, false);
+  }
   for (const value of invalidatedTags(method, status, urlOf(service, ''), read))
     await store.purge({ by: 'tag', value }, false);
 }

@@ -10,6 +10,8 @@ export type Landing =
 
 /** Keys whose replies are known not to be of use for others. */
 const MOST_APART = 1000;
+/** URLs that are known to have changed of late. */
+const MOST_CHANGED = 1000;
 /** Milliseconds for which calls with such a key do not wait for each other. */
 const APART_MS = 30_000;
 
@@ -19,6 +21,12 @@ export class CallFlights {
   readonly #waiting = new Map<string, Set<(landing: Landing) => void>>();
   /** Until when, by key, in monotonic milliseconds; the oldest first. */
   readonly #apart = new Map<string, number>();
+
+  /** The number of the last change of a URL by a call with effects; the oldest first. */
+  readonly #changed = new Map<string, number>();
+  #changes = 0;
+  /** The number of the last change that was forgotten. */
+  #forgotten = 0;
 
   constructor(host: ActionHost) {
     this.#host = host;
@@ -57,6 +65,27 @@ export class CallFlights {
     const waiting = this.#waiting.get(key) ?? [];
     this.#waiting.delete(key);
     for (const landed of [...waiting]) landed(landing);
+  }
+
+  /** A call with effects has changed what `url` is, as far as this worker knows. */
+  change(url: string): void {
+    this.#changed.delete(url);
+    const [oldest] = this.#changed;
+    if (oldest !== undefined && this.#changed.size >= MOST_CHANGED) {
+      this.#changed.delete(oldest[0]);
+      this.#forgotten = oldest[1];
+    }
+    this.#changed.set(url, ++this.#changes);
+  }
+
+  /** For hasChanged(): how many changes there were. */
+  get moment(): number {
+    return this.#changes;
+  }
+
+  /** Whether the reply to a request of that moment may be an old one: `url` has changed since. */
+  hasChanged(url: string, moment: number): boolean {
+    return moment < this.#forgotten || moment < (this.#changed.get(url) ?? 0);
   }
 
   #keepApart(key: string): void {

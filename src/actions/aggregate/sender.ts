@@ -234,7 +234,7 @@ export class Sender {
     }
     if (ran === undefined) return reply;
     ran.status = reply.status;
-    if (this.#store !== undefined) await invalidate(this.#store.store, call, request.path, reply);
+    if (this.#store !== undefined) await invalidate(this.#store, call, request.path, reply);
     return reply;
   }
 
