@@ -224,6 +224,24 @@ test('a reply that is on its way when it is purged is not stored', async () => {
   assert.match(await bed.status('/a/1'), /fwd=uri-miss/);
 });
 
+test('concurrent misses on all workers reach the origin once, and once more after a purge', async () => {
+  const bed = await Bed.open();
+  let end = (): void => {};
+  bed.ending = new Promise((resolve) => {
+    end = resolve;
+  });
+  const crowd = (): Promise<string>[] => Array.from({ length: 12 }, () => bed.status('/a/1'));
+  const early = crowd();
+  await until(() => bed.asked.length === 1, 'the request at the origin');
+  await bed.purge(`${bed.url}/a/1`);
+  const late = crowd();
+  await until(() => bed.asked.length === 2, 'the request of those that came later');
+  end();
+  for (const status of await Promise.all([...early, ...late])) assert.match(status, /stored|collapsed|hit|uri-miss/);
+  assert.is(bed.asked.length, 2);
+  for (let times = 0; times < SEVERAL; times++) assert.match(await bed.status('/a/1'), /hit/);
+});
+
 test('warm after a purge does not wait for a reply that is on its way', async () => {
   const bed = await Bed.open();
   bed.ending = new Promise(() => {});
