@@ -8,10 +8,13 @@ import { counted } from '../plural.js';
 import { parseDuration } from '../schema/units.js';
 import {
   type CachePolicyStats,
+  type CacheSelection,
   type CacheStats,
+  MOST_LISTED,
   MOST_WARM_URLS,
   type PurgeInput,
   type PurgeReport,
+  type StoredReplies,
   type WarmResult,
 } from '../telemetry/cache-calls.js';
 import { EXIT, failed, usage } from './exit-codes.js';
@@ -102,6 +105,55 @@ function diskText({ entries, bytes: size, limitBytes, refused }: NonNullable<Cac
   return `${entries} ${entries === 1 ? 'entry' : 'entries'}, ${bytes(size)} of ${bytes(limitBytes)}${full}`;
 }
 
+// ---------------------------------------------------------------- what is stored
+
+/** What an action is about: nothing given, everything. */
+interface Selected extends CacheSelection {
+  readonly url: readonly string[];
+  readonly route: readonly string[];
+  readonly tag: readonly string[];
+}
+
+const isSelection = ({ url, route, tag, all }: Selected): boolean =>
+  all === true || url.length + route.length + tag.length > 0;
+
+/** Lists what a purge would be about. */
+export async function stored(io: Io, input: Selected, { address, json }: Common): Promise<number> {
+  refuseRelative(input.url);
+  const found = await withGateway(io, address, (client) => client.storedReplies(input));
+  if (json) io.json(found);
+  else if (found.replies.length === 0) io.note('Nothing is stored that matches.');
+  else io.write(storedText(io, found));
+  return EXIT.ok;
+}
+
+/** A line for each URL in each cache: variants are added up. */
+function storedText(io: Io, { replies, complete }: StoredReplies): string {
+  const lines = new Map<string, { policy: string; url: string; entries: number; size: number; soft: number }>();
+  for (const { policy, url, bytes: size, soft } of replies) {
+    const name = `${policy} ${url}`;
+    const line = lines.get(name) ?? { policy, url, entries: 0, size: 0, soft: 0 };
+    line.entries++;
+    line.size += size;
+    if (soft) line.soft++;
+    lines.set(name, line);
+  }
+  const rows = [...lines.values()].map(({ policy, url, entries, size, soft }) => [
+    clean(policy),
+    String(entries).padStart('ENTRIES'.length),
+    bytes(size).padStart(SIZE_WIDTH),
+    String(soft).padStart('SOFT'.length),
+    clean(url),
+  ]);
+  const strong = (text: string): string => io.paint('bold', text);
+  const head = ['POLICY', 'ENTRIES', 'SIZE'.padStart(SIZE_WIDTH), 'SOFT', 'URL'];
+  const size = replies.reduce((sum, one) => sum + one.bytes, 0);
+  const more = complete ? '' : ' There are more: select less.';
+  return `${table(head, rows, { strong, columns: io.columns })}${counted(replies.length, 'entry')}, ${bytes(size)}.${more}\n`;
+}
+
+const SIZE_WIDTH = 9;
+
 const refusedOf = ({ refused }: CachePolicyStats['store']): number => refused.admission + refused.size + refused.room;
 
 /** A table whose columns, but for the first one, are aligned to the right. */
@@ -118,13 +170,11 @@ function numbers(io: Io, head: readonly string[], rows: readonly (readonly (stri
 
 export async function purge(
   io: Io,
-  input: Omit<PurgeInput, 'policy'> & { readonly url: readonly string[]; readonly policy: string | undefined },
+  input: PurgeInput & { readonly url: readonly string[] },
   { address, json }: Common,
 ): Promise<number> {
-  const { policy, ...selectors } = input;
   refuseRelative(input.url);
-  const body: PurgeInput = { ...selectors, ...(policy === undefined ? {} : { policy }) };
-  const report = await withGateway(io, address, (client) => client.purge(body));
+  const report = await withGateway(io, address, (client) => client.purge(input));
   if (json) io.json(report);
   else io.info(purgeText(report));
   return EXIT.ok;
@@ -148,6 +198,9 @@ function refuseRelative(urls: readonly string[]): void {
 // ---------------------------------------------------------------- warm
 
 export interface WarmOptions {
+  readonly policy?: string;
+  readonly route?: readonly string[];
+  readonly tag?: readonly string[];
   readonly file?: string;
   readonly header?: readonly string[];
   readonly concurrency?: string;
@@ -159,9 +212,18 @@ export interface WarmOptions {
 const MOST_LIST_BYTES = 64 * 1024 ** 2;
 
 export async function warm(io: Io, given: readonly string[], options: WarmOptions): Promise<number> {
-  const urls = [...given, ...(options.file === undefined ? [] : await listed(io, options.file))];
-  if (urls.length === 0) throw usage('Say what to request: URLs, or --file with one URL a line.');
-  refuseRelative(urls);
+  const named = [...given, ...(options.file === undefined ? [] : await listed(io, options.file))];
+  const { policy, route = [], tag = [] } = options;
+  const isPrefix = (url: string): boolean => url.endsWith('*');
+  const selected: Selected = {
+    ...(policy === undefined ? {} : { policy }),
+    url: named.filter(isPrefix),
+    route,
+    tag,
+  };
+  if (named.length === 0 && !isSelection(selected))
+    throw usage('Say what to request: URLs, --file with one URL a line, or --route or --tag of what is stored.');
+  refuseRelative(named);
   const headers = Object.fromEntries((options.header ?? []).map(headerField));
   const concurrency = options.concurrency === undefined ? undefined : Number(options.concurrency);
   if (concurrency !== undefined && !Number.isInteger(concurrency)) throw usage('--concurrency is a number.');
@@ -174,14 +236,22 @@ export async function warm(io: Io, given: readonly string[], options: WarmOption
   };
   const results: WarmResult[] = [];
   await withGateway(io, options.address, async (client) => {
-    for (let from = 0; from < urls.length; from += MOST_WARM_URLS) {
-      const part = urls.slice(from, from + MOST_WARM_URLS);
+    const urls = new Set(named.filter((url) => !isPrefix(url)));
+    if (isSelection(selected)) {
+      const { replies, complete } = await client.storedReplies({ ...selected, most: MOST_LISTED });
+      for (const { url } of replies) if (url !== '') urls.add(url);
+      if (!complete) io.note(`More than ${MOST_LISTED} replies are stored: the others are left out.`);
+    }
+    const all = [...urls];
+    for (let from = 0; from < all.length; from += MOST_WARM_URLS) {
+      const part = all.slice(from, from + MOST_WARM_URLS);
       const request = (): Promise<{ readonly results: readonly WarmResult[] }> =>
         client.warm({ urls: part, headers, ...more });
-      results.push(...(await io.spin(`Requesting ${from + part.length} of ${urls.length}`, request)).results);
+      results.push(...(await io.spin(`Requesting ${from + part.length} of ${all.length}`, request)).results);
     }
   });
   if (options.json) io.json({ version: 1, results });
+  else if (results.length === 0) io.note('Nothing is stored that matches.');
   else io.write(warmText(io, results));
   return results.every(succeeded) ? EXIT.ok : EXIT.failed;
 }

@@ -2,7 +2,15 @@
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { errnoCode, messageOf, reasonOf } from '../reason.js';
-import type { CacheStats, PurgeInput, PurgeReport, WarmInput, WarmReport } from '../telemetry/cache-calls.js';
+import type {
+  CacheStats,
+  ListInput,
+  PurgeInput,
+  PurgeReport,
+  StoredReplies,
+  WarmInput,
+  WarmReport,
+} from '../telemetry/cache-calls.js';
 import { type AdminEvent, type ReloadSnapshot, SNAPSHOT_VERSION, type Snapshot } from '../telemetry/snapshot.js';
 import { type Address, showAddress, TOKEN_VARIABLE } from './address.js';
 import { LineReader } from './ndjson.js';
@@ -82,6 +90,11 @@ export class AdminClient {
   /** What the caches hold and did. Throws AdminError. */
   async cacheStats(): Promise<CacheStats> {
     return (await this.#ofCache('GET', '/cache', this.#timeoutMs)) as CacheStats;
+  }
+
+  /** What the caches have stored. Throws AdminError. */
+  async storedReplies(input: ListInput): Promise<StoredReplies> {
+    return (await this.#ofCache('POST', '/cache/list', this.#reloadTimeoutMs, input)) as StoredReplies;
   }
 
   /** Purges caches; all workers use the change then. Throws AdminError. */

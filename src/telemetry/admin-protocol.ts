@@ -9,6 +9,7 @@
  *     GET  /livez  GET /readyz      -> 200 or 503, text
  *     GET  /metrics                 -> Prometheus text
  *     GET  /cache                   -> CacheStats (telemetry/cache-calls.ts)
+ *     POST /cache/list              ListInput -> StoredReplies
  *     POST /cache/purge             PurgeInput -> PurgeReport
  *     POST /cache/warm              WarmInput -> WarmReport
  *

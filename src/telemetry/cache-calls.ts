@@ -26,13 +26,50 @@ export interface CacheStats {
   readonly policies: readonly CachePolicyStats[];
 }
 
-/** POST /cache/purge. Absent: none. */
-export interface PurgeInput {
+/** What a call is about. Absent: none; of `policy`, all caches. */
+export interface CacheSelection {
   readonly policy?: string;
+  /** Absolute; with a final `*`, a prefix. */
   readonly url?: readonly string[];
   readonly route?: readonly string[];
   readonly tag?: readonly string[];
   readonly all?: boolean;
+}
+
+/** POST /cache/list. */
+export interface ListInput extends CacheSelection {
+  /** Replies that are listed. */
+  readonly most?: number;
+}
+
+/** Most replies of one list. */
+export const MOST_LISTED = 10_000;
+
+/** A variant of a stored reply, or the record that leads to variants. */
+export interface StoredReply {
+  readonly policy: string;
+  readonly url: string;
+  readonly route: string;
+  readonly tags: readonly string[];
+  /** Of its body. */
+  readonly bytes: number;
+  /** It is validated before its next use. */
+  readonly soft: boolean;
+  /** Milliseconds since 1970 at which it is removed, fresh or not; null for never. */
+  readonly expiresAt: number | null;
+}
+
+/** Its answer. */
+export interface StoredReplies {
+  readonly version: 1;
+  /** False: there are more than were asked for. */
+  readonly complete: boolean;
+  /** By URL. */
+  readonly replies: readonly StoredReply[];
+}
+
+/** POST /cache/purge. */
+export interface PurgeInput extends CacheSelection {
   /** Entries stay and are validated before their next use. */
   readonly soft?: boolean;
 }

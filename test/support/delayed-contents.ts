@@ -9,6 +9,7 @@ import type {
   ContentSpace,
   ContentStore,
   ContentWriter,
+  ListedContent,
 } from '../../src/state/content/types.js';
 import type { After } from '../../src/state/timers.js';
 
@@ -184,6 +185,32 @@ export class DelayedContentStore<Data = Json> implements ContentStore<Data> {
       }
       return count;
     });
+  }
+
+  list(selector: ContentSelector, most: number): Promise<readonly ListedContent[]> {
+    return this.#later(this.#space.delays.change, [], () =>
+      [...this.#stored]
+        .filter(([, { facts }]) => selects(selector, facts))
+        .slice(0, most)
+        .map(
+          ([
+            key,
+            {
+              facts: { url, route, tags, expiresAt },
+              length,
+              soft,
+            },
+          ]) => ({
+            key,
+            url,
+            route,
+            tags,
+            expiresAt,
+            length,
+            soft,
+          }),
+        ),
+    );
   }
 
   #pin(key: string, { facts, parts, length, soft }: Stored<Data>): Content<Data> {

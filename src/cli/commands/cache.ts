@@ -20,9 +20,9 @@ type Action = 'stats' | 'purge' | 'warm';
 
 /** Which options belong to which action, besides those of all. */
 const OWN: Readonly<Record<Action, readonly (keyof Options)[]>> = {
-  stats: ['policy'],
+  stats: ['policy', 'route', 'tag', 'all'],
   purge: ['policy', 'route', 'tag', 'all', 'soft'],
-  warm: ['file', 'header', 'concurrency', 'timeout'],
+  warm: ['policy', 'route', 'tag', 'file', 'header', 'concurrency', 'timeout'],
 };
 const EVERYWHERE: readonly (keyof Options)[] = ['address', 'json'];
 
@@ -31,21 +31,23 @@ export default defineCommand<Options, [action: Action, urls: readonly string[]]>
   group: 'Run',
   summary: 'Show, purge and warm the caches of a running gateway',
   details:
-    'Acts on the gateway that runs the gateway.toml of this folder, or else on the only one on this machine, through its admin API. A purge is done when the command ends: no worker uses what it removed.\n\nA URL is absolute, as clients ask for it. The order of its query parameters does not matter; for a purge, a final * makes it a prefix. Tags are those of Surrogate-Key, Cache-Tag and Cache-Groups. Several selectors are purged together.',
+    'Acts on the gateway that runs the gateway.toml of this folder, or else on the only one on this machine, through its admin API. A purge is done when the command ends: no worker uses what it removed.\n\nA URL is absolute, as clients ask for it. The order of its query parameters does not matter; a final * makes it a prefix. Tags are those of Surrogate-Key, Cache-Tag and Cache-Groups. Several selectors add up. With them, stats lists what is stored, and warm requests its URLs again, such as after a soft purge.',
   examples: [
     ['gw cache stats', 'hit rates, entries, sizes'],
+    ["gw cache stats 'https://api.example/shop/*'", 'what is stored of these URLs'],
     ['gw cache purge --tag product-17', 'what has this tag'],
     ["gw cache purge 'https://api.example/shop/*' --soft", 'validate before further use'],
     ['gw cache purge --all --policy short', 'all of one cache'],
     ['gw cache warm --file urls.txt -H "accept: text/html"', 'request these URLs'],
+    ['gw cache warm --tag product-17', 'request what is stored with this tag'],
   ],
   configure(command) {
     command.addArgument(new Argument('<action>', 'what to do').choices(Object.keys(OWN)));
-    command.argument('[urls...]', 'purge, warm: absolute URLs');
-    command.option('--policy <policy>', 'stats, purge: only this cache (default: all)');
-    command.option('--route <route>', 'purge: what requests of this route stored (repeatable)', gather);
-    command.option('--tag <tag>', 'purge: what has this tag (repeatable)', gather);
-    command.option('--all', 'purge: everything');
+    command.argument('[urls...]', 'absolute URLs');
+    command.option('--policy <policy>', 'only this cache (default: all)');
+    command.option('--route <route>', 'what requests of this route stored (repeatable)', gather);
+    command.option('--tag <tag>', 'what has this tag (repeatable)', gather);
+    command.option('--all', 'stats, purge: everything');
     command.option('--soft', 'purge: keep the replies, and validate them before their next use');
     command.option('--file <file>', 'warm: a file with one URL a line, or - for standard input');
     command.option('-H, --header <field>', "warm: a header field, 'name: value' (repeatable)", gather);
@@ -62,14 +64,14 @@ export default defineCommand<Options, [action: Action, urls: readonly string[]]>
       (option) => !OWN[action].includes(option) && !EVERYWHERE.includes(option),
     );
     if (stray !== undefined) throw usage(`--${stray} has no effect on gw cache ${action}.`);
-    if (action === 'stats' && urls.length > 0) throw usage('gw cache stats takes no URL.');
-    const { purge, stats, warm } = await import('../cache.js');
-    const { address, json = false, policy } = options;
-    if (action === 'stats') return await stats(io, { address, json, policy });
+    const { purge, stats, stored, warm } = await import('../cache.js');
+    const { address, json = false, policy, route = [], tag = [], all = false, soft = false } = options;
     if (action === 'warm') return await warm(io, urls, { ...options, json });
-    const { route = [], tag = [], all = false, soft = false } = options;
-    if (!all && urls.length + route.length + tag.length === 0)
-      throw usage('Say what to purge: URLs, --route, --tag, or --all.');
-    return await purge(io, { policy, url: urls, route, tag, all, soft }, { address, json });
+    const selected = { ...(policy === undefined ? {} : { policy }), url: urls, route, tag, all };
+    const isGiven = all || urls.length + route.length + tag.length > 0;
+    if (action === 'stats' && isGiven) return await stored(io, selected, { address, json });
+    if (action === 'stats') return await stats(io, { address, json, policy });
+    if (!isGiven) throw usage('Say what to purge: URLs, --route, --tag, or --all.');
+    return await purge(io, { ...selected, soft }, { address, json });
   },
 });

@@ -1,6 +1,15 @@
-/** The calls of the admin API about caches: what they hold, purges, and requests that fill them. */
+/** The calls of the admin API about caches: what they did and hold, purges, and requests that fill them. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { CacheStats, PurgeInput, PurgeReport, WarmInput, WarmReport } from '../../telemetry/cache-calls.js';
+import type {
+  CacheSelection,
+  CacheStats,
+  ListInput,
+  PurgeInput,
+  PurgeReport,
+  StoredReplies,
+  WarmInput,
+  WarmReport,
+} from '../../telemetry/cache-calls.js';
 import { CacheError } from '../cache/policies.js';
 import { bodyOf, flag, invalid, Refusal, refuseMethod, text, type Values } from './body.js';
 import { sendJson, sendProblem } from './problem.js';
@@ -8,12 +17,13 @@ import { sendJson, sendProblem } from './problem.js';
 export interface CacheBackend {
   /** @throws CacheError, as do the others */
   stats(): Promise<CacheStats>;
+  list(input: ListInput): Promise<StoredReplies>;
   purge(input: PurgeInput): Promise<PurgeReport>;
   /** Ends when `signal` does. */
   warm(input: WarmInput, signal: AbortSignal): Promise<WarmReport>;
 }
 
-export const CACHE_CALLS = '/cache, /cache/purge, /cache/warm';
+export const CACHE_CALLS = '/cache, /cache/list, /cache/purge, /cache/warm';
 
 /** Bytes of a list of URLs: as many as a call may have, each as long as listeners accept by default. */
 const MOST_WARM_BYTES = 8 * 1024 * 1024;
@@ -50,6 +60,7 @@ const CALLS: Readonly<Record<string, { readonly method: 'GET' | 'POST'; readonly
       sendJson(response, 200, await backend.stats());
     },
   },
+  '/cache/list': { method: 'POST', run: list },
   '/cache/purge': { method: 'POST', run: purge },
   '/cache/warm': { method: 'POST', run: warm },
 };
@@ -65,18 +76,30 @@ async function answering(response: ServerResponse, work: () => Promise<void>): P
   }
 }
 
+const SELECTION = ['policy', 'url', 'route', 'tag', 'all'];
+
+async function list(request: IncomingMessage, response: ServerResponse, backend: CacheBackend): Promise<void> {
+  const values = await bodyOf(request, [...SELECTION, 'most']);
+  const most = number(values, 'most');
+  const input: ListInput = { ...selection(values), ...(most === undefined ? {} : { most }) };
+  sendJson(response, 200, await backend.list(input));
+}
+
 async function purge(request: IncomingMessage, response: ServerResponse, backend: CacheBackend): Promise<void> {
-  const values = await bodyOf(request, ['policy', 'url', 'route', 'tag', 'all', 'soft']);
+  const values = await bodyOf(request, [...SELECTION, 'soft']);
+  const input: PurgeInput = { ...selection(values), soft: flag(values, 'soft') ?? false };
+  sendJson(response, 200, await backend.purge(input));
+}
+
+function selection(values: Values): CacheSelection {
   const policy = text(values, 'policy');
-  const input: PurgeInput = {
+  return {
     ...(policy === undefined ? {} : { policy }),
     url: oneOrMore(values, 'url'),
     route: oneOrMore(values, 'route'),
     tag: oneOrMore(values, 'tag'),
     all: flag(values, 'all') ?? false,
-    soft: flag(values, 'soft') ?? false,
   };
-  sendJson(response, 200, await backend.purge(input));
 }
 
 async function warm(request: IncomingMessage, response: ServerResponse, backend: CacheBackend): Promise<void> {

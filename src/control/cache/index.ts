@@ -2,9 +2,18 @@
 import type { Program } from '../../bundle/types.js';
 import type { BoundListener } from '../../proxy/types.js';
 import type { ContentSpace } from '../../state/content/types.js';
-import type { CacheStats, PurgeInput, PurgeReport, WarmInput, WarmReport } from '../../telemetry/cache-calls.js';
+import type {
+  CacheStats,
+  ListInput,
+  PurgeInput,
+  PurgeReport,
+  StoredReplies,
+  WarmInput,
+  WarmReport,
+} from '../../telemetry/cache-calls.js';
 import type { ContentsSnapshot } from '../../telemetry/snapshot.js';
 import type { PolicyTotals } from '../policy-totals.js';
+import { list } from './list.js';
 import { CacheError } from './policies.js';
 import { purge } from './purge.js';
 import { cacheStats } from './stats.js';
@@ -37,11 +46,22 @@ export class Caches {
   }
 
   /** @throws CacheError */
+  async list(input: ListInput): Promise<StoredReplies> {
+    const { program, space } = await this.#stores();
+    return list(program, space, input);
+  }
+
+  /** @throws CacheError */
   async purge(input: PurgeInput): Promise<PurgeReport> {
+    const { program, space } = await this.#stores();
+    return purge(program, space, input);
+  }
+
+  async #stores(): Promise<{ readonly program: Program; readonly space: ContentSpace }> {
     const space = await this.#source.space();
     const live = this.#source.live();
     if (live === undefined || space === undefined) throw notReady();
-    return purge(live.program, space, input);
+    return { program: live.program, space };
   }
 
   /** @throws CacheError */

@@ -1,21 +1,14 @@
 /** Purges of cached replies, on the stores that all workers share: when a purge returns, no worker uses what it removed. */
 import { setImmediate as otherWork } from 'node:timers/promises';
-import { normalizePath } from '../../bundle/normalize.js';
-import type { NormalizeEntry, Program } from '../../bundle/types.js';
-import { suggest } from '../../schema/suggest.js';
-import type { ContentSelector, ContentSpace } from '../../state/content/types.js';
+import type { Program } from '../../bundle/types.js';
+import type { ContentSpace } from '../../state/content/types.js';
 import type { PurgeInput, PurgeReport } from '../../telemetry/cache-calls.js';
-import { CacheError, type CachePolicy, cachesOf } from './policies.js';
-
-/** Most selectors of one purge: each looks at all entries. */
-export const MOST_SELECTORS = 100;
-/** Characters of a name in a message. */
-const MOST_SHOWN = 60;
+import { chosenCaches, readSelectors } from './selectors.js';
 
 /** Removes, or marks with `soft`, what the input selects. @throws CacheError */
 export async function purge(program: Program, space: ContentSpace, input: PurgeInput): Promise<PurgeReport> {
   const caches = chosenCaches(program, input.policy);
-  const selectorsOf = readSelectors(program, input);
+  const selectorsOf = readSelectors(program, input, 'purge');
   // Everything is checked before the first entry goes.
   const plans = caches.map((cache) => ({ cache, selectors: selectorsOf(cache) }));
   const soft = input.soft === true;
@@ -30,71 +23,4 @@ export async function purge(program: Program, space: ContentSpace, input: PurgeI
     policies.push({ policy: cache.name, purged });
   }
   return { version: 1, soft, purged: policies.reduce((sum, one) => sum + one.purged, 0), policies };
-}
-
-function chosenCaches(program: Program, name: string | undefined): readonly CachePolicy[] {
-  const caches = cachesOf(program);
-  if (name === undefined) return caches;
-  const chosen = caches.filter((cache) => cache.name === name);
-  if (chosen.length > 0) return chosen;
-  const names = caches.map((cache) => cache.name);
-  const known = names.length === 0 ? 'The spec has none.' : `Caches: ${names.slice(0, 20).join(', ')}.`;
-  throw new CacheError('unknown', `There is no cache \`${name.slice(0, MOST_SHOWN)}\`. ${known}`);
-}
-
-function readSelectors(program: Program, input: PurgeInput): (cache: CachePolicy) => readonly ContentSelector[] {
-  const { url = [], route = [], tag = [], all = false } = input;
-  const count = url.length + route.length + tag.length;
-  if (all && count > 0) throw new CacheError('invalid', '`all` takes no further selector.');
-  if (all) return () => [{ by: 'all' }];
-  if (count === 0) throw new CacheError('invalid', 'Say what to purge: `url`, `route`, `tag`, or `"all": true`.');
-  if (count > MOST_SELECTORS) throw new CacheError('invalid', `A purge has at most ${MOST_SELECTORS} selectors.`);
-  for (const name of route) checkRoute(program, name);
-  if (tag.includes('')) throw new CacheError('invalid', 'A tag is not empty.');
-  const urls = url.map((text) => readUrl(text, program.normalize));
-  const plain: ContentSelector[] = [
-    ...route.map((value): ContentSelector => ({ by: 'route', value })),
-    ...tag.map((value): ContentSelector => ({ by: 'tag', value })),
-  ];
-  return ({ contents }) => {
-    const forms = urls.map(({ prefix, exact }) => (prefix === undefined ? contents.canonicalUrl(exact) : prefix));
-    return [...[...new Set(forms)].map((value): ContentSelector => ({ by: 'url', value })), ...plain];
-  };
-}
-
-/** @throws CacheError */
-function checkRoute({ routes }: Program, name: string): void {
-  if (routes.some((one) => one.name === name)) return;
-  const shown = name.slice(0, MOST_SHOWN);
-  const near = suggest(
-    shown,
-    routes.map((one) => one.name),
-  );
-  const meant = near === undefined ? '' : ` Did you mean \`${near}\`?`;
-  throw new CacheError('unknown', `There is no route \`${shown}\`.${meant}`);
-}
-
-/** A URL with a normalized path and without the default port; a prefix with its `*`. */
-type UrlForm =
-  | { readonly prefix: string; readonly exact?: undefined }
-  | { readonly exact: string; readonly prefix?: undefined };
-
-const DEFAULT_PORT: Readonly<Record<string, string>> = { http: ':80', https: ':443' };
-
-function readUrl(text: string, rules: NormalizeEntry): UrlForm {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text;
-  const isPrefix = text.endsWith('*');
-  const match = /^(https?):\/\/([^/?#\s*]+)(\/[^?#]*)?(\?[^#]*)?/i.exec(isPrefix ? text.slice(0, -1) : text);
-  if (match === null)
-    throw new CacheError('invalid', `\`${shown}\` is not an absolute URL such as https://api.example/products/1.`);
-  const scheme = match[1]!.toLowerCase();
-  const host = match[2]!.toLowerCase();
-  if (isPrefix && match[3] === undefined)
-    throw new CacheError('invalid', `\`${shown}\` has no path: the prefix of all URLs of a host ends in \`/*\`.`);
-  const path = normalizePath(match[3] ?? '/', rules);
-  if (path === undefined) throw new CacheError('invalid', `The gateway refuses the path of \`${shown}\`.`);
-  const port = DEFAULT_PORT[scheme]!;
-  // Caches keep contents under URLs without the default port.
-  const url = `${scheme}://${host.endsWith(port) ? host.slice(0, -port.length) : host}${path}${match[4] ?? ''}`;
-  return isPrefix ? { prefix: `${url}*` } : { exact: url };
 }

@@ -43,7 +43,7 @@ export interface ContentWriter {
   abort(): void;
 }
 
-/** What a purge removes. */
+/** What a purge or a list is about. */
 export type ContentSelector =
   | { readonly by: 'all' }
   /** `value`: exact URL, or with a final `*` all that begin with it. */
@@ -51,6 +51,20 @@ export type ContentSelector =
 
 /** What purges select a content by. */
 export type ContentNames = Pick<ContentFacts, 'url' | 'route' | 'tags'>;
+
+/** What a store says of a content without its bytes, for operators. */
+export interface ListedContent {
+  readonly key: string;
+  readonly url: string;
+  readonly route: string;
+  readonly tags: readonly string[];
+  /** As in ContentFacts. */
+  readonly expiresAt: number;
+  /** Bytes of the body. */
+  readonly length: number;
+  /** As in Content. */
+  readonly soft: boolean;
+}
 
 /**
  * The contents of one owner, whose facts all have data of one type. What is asked for before a purge and comes after it may be out of
@@ -84,6 +98,8 @@ export interface ContentStore<Data = Json> {
   purgedAt(names: ContentNames): number;
   /** The first step of a purge, for all workers: purgedAt() of what it selects rises. */
   announce(selector: ContentSelector): void;
+  /** What a purge by the selector would be about, at most `most` contents. A tier that does not answer leaves its own out. */
+  list(selector: ContentSelector, most: number): readonly ListedContent[] | Promise<readonly ListedContent[]>;
 }
 
 /** Bounds and tiers of the contents of one owner. */

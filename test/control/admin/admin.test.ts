@@ -66,6 +66,7 @@ class Backend implements AdminBackend {
     purge: async () => {
       throw new CacheError('unknown', 'There is no cache other.');
     },
+    list: async () => ({ version: 1, complete: true, replies: [] }),
     warm: async () => ({ version: 1, results: [] }),
   };
   consumers: AdminBackend['consumers'] = { now: () => 0, places: () => undefined, written: async () => undefined };
@@ -203,6 +204,7 @@ test('calls about caches: statuses, methods and bodies', () =>
     assert.is((await call(where, '/cache', { method: 'HEAD' })).body, '');
     for (const [path, allow] of [
       ['/cache', 'GET, HEAD'],
+      ['/cache/list', 'POST'],
       ['/cache/purge', 'POST'],
     ] as const) {
       const answer = await call(where, path, { method: 'DELETE' });
@@ -211,6 +213,8 @@ test('calls about caches: statuses, methods and bodies', () =>
     }
     assert.is((await call(where, '/cache/other')).status, 404);
     assert.is(await post('/cache/purge', '{"all":true}'), '404 admin/unknown-name There is no cache other.');
+    assert.match(await post('/cache/list', '{"all":true,"most":"1"}'), /^422 admin\/invalid `most` is a number/);
+    assert.match(await post('/cache/list', '{"soft":true}'), /^422 admin\/invalid Unknown key `soft`/);
     assert.is(await post('/cache/purge', '[]'), '400 admin/body The body is a JSON object.');
     assert.match(await post('/cache/purge', '{"urls":"x"}'), /^422 admin\/invalid Unknown key `urls`/);
     assert.is(await post('/cache/purge', '{"tag":[1]}'), '422 admin/invalid `tag` is a string or a list of strings.');

@@ -19,7 +19,7 @@ const unasked = (): Promise<never> => Promise.reject(new Error('not asked for'))
 /** Replies at once, except for metrics, which wait until `release` is called. */
 class Backend {
   consumers = { now: () => 0, places: () => undefined, written: async () => undefined };
-  cache = { stats: unasked, purge: unasked, warm: unasked };
+  cache = { stats: unasked, list: unasked, purge: unasked, warm: unasked };
   release: () => void = () => {};
   readonly #released = new Promise<void>((resolve) => {
     this.release = resolve;

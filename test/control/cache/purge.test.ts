@@ -2,7 +2,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Json, PolicyEntry, Program } from '../../../src/bundle/types.js';
 import { CacheError } from '../../../src/control/cache/policies.js';
-import { MOST_SELECTORS, purge } from '../../../src/control/cache/purge.js';
+import { purge } from '../../../src/control/cache/purge.js';
+import { MOST_SELECTORS } from '../../../src/control/cache/selectors.js';
 import { declarationOf } from '../../../src/policies/registry.js';
 import { MemoryContents } from '../../../src/state/content/memory/index.js';
 import type { ContentSelector, ContentSpace } from '../../../src/state/content/types.js';
@@ -50,6 +51,7 @@ class Noting implements ContentSpace {
         this.purges.push([identity, selector, soft]);
         return 2;
       },
+      list: () => [],
     };
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { After } from '../../timers.js';
-import type { ContentFacts, ContentSelector } from '../types.js';
+import type { ContentFacts, ContentSelector, ListedContent } from '../types.js';
 import { type DiskMemory, slotOfKey, slotOfPurge, Unapplied } from './memory.js';
 import type { DiskChange, StoreAnswer, StoreCall } from './protocol.js';
 
@@ -39,6 +39,9 @@ export const CLIENT_LIMITS: ClientLimits = {
   keptBytes: 8 * 1024 * 1024,
   changes: 1024,
 };
+
+/** Lists of one thread on their way: operators ask for them. */
+const MOST_LISTS = 8;
 
 export interface ClientOptions {
   readonly memory: DiskMemory;
@@ -84,6 +87,7 @@ export class DiskClient {
   readonly #writes = new Map<number, DiskWrite>();
   readonly #refreshes = new Map<number, () => void>();
   readonly #changes = new Map<number, Waiting>();
+  readonly #lists = new Map<number, (contents: readonly ListedContent[]) => void>();
   #port: MessagePort | undefined;
   #nextId = 1;
   #writing = 0;
@@ -263,6 +267,22 @@ export class DiskClient {
     });
   }
 
+  /** Nothing, if there is no store or it does not answer in time. */
+  list(owner: string, selector: ContentSelector, most: number): Promise<readonly ListedContent[]> {
+    if (this.#port === undefined || this.#lists.size >= MOST_LISTS) return Promise.resolve([]);
+    const id = this.#nextId++;
+    return new Promise((resolve) => {
+      const give = (contents: readonly ListedContent[]): void => {
+        this.#lists.delete(id);
+        cancel();
+        resolve(contents);
+      };
+      const cancel = this.#after(this.#limits.changeMs, () => give([]));
+      this.#lists.set(id, give);
+      this.#post({ op: 'list', id, owner, selector, most });
+    });
+  }
+
   /** Marks what is to be deleted; end() sends it. In between, the caller deletes it in its own memory. */
   beginDelete(owner: string, key: string, keeps: boolean): DiskChange {
     return this.#begin({ op: 'delete', id: this.#nextId++, owner, key, keeps, slot: slotOfKey(owner, key) });
@@ -323,6 +343,10 @@ export class DiskClient {
       get(answer.type === 'content' ? answer : undefined);
       return;
     }
+    if (answer.type === 'list') {
+      this.#lists.get(id)?.(answer.contents);
+      return;
+    }
     const count = answer.type === 'done' ? answer.count : 0;
     this.#written(id);
     this.#refreshes.get(id)?.();
@@ -350,5 +374,6 @@ export class DiskClient {
     for (const resolve of this.#refreshes.values()) resolve();
     this.#refreshes.clear();
     for (const { resolve } of this.#changes.values()) resolve(0);
+    for (const give of [...this.#lists.values()]) give([]);
   }
 }

@@ -2,7 +2,7 @@
  * The contents in an lmdb file. Each change is one transaction, so that a process that is killed leaves the old state or the
  * new one. Used by one thread of one process at a time (place.ts).
  */
-import type { ContentFacts } from '../types.js';
+import type { ContentFacts, ListedContent } from '../types.js';
 import { type FoundRecord, StoreEntries } from './entries.js';
 import { FileLength } from './file-length.js';
 import type { DiskMemory } from './memory.js';
@@ -55,8 +55,8 @@ export interface NewContent extends ContentName, Body {
 export type PutOutcome = 'written' | 'tooLarge' | 'full' | 'damaged';
 
 const MAX_USED = 65_536;
-/** In one transaction of a purge. */
-const PURGE_STEP = 500;
+/** Contents in one transaction of a purge, or one step of a list. */
+const STEP = 500;
 /** Keys that lmdb reads at a time. */
 const LAST = Buffer.alloc(8, 255);
 
@@ -205,43 +205,67 @@ export class ContentDatabase {
    * Removes or marks some of what a purge selects. `after`: where the last step ended. A mark leaves the entries of the index,
    * so that it needs a place to go on from.
    */
-  purgeStep(
-    { owner, kind, text, whole }: PurgeRange,
-    soft: boolean,
-    after?: Buffer,
-  ): { count: number; next: Buffer | undefined } {
-    const prefix = indexPrefix(kind, owner, text, whole);
-    const found: { readonly key: Buffer; readonly hash: Buffer }[] = [];
-    const start = after === undefined ? prefix : Buffer.concat([after, Buffer.from([0])]);
-    for (const { key, value } of this.#entries.tables.index.getRange({
-      start,
-      end: Buffer.concat([prefix, LAST]),
-      limit: PURGE_STEP,
-    })) {
-      found.push({ key: Buffer.from(key), hash: Buffer.from(value) });
-    }
+  purgeStep(range: Selected, soft: boolean, after?: Buffer): { count: number; next: Buffer | undefined } {
+    const { hashes, next } = this.#indexed(range, after);
     let count = 0;
     this.#write(() => {
-      for (const { hash } of found) {
-        const one = this.#entries.find(hash);
-        const record = one?.record;
-        if (one === undefined || record === undefined || record.owner !== owner) continue;
-        if (!selects(kind, text, whole, record.facts)) continue;
+      for (const hash of hashes) {
+        const found = this.#selected(hash, range);
+        if (found === undefined) continue;
         count++;
-        const marked = soft ? encodeRecord({ ...record, soft: true }) : undefined;
-        if (marked === undefined) this.#entries.remove(one);
+        const marked = soft ? encodeRecord({ ...found.record, soft: true }) : undefined;
+        if (marked === undefined) this.#entries.remove(found);
         else this.#entries.tables.records.put(hash, marked);
       }
     });
-    return { count, next: found.length < PURGE_STEP ? undefined : found.at(-1)?.key };
+    return { count, next };
+  }
+
+  /** Some of what a purge would select. `after`: as there. */
+  listStep(range: Selected, after?: Buffer): { contents: ListedContent[]; next: Buffer | undefined } {
+    const { hashes, next } = this.#indexed(range, after);
+    const now = this.#options.now();
+    const contents: ListedContent[] = [];
+    for (const hash of hashes) {
+      const record = this.#selected(hash, range)?.record;
+      if (record === undefined || record.facts.expiresAt <= now) continue;
+      const { key, length, soft, facts } = record;
+      const { url, route, tags, expiresAt } = facts;
+      contents.push({ key, url, route, tags, expiresAt, length, soft });
+    }
+    return { contents, next };
+  }
+
+  /** The next keys of records that the index has for a range. */
+  #indexed({ owner, kind, text, whole }: Selected, after?: Buffer): { hashes: Buffer[]; next: Buffer | undefined } {
+    const prefix = indexPrefix(kind, owner, text, whole);
+    const start = after === undefined ? prefix : Buffer.concat([after, Buffer.from([0])]);
+    const range = { start, end: Buffer.concat([prefix, LAST]), limit: STEP };
+    const hashes: Buffer[] = [];
+    let last: Buffer | undefined;
+    for (const { key, value } of this.#entries.tables.index.getRange(range)) {
+      last = Buffer.from(key);
+      hashes.push(Buffer.from(value));
+    }
+    return { hashes, next: hashes.length < STEP ? undefined : last };
+  }
+
+  /** The record, if it is one of those that the index was asked for: it has the beginning of a text only. */
+  #selected(
+    hash: Buffer,
+    { owner, kind, text, whole }: Selected,
+  ): (FoundRecord & { record: StoredRecord }) | undefined {
+    const found = this.#entries.find(hash);
+    const record = found?.record;
+    if (found === undefined || record === undefined || record.owner !== owner) return undefined;
+    return selects(kind, text, whole, record.facts) ? { ...found, record } : undefined;
   }
 
   /** Removes some of what is not kept until it expires. `after`: where the last step ended. */
   clearStep(after?: Buffer): { count: number; next: Buffer | undefined } {
     const from = after === undefined ? {} : { start: Buffer.concat([after, Buffer.from([0])]) };
     const hashes: Buffer[] = [];
-    for (const key of this.#entries.tables.records.getKeys({ ...from, limit: PURGE_STEP }))
-      hashes.push(Buffer.from(key));
+    for (const key of this.#entries.tables.records.getKeys({ ...from, limit: STEP })) hashes.push(Buffer.from(key));
     let count = 0;
     this.#write(() => {
       for (const hash of hashes) {
@@ -251,7 +275,7 @@ export class ContentDatabase {
         this.#entries.remove(found);
       }
     });
-    return { count, next: hashes.length < PURGE_STEP ? undefined : hashes.at(-1) };
+    return { count, next: hashes.length < STEP ? undefined : hashes.at(-1) };
   }
 
   /** Removes everything. */
@@ -318,8 +342,8 @@ export class ContentDatabase {
   }
 }
 
-/** What a purge looks for in the index. */
-export interface PurgeRange {
+/** What a purge or a list looks for in the index. */
+export interface Selected {
   readonly owner: string;
   readonly kind: IndexKind;
   readonly text: string;

@@ -1,5 +1,5 @@
 /** What the store of contents on disk and the threads that use it say to each other over a MessagePort. */
-import type { ContentFacts, ContentSelector } from '../types.js';
+import type { ContentFacts, ContentSelector, ListedContent } from '../types.js';
 
 export type StoreCall =
   /** The first one: the deletes and purges of this thread that the store has not applied. */
@@ -33,6 +33,13 @@ export type StoreCall =
       readonly stamp: number;
       readonly length: number;
       readonly crc: number;
+    }
+  | {
+      readonly op: 'list';
+      readonly id: number;
+      readonly owner: string;
+      readonly selector: ContentSelector;
+      readonly most: number;
     }
   | DiskChange;
 
@@ -72,6 +79,7 @@ export type StoreAnswer =
       readonly body: Uint8Array<ArrayBuffer>;
     }
   | { readonly type: 'none'; readonly id: number }
+  | { readonly type: 'list'; readonly id: number; readonly contents: readonly ListedContent[] }
   /** `count`: contents that a purge has removed or marked. */
   | { readonly type: 'done'; readonly id: number; readonly count: number };
 

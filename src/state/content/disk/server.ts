@@ -1,7 +1,8 @@
 /** Answers the threads that use a store. Reads come first; changes are done in their order, many in one transaction. */
 import type { MessagePort } from 'node:worker_threads';
 import { messageOf } from '../../../reason.js';
-import type { ContentDatabase, PurgeRange, PutOutcome } from './database.js';
+import type { ContentSelector, ListedContent } from '../types.js';
+import type { ContentDatabase, PutOutcome, Selected } from './database.js';
 import { type DiskMemory, slotsOf, Unapplied } from './memory.js';
 import type { DiskChange, StoreAnswer, StoreCall } from './protocol.js';
 
@@ -10,6 +11,7 @@ const MAX_CHANGES = 128;
 const MAX_BYTES = 8 * 1024 * 1024;
 
 type Get = Extract<StoreCall, { op: 'get' }>;
+type List = Extract<StoreCall, { op: 'list' }>;
 type Put = Extract<StoreCall, { op: 'put' }>;
 type Refresh = Extract<StoreCall, { op: 'refresh' }>;
 
@@ -36,6 +38,7 @@ export class StoreServer {
   readonly #options: ServerOptions;
   readonly #links = new Set<Link>();
   readonly #gets: Asked<Get>[] = [];
+  readonly #lists: Asked<List>[] = [];
   readonly #changes: Asked<Put | Refresh | DiskChange>[] = [];
   #working: Promise<void> | undefined;
   #closed = false;
@@ -80,6 +83,7 @@ export class StoreServer {
       return;
     }
     if (call.op === 'get') this.#gets.push({ link, call });
+    else if (call.op === 'list') this.#lists.push({ link, call });
     else this.#changes.push({ link, call });
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined;
@@ -89,9 +93,10 @@ export class StoreServer {
   async #work(): Promise<void> {
     // Messages that have arrived together are done together.
     await turn();
-    while (this.#gets.length > 0 || this.#changes.length > 0) {
+    while (this.#gets.length > 0 || this.#changes.length > 0 || this.#lists.length > 0) {
       this.#read();
       await this.#change();
+      await this.#list();
       await turn();
     }
   }
@@ -199,7 +204,7 @@ export class StoreServer {
     try {
       if (call.op === 'clear' && (call.kept || !database.keeps)) count = database.clear();
       else {
-        const range = call.op === 'clear' ? undefined : rangeOf(call);
+        const range = call.op === 'clear' ? undefined : rangeOf(call.owner, call.selector);
         const soft = call.op !== 'clear' && call.soft;
         for (let after: Buffer | undefined, first = true; first || after !== undefined; first = false) {
           const step = range === undefined ? database.clearStep(after) : database.purgeStep(range, soft, after);
@@ -218,6 +223,27 @@ export class StoreServer {
     if (call.op === 'clear') this.#appliedAll(link);
     else this.#applied(link, call.slot);
     this.#answer(link, { type: 'done', id: call.id, count });
+  }
+
+  /** The next list, in steps between which others are answered. */
+  async #list(): Promise<void> {
+    const next = this.#lists.shift();
+    if (next === undefined) return;
+    const { owner, selector, most, id } = next.call;
+    const contents: ListedContent[] = [];
+    try {
+      const range = rangeOf(owner, selector);
+      for (let after: Buffer | undefined, first = true; first || after !== undefined; first = false) {
+        const step = this.#options.database.listStep(range, after);
+        contents.push(...step.contents);
+        after = contents.length < most ? step.next : undefined;
+        this.#read();
+        await turn();
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+    this.#answer(next.link, { type: 'list', id, contents: contents.slice(0, most) });
   }
 
   #applied({ unapplied }: Link, slot: number): void {
@@ -250,7 +276,7 @@ const refusal = ({ keeps, facts }: Put): 'keptRefused' | 'foreverRefused' | 'ful
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function rangeOf({ owner, selector }: Extract<DiskChange, { op: 'purge' }>): PurgeRange {
+function rangeOf(owner: string, selector: ContentSelector): Selected {
   if (selector.by === 'all') return { owner, kind: 'o', text: '', whole: true };
   const { by, value } = selector;
   if (by === 'url' && value.endsWith('*')) return { owner, kind: 'u', text: value.slice(0, -1), whole: false };

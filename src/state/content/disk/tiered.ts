@@ -11,6 +11,7 @@ import type {
   ContentSpace,
   ContentStore,
   ContentWriter,
+  ListedContent,
 } from '../types.js';
 import type { DiskAnswer, DiskClient } from './client.js';
 import { slotsOf } from './memory.js';
@@ -250,5 +251,14 @@ class TieredStore<Data> implements ContentStore<Data> {
     const change = this.#disk.beginPurge(this.#owner, selector, soft, this.#keeps);
     const inMemory = await this.#memory.purge(selector, soft);
     return Math.max(inMemory, await this.#disk.end(change));
+  }
+
+  /** Contents that both tiers have are listed once. */
+  async list(selector: ContentSelector, most: number): Promise<readonly ListedContent[]> {
+    const onDisk = this.#disk.list(this.#owner, selector, most);
+    const found = new Map<string, ListedContent>();
+    for (const one of await this.#memory.list(selector, most)) found.set(one.key, one);
+    for (const one of await onDisk) if (found.size < most && !found.has(one.key)) found.set(one.key, one);
+    return [...found.values()];
   }
 }

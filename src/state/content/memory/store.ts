@@ -9,15 +9,16 @@ import type {
   ContentSelector,
   ContentStore,
   ContentWriter,
+  ListedContent,
 } from '../types.js';
 import { AskedKeys } from './asked.js';
 import { type KnownContent, MemoryContent } from './content.js';
-import { decodeFacts, encodeFacts, type FactTexts, factTexts } from './facts.js';
+import { decodeFacts, encodeFacts, type FactTexts, factTexts, keyOf } from './facts.js';
 import { KnownContents } from './known.js';
 import { Count, Entry, Flag, Header, STATE_MASK, State, UNIT } from './layout.js';
-import { matcherOf } from './purge.js';
 import { Purges } from './purges.js';
 import type { Room } from './room.js';
+import { matcherOf, type Selection, visitSelected } from './select.js';
 import type { ContentTable, HashedKey } from './table.js';
 import { MemoryWriter } from './writer.js';
 
@@ -25,8 +26,6 @@ import { MemoryWriter } from './writer.js';
 const MAX_FACTS_SHARE = 16;
 /** A body takes at most this part of the arena. */
 const MAX_BODY_SHARE = 2;
-/** Entries that a purge looks at before it lets others have the lock. */
-const PURGE_STEP = 512;
 
 /** The parts of a table that its stores use. */
 export interface StoreParts {
@@ -310,31 +309,45 @@ export class MemoryStore<Data = Json> implements ContentStore<Data> {
   purge(selector: ContentSelector, soft: boolean): number {
     const table = this.#table;
     this.announce(selector);
-    const matches = matcherOf(table.layout, this.#hash, selector);
+    const { words } = table;
     let purged = 0;
-    for (let from = 0; from < table.words[Header.HighWater]!; from += PURGE_STEP)
-      purged += table.locked(() => this.#purgeStep(from, soft, matches));
-    this.#count(Count.Purged, purged);
-    return purged;
-  }
-
-  #purgeStep(from: number, soft: boolean, matches: (at: number) => boolean): number {
-    const table = this.#table;
-    const { words, layout } = table;
-    const end = Math.min(from + PURGE_STEP, words[Header.HighWater]!);
-    let purged = 0;
-    for (let entry = from; entry < end; entry++) {
-      const at = layout.entryAt(entry);
-      const state = table.stateOf(entry);
-      if (state !== State.Live && state !== State.Writing) continue;
-      if (words[at + Entry.OwnerLow] !== this.#ownerLow || words[at + Entry.OwnerHigh] !== this.#ownerHigh) continue;
-      if (words[at + Entry.FactsUnits] === 0 || !matches(at)) continue;
+    visitSelected(table, this.#selection(selector), (entry, at, state) => {
       purged++;
       if (soft) words[at + Entry.Flags]! |= Flag.Soft;
       else if (state === State.Live) table.remove(entry);
       else words[at + Entry.Flags]! |= Flag.Purged;
-    }
+      return true;
+    });
+    this.#count(Count.Purged, purged);
     return purged;
+  }
+
+  list(selector: ContentSelector, most: number): ListedContent[] {
+    const { words, layout } = this.#table;
+    const now = this.#now();
+    const found: (Omit<ListedContent, 'url' | 'route' | 'tags'> & { readonly texts: FactTexts })[] = [];
+    visitSelected(this.#table, this.#selection(selector), (_, at, state) => {
+      const expiresAt = layout.expiresAt(at);
+      if (state !== State.Live || expiresAt <= now) return true;
+      const begin = layout.byteAt(words[at + Entry.Facts]!);
+      found.push({
+        key: keyOf(layout.bytes, begin),
+        expiresAt,
+        length: words[at + Entry.Length]!,
+        soft: (words[at + Entry.Flags]! & Flag.Soft) !== 0,
+        texts: factTexts(layout.bytes, begin),
+      });
+      return found.length < most;
+    });
+    return found.flatMap(({ texts, ...one }) => {
+      const facts = decodeFacts<Data>(texts, one.expiresAt);
+      return facts === undefined ? [] : [{ ...one, url: facts.url, route: facts.route, tags: facts.tags }];
+    });
+  }
+
+  #selection(selector: ContentSelector): Selection {
+    const matches = matcherOf(this.#table.layout, this.#hash, selector);
+    return { ownerLow: this.#ownerLow, ownerHigh: this.#ownerHigh, matches };
   }
 
   pin(entry: number): void {
