@@ -256,6 +256,21 @@ test('a key belongs to its caller and route', async () => {
   assert.is((await answer(policy, post({ consumer: undefined, remoteAddress: '2001:db8::2' }))).status, 201);
 });
 
+// They were told apart by their address, or by what the second authenticator had found, alone.
+test('a key belongs to the callers of all authenticators', async () => {
+  const { policy } = on();
+  const both = (sub: string, more: object = { tenant: 't' }): Exchange =>
+    Object.assign(post({ consumer: undefined, claims: { ...more } }), {
+      earlierCallers: [{ consumer: undefined, claims: { sub } }],
+    });
+  for (const sub of ['ann', 'bob']) {
+    await done(policy, both(sub));
+    await done(policy, both(sub, { sub: 'service' }));
+  }
+  assert.is((await answer(policy, both('ann'))).status, 201);
+  assert.is((await answer(policy, both('bob', { sub: 'service' }))).status, 201);
+});
+
 test('a client that left before gw knew its address gets no key: its request is not sent', async () => {
   const { policy } = on();
   const left = (): Exchange => Object.assign(post({ consumer: undefined }), { remoteAddress: '' });

@@ -1,6 +1,6 @@
 /** What a request with a key is known by: the key, who sent it, and what it asks for. */
 import * as crypto from 'node:crypto';
-import type { Exchange } from '../contract.js';
+import type { EarlierCaller, Exchange } from '../contract.js';
 import { readItem } from '../kits/structured-fields.js';
 import { consumerKey, networkOf, trimmedField } from '../run-kit.js';
 
@@ -29,15 +29,25 @@ export interface Caller {
 }
 
 /**
- * The consumer, or else the subject of a token, or else the address of the client. Undefined: the client has reset its connection
- * before gw accepted it, so that it has no address.
+ * The consumer, or else the subject of a token; if several authenticators have found callers, all of them; or else the address of the
+ * client. Undefined: the client has reset its connection before gw accepted it, so that it has no address.
  */
-export function callerOf({ consumer, claims, remoteAddress }: Exchange): Caller | undefined {
-  if (consumer !== undefined) return { name: consumerKey(consumer), known: true };
-  const subject = claims?.['sub'];
-  if (typeof subject === 'string')
-    return { name: `sub:${JSON.stringify([claims?.['iss'] ?? '', subject])}`, known: true };
+export function callerOf(exchange: Exchange): Caller | undefined {
+  const { earlierCallers, remoteAddress } = exchange;
+  let name = nameOf(exchange);
+  if (earlierCallers !== undefined) {
+    const names = [exchange, ...earlierCallers].map(nameOf).filter((one) => one !== undefined);
+    if (names.length > 1) name = `all:${JSON.stringify(names)}`;
+    else [name] = names;
+  }
+  if (name !== undefined) return { name, known: true };
   return remoteAddress === '' ? undefined : { name: `ip:${networkOf(remoteAddress)}`, known: false };
+}
+
+function nameOf({ consumer, claims }: EarlierCaller): string | undefined {
+  if (consumer !== undefined) return consumerKey(consumer);
+  const subject = claims?.['sub'];
+  return typeof subject === 'string' ? `sub:${JSON.stringify([claims?.['iss'] ?? '', subject])}` : undefined;
 }
 
 /** SHA-256 of what a request asks for, in hexadecimal digits. */
