@@ -79,7 +79,7 @@ const REFUSED: readonly (readonly [what: string, reply: string, code: string])[]
   [
     'a line that is broken',
     'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nContent-Length: 14\r\n\r\n{"password":"p',
-    'upstream/unreadable',
+    'mask/unreadable',
   ],
 ];
 
