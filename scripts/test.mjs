@@ -23,7 +23,7 @@ const ALONE = /^(integration|differential)\//;
 const TOGETHER = /^integration\/(engine|cache\/(?!admin|workers))/;
 const MOST_TOGETHER = 16;
 /** Files that start many processes, each of which would write coverage of its own for code that other tests cover. */
-const UNCOVERED = /^integration\/(cli-|dash-tmux)/;
+const UNCOVERED = /^integration\/(cli-|dash-tmux|serve-|idempotency-disk)/;
 /** Milliseconds. */
 const FILE_TIMEOUT = 180_000;
 /** Started first: the longest, so that the run does not end with one core idle. */

@@ -3,7 +3,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { compareCallers } from './callers.js';
 
-const SPECS = 10;
+const SPECS = 5;
 const REQUESTS = 60;
 const SEED = Number(process.env['GW_SEED'] ?? 10_260);
 

@@ -1,39 +1,14 @@
-/** Idempotency keys on disk: gateways that are killed send no request twice. */
-import type { ServerResponse } from 'node:http';
+/** Idempotency keys on disk: gateways that are killed send no request twice. `npm run drills -- idempotency-disk` kills more. */
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import {
-  type Answer,
-  call,
-  closeAll,
-  removeFolders,
-  SpecFile,
-  serveHttp,
-  startGateway,
-  temporaryFolder,
-  until,
-} from './control-kit.js';
+import { type Answer, closeAll, removeFolders, SpecFile, startGateway, temporaryFolder, until } from './control-kit.js';
+import { Orders, order } from './orders.js';
 import { killServed, Served } from './serve-kit.js';
 
-let target: string;
-/** How often the target did what a key stands for. */
-let done: Map<string, number>;
-let held: ServerResponse[];
-
+let orders: Orders;
 test.before.each(async () => {
-  done = new Map();
-  held = [];
-  const origin = await serveHttp((incoming, reply) => {
-    const key = String(incoming.headers['idempotency-key']);
-    incoming.resume();
-    incoming.on('end', () => {
-      done.set(key, (done.get(key) ?? 0) + 1);
-      if (incoming.url === '/hold') held.push(reply);
-      else reply.writeHead(201, { 'content-type': 'text/plain' }).end(`order ${key}`);
-    });
-  });
-  target = origin.url;
+  orders = await Orders.open();
 });
 test.after.each(async () => {
   killServed();
@@ -41,33 +16,11 @@ test.after.each(async () => {
 });
 test.after(removeFolders);
 
-const specOf = (folder: string, keys = ''): string => `spec = 1
-workers = 2
-[state]
-path = ${JSON.stringify(folder)}
-[listener.main]
-address = "127.0.0.1:0"
-[service.shop]
-targets = ["${target}"]
-[policy.once]
-use = "idempotency"
-disk = true
-${keys}
-[[route]]
-name = "shop"
-match = "POST /{rest...}"
-to = "shop"
-policies = ["once"]
-`;
-
-const order = (url: string, key: string, path = '/orders'): Promise<Answer> =>
-  call(`${url}${path}`, { method: 'POST', body: 'one', headers: { 'idempotency-key': key } });
-
 const codeOf = ({ status, body }: Answer): string =>
   `${status} ${(JSON.parse(body) as { type: string }).type.slice(15)}`;
 
 test('kill -9 while requests are in progress: nothing is sent again, and what was done is known', async () => {
-  const { path } = new SpecFile(specOf(join(temporaryFolder(), 'state')));
+  const { path } = new SpecFile(orders.spec(join(temporaryFolder(), 'state')));
   const first = new Served({ path });
   const url = await first.url();
   assert.is((await order(url, 'before')).status, 201);
@@ -75,7 +28,7 @@ test('kill -9 while requests are in progress: nothing is sent again, and what wa
     () => 'answered',
     () => 'cut',
   );
-  await until(() => held.length === 1, 'the request');
+  await until(() => orders.held.length === 1, 'the request');
   first.child.kill('SIGKILL');
   await first.exit;
   assert.is(await cut, 'cut');
@@ -87,33 +40,12 @@ test('kill -9 while requests are in progress: nothing is sent again, and what wa
   if (known.status === 201) assert.is(known.headers['idempotency-replayed'], 'true');
   else assert.is((JSON.parse(known.body) as { completed_status: number }).completed_status, 201);
   assert.is((await order(again, 'after')).status, 201);
-  assert.equal(Object.fromEntries(done), { before: 1, held: 1, after: 1 });
-});
-
-test('kill -9 again and again under load: each key is done at most once', async () => {
-  const { path } = new SpecFile(specOf(join(temporaryFolder(), 'state')));
-  const keys = Array.from({ length: 40 }, (_, at) => `key ${at}`).map((key) => `"${key}"`);
-  for (let life = 0; life < 4; life++) {
-    const served = new Served({ path });
-    const url = await served.url();
-    let answered = 0;
-    const sent = keys.map((key) =>
-      order(url, key).then(
-        () => answered++,
-        () => {},
-      ),
-    );
-    await until(() => answered > 5, 'some answers');
-    served.child.kill('SIGKILL');
-    await Promise.all([served.exit, ...sent]);
-  }
-  for (const [key, count] of done) assert.is(count, 1, key);
-  assert.ok(done.size > 5);
+  assert.equal(Object.fromEntries(orders.done), { before: 1, held: 1, after: 1 });
 });
 
 test('a restart keeps keys and replies; a second gateway cannot use the folder', async () => {
   const folder = join(temporaryFolder(), 'state');
-  const { path } = new SpecFile(specOf(folder));
+  const { path } = new SpecFile(orders.spec(folder));
   const first = await startGateway({ spec: path, inline: true });
   assert.is((await order(first.url, 'k')).status, 201);
   assert.is((await order(first.url, 'k')).headers['idempotency-replayed'], 'true');
@@ -135,62 +67,24 @@ test('a restart keeps keys and replies; a second gateway cannot use the folder',
     return found.status === 201;
   }, 'the reply');
   assert.equal([found?.body, found?.headers['idempotency-replayed']], ['order k', 'true']);
-  assert.equal(Object.fromEntries(done), { k: 1 });
+  assert.equal(Object.fromEntries(orders.done), { k: 1 });
 });
-
-for (const ttl of ['forever', '1h'])
-  test(`a cache that fills memory and disk (ttl = ${ttl}) displaces no reply`, async () => {
-    const page = 'p'.repeat(200_000);
-    const origin = await serveHttp((_incoming, reply) => void reply.end(page));
-    const text = specOf(join(temporaryFolder(), 'state')).replace(
-      '[listener.main]',
-      'content_memory = "1MiB"\ncontent_disk = "16MiB"\n[listener.main]',
-    );
-    const { path } = new SpecFile(`${text}
-[service.pages]
-targets = ["${origin.url}"]
-[policy.pages]
-use = "cache"
-ttl = "${ttl}"
-disk = true
-[[route]]
-match = "GET /pages/{n}"
-to = "pages"
-policies = ["pages"]
-`);
-    const first = await startGateway({ spec: path, inline: true });
-    assert.is((await order(first.url, 'k')).status, 201);
-    const disk = () => first.gateway.snapshot().contents?.disk;
-    for (let at = 0; at < 90; at++) {
-      assert.is((await call(`${first.url}/pages/${at}`)).status, 200);
-      await until(() => {
-        const { written = 0, foreverRefused = 0, skipped = 0 } = disk() ?? {};
-        return written + foreverRefused + skipped > at;
-      }, 'the page');
-    }
-    const { evicted = 0, foreverRefused = 0 } = disk() ?? {};
-    assert.ok(evicted + foreverRefused > 10, 'the disk is full');
-    assert.is((await order(first.url, 'k')).headers['idempotency-replayed'], 'true');
-    await first.gateway.close();
-    const second = await startGateway({ spec: path, inline: true });
-    await until(async () => (await order(second.url, 'k')).body === 'order k', 'the reply');
-    assert.equal(Object.fromEntries(done), { k: 1 });
-  });
 
 test('a folder that comes with a reload is used; another one needs a restart', async () => {
   const [one, other] = [temporaryFolder(), temporaryFolder()];
   const spec = new SpecFile(
-    specOf(one)
+    orders
+      .spec(one)
       .replace(/\[state\]\npath.*\n/, '')
       .replace('disk = true\n', ''),
   );
   const { url, gateway } = await startGateway({ spec: spec.path, inline: true });
   assert.is((await order(url, 'a')).status, 201);
-  spec.write(specOf(one));
+  spec.write(orders.spec(one));
   assert.is((await gateway.reload())?.outcome, 'live');
   assert.is((await order(url, 'b')).status, 201);
   assert.is((await order(url, 'b')).headers['idempotency-replayed'], 'true');
-  spec.write(specOf(other));
+  spec.write(orders.spec(other));
   assert.is((await gateway.reload())?.outcome, 'rejected');
   assert.is((await order(url, 'b')).headers['idempotency-replayed'], 'true');
 });
