@@ -233,6 +233,28 @@ test('what is kept until it expires: the oldest makes room once its time is over
   assert.is(contents.health().identities[0]?.evicted, 0);
 });
 
+test('a full memory of what is kept is not searched again at once', () => {
+  let now = 0;
+  const contents = new MemoryContents(MemoryContents.allocate({ bytes: 64 * 1024, workers: 1 }), () => now, 0, {
+    keeps: true,
+  });
+  const store = contents.store('a', { maxEntry: MIB, disk: false });
+  let kept = 0;
+  // The second one ends before the oldest does.
+  while (put(store, `k${kept}`, bodyOf(kept, 700), { expiresAt: kept === 1 ? 101 : 1000 })) kept++;
+  assert.ok(kept > 10);
+  now = 100;
+  assert.not.ok(put(store, 'late', bodyOf(1, 700), { expiresAt: 1000 }));
+  now = 104;
+  assert.not.ok(put(store, 'late', bodyOf(1, 700), { expiresAt: 1000 }), 'no search');
+  now = 105;
+  assert.ok(put(store, 'late', bodyOf(1, 700), { expiresAt: 1000 }));
+  now = 110;
+  assert.not.ok(put(store, 'next', bodyOf(1, 700), { expiresAt: 1000 }));
+  store.delete('k2');
+  assert.ok(put(store, 'next', bodyOf(1, 700), { expiresAt: 1000 }), 'room that needs no search');
+});
+
 test('what is kept until it expires is not pushed out of a full group of the index', () => {
   const memory = MemoryContents.allocate({ bytes: 16 * MIB, workers: 1 });
   const contents = new MemoryContents(memory, () => 0, 0, { keeps: true });

@@ -13,6 +13,11 @@ const CANDIDATES = 16;
 const SLACK_SHARE = 64;
 /** Evictions for a small run before the room is given up. */
 const LAST_EVICTIONS = 64;
+/**
+ * Milliseconds without a further search after one that found nothing, where only contents whose time is over make room: the table is
+ * full of others, and each new content would go through thousands of them under the lock.
+ */
+const SEARCH_AGAIN_AFTER = 5;
 
 export class Room {
   readonly #table: ContentTable;
@@ -20,6 +25,8 @@ export class Room {
   readonly #random: () => number;
   readonly #keeps: boolean;
   readonly #slack: number;
+  /** When a search last found no content whose time is over. */
+  #searchedAt = Number.NEGATIVE_INFINITY;
 
   /** `now`: milliseconds since 1970. `keeps`: only contents whose time is over make room. */
   constructor(table: ContentTable, now: () => number, keeps = false, random: () => number = Math.random) {
@@ -65,7 +72,11 @@ export class Room {
     const table = this.#table;
     const { words } = table;
     const now = this.#now();
-    if (this.#keeps && this.#removeOldest(now)) return true;
+    if (this.#keeps) {
+      if (this.#removeOldest(now)) return true;
+      // By a clock that was set back, the time of that search may be to come.
+      if (Math.abs(now - this.#searchedAt) < SEARCH_AGAIN_AFTER) return false;
+    }
     for (let step = 0; step < MAX_STEPS; step++) {
       const entry = table.order.next();
       if (entry < 0) return false;
@@ -85,6 +96,7 @@ export class Room {
       table.evict(entry);
       return true;
     }
+    if (this.#keeps) this.#searchedAt = now;
     return false;
   }
 
