@@ -7,16 +7,25 @@ const HEAD = 20;
 /** Without expiresAt, which is a number of its own. */
 export function encodeFacts<Data>(key: string, { url, route, tags, data }: ContentFacts<Data>): Buffer {
   const wide = isWide(key);
-  const head = Buffer.alloc(HEAD);
-  const texts = [
-    Buffer.from(key, wide ? 'utf16le' : 'latin1'),
-    Buffer.from(url),
-    Buffer.from(JSON.stringify(tags)),
-    Buffer.from(JSON.stringify([route, data])),
+  const listed = tags.length === 0 ? '[]' : JSON.stringify(tags);
+  const rest = JSON.stringify([route, data]);
+  const keyLength = wide ? key.length * 2 : key.length;
+  const [urlLength, tagsLength, restLength] = [
+    Buffer.byteLength(url),
+    Buffer.byteLength(listed),
+    Buffer.byteLength(rest),
   ];
-  head.writeUInt32LE(wide ? 1 : 0, 0);
-  for (const [at, { length }] of texts.entries()) head.writeUInt32LE(length, 4 + at * 4);
-  return Buffer.concat([head, ...texts]);
+  const bytes = Buffer.allocUnsafe(HEAD + keyLength + urlLength + tagsLength + restLength);
+  bytes.writeUInt32LE(wide ? 1 : 0, 0);
+  bytes.writeUInt32LE(keyLength, 4);
+  bytes.writeUInt32LE(urlLength, 8);
+  bytes.writeUInt32LE(tagsLength, 12);
+  bytes.writeUInt32LE(restLength, 16);
+  let at = HEAD + bytes.write(key, HEAD, wide ? 'utf16le' : 'latin1');
+  at += bytes.write(url, at);
+  at += bytes.write(listed, at);
+  bytes.write(rest, at);
+  return bytes;
 }
 
 /** Compares whole keys: a content may be private. */
