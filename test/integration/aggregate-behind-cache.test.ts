@@ -44,18 +44,16 @@ test('the part that is stale first says how long the reply is stored', async () 
 });
 
 test('a stale reply is used while its calls are made again in the background', async () => {
-  const of = await start(
-    { a: fresh('max-age=10'), b: fresh('max-age=30') },
-    call('a') + call('b'),
-    'stale_while_revalidate = "60s"',
-  );
+  // By the clock of the gateway: otherwise the new reply would be as old as the clock is ahead, and stale again.
+  const dated: Handler = (...given) => fresh('max-age=10', { date: new Date(clock.now).toUTCString() })(...given);
+  const of = await start({ a: dated, b: fresh('max-age=30') }, call('a') + call('b'), 'stale_while_revalidate = "60s"');
   const first = await of.get();
   clock.now += 11_000;
   const stale = await of.get();
   assert.equal([stale.text, stale.headers.get('age')], [first.text, '11']);
   await until(() => asked(of).join() === '2,2', 'the calls in the background');
-  await of.plane.record(({ calls }) => calls?.length === 2);
-  assert.equal([(await of.get()).status, asked(of)], [200, [2, 2]]);
+  await until(async () => (await of.get()).headers.get('age') !== '11', 'the new reply');
+  assert.equal(asked(of), [2, 2]);
 });
 
 test('an incomplete reply is not stored, whatever the policy says, and the complete one after it is', async () => {

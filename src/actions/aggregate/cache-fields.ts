@@ -36,6 +36,8 @@ export interface CachedRequest {
 
 export function cacheFieldsOf(parts: readonly CachedPart[], request: CachedRequest, now: number): CacheFields {
   const vary = varyOf(parts);
+  if (!parts.some(({ read }) => SAYING.some((name) => read(name) !== undefined)))
+    return { cacheControl: request.personal ? 'private' : undefined, vary };
   const found = parts.map(({ read }) => readDirectives(read('cache-control')));
   const has = (name: string): boolean => found.some((directives) => hasDirective(directives, name));
   if (found.some(({ malformed }) => malformed) || has('no-store')) return { cacheControl: 'no-store', vary };
@@ -56,6 +58,9 @@ export function cacheFieldsOf(parts: readonly CachedPart[], request: CachedReque
   for (const name of ['must-revalidate', 'proxy-revalidate', 'no-transform']) if (has(name)) words.push(name);
   return { cacheControl: words.length === 0 ? undefined : words.join(', '), vary };
 }
+
+/** The fields of a part that say how it may be stored. */
+const SAYING = ['cache-control', 'cdn-cache-control', 'expires'];
 
 /** Fields for shared caches, RFC 9213: what they say is part of the reply's Cache-Control. */
 const TARGETED = ['cdn-cache-control'];

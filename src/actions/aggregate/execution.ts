@@ -142,10 +142,9 @@ export class Execution {
 
   async #one(call: PreparedCall, scope: Scope): Promise<Ended> {
     const { name } = call.settings;
-    const request = await call.render(scope, this.#passed);
-    if (typeof request === 'string') {
-      return this.#failed(call, unusable(name, request));
-    }
+    const rendered = call.render(scope, this.#passed);
+    const request = rendered instanceof Promise ? await rendered : rendered;
+    if (typeof request === 'string') return this.#failed(call, unusable(name, request));
     const sent = await this.#sender.send(call.settings, request, name);
     if ('failure' in sent) return this.#failed(call, sent.failure);
     const { answer } = sent;

@@ -7,11 +7,11 @@ export class Gate {
     this.#free = most;
   }
 
-  /** Resolves when there is a place, which leave() gives back. In the order of the calls. */
-  enter(): Promise<void> {
+  /** Takes a place, which leave() gives back; resolves when there is one, in the order of the calls. Undefined: at once. */
+  enter(): Promise<void> | undefined {
     if (this.#free > 0) {
       this.#free--;
-      return Promise.resolve();
+      return undefined;
     }
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

@@ -33,6 +33,10 @@ export class PreparedCall {
   /** Names of fields that it sets itself. */
   readonly own: ReadonlySet<string>;
   readonly #form: BodyForm;
+  /** Of a path without variables. */
+  readonly #hasDots: boolean | undefined;
+  /** Fields that every request of the call has unless the call sets them itself. */
+  readonly #usual: readonly Field[];
 
   /** `prepare` prepares an expression. Throws TypeError for an unknown variable. */
   constructor(
@@ -45,6 +49,8 @@ export class PreparedCall {
     this.only = only === undefined ? undefined : prepare(only);
     this.items = forEach === undefined ? undefined : prepare(forEach.items);
     this.path = new CallTemplate(path);
+    const { constant } = this.path;
+    this.#hasDots = constant === undefined ? undefined : hasDots(constant);
     this.query = query.map(([name, value]) => [encodeURIComponent(name), new CallTemplate(value)] as const);
     this.headers = headers.map(([name, value]) => [name, new CallTemplate(value)] as const);
     this.body = body === undefined ? undefined : new CallTemplate(body);
@@ -52,14 +58,18 @@ export class PreparedCall {
     this.own = new Set([...headers.map(([name]) => name), 'accept', 'accept-encoding', 'content-type']);
     const type = this.headers.find(([name]) => name === 'content-type')?.[1].constant;
     this.#form = type === undefined ? 'json' : bodyFormOf(type);
+    const usual: Field[] = [['accept-encoding', 'identity']];
+    if (settings.as === 'json') usual.push(['accept', 'application/json']);
+    if (body !== undefined || json !== undefined) usual.push(['content-type', 'application/json']);
+    this.#usual = usual.filter(([name]) => !headers.some(([own]) => own === name));
   }
 
   /** The request; a phrase if it cannot be sent. Rejects with ValueFault. */
-  async render(scope: Scope, passed: readonly Field[]): Promise<RenderedRequest | string> {
+  render(scope: Scope, passed: readonly Field[]): RenderedRequest | string | Promise<RenderedRequest> {
     const path = this.#path(scope);
     if (path === undefined) return 'a variable of the path has no value';
     if (path.length > LONGEST_PATH) return `the path has more than ${LONGEST_PATH} characters`;
-    if (hasDots(path)) return 'a value makes `.` or `..` a segment of the path';
+    if (this.#hasDots ?? hasDots(path)) return 'a value makes `.` or `..` a segment of the path';
     const { method, pass } = this.settings;
     const fields: Field[] = [];
     for (const field of passed) {
@@ -67,22 +77,16 @@ export class PreparedCall {
       if (this.own.has(name)) continue;
       if (pass === undefined || pass.includes(name) || ALWAYS.test(name)) fields.push(field);
     }
-    const written = new Set<string>();
     for (const [name, template] of this.headers) {
-      written.add(name);
       const value = template.render('field', scope);
       if (value !== undefined) fields.push([name, value]);
     }
-    if (!written.has('accept') && this.settings.as === 'json') fields.push(['accept', 'application/json']);
-    if (!written.has('accept-encoding')) fields.push(['accept-encoding', 'identity']);
+    fields.push(...this.#usual);
     if (sizeOf(fields) > LONGEST_FIELDS) return `the fields have more than ${LONGEST_FIELDS} bytes`;
-    if (this.body === undefined && this.json === undefined) return { method, path, headers: fields };
-    if (!written.has('content-type')) fields.push(['content-type', 'application/json']);
-    const body =
-      this.json === undefined
-        ? this.body!.renderBody(this.#form, scope)
-        : writeJsonText((await this.json.read(scope)) ?? null);
-    return { method, path, headers: fields, body };
+    const request = { method, path, headers: fields };
+    if (this.json !== undefined)
+      return this.json.read(scope).then((value) => ({ ...request, body: writeJsonText(value ?? null) }));
+    return this.body === undefined ? request : { ...request, body: this.body.renderBody(this.#form, scope) };
   }
 
   #path(scope: Scope): string | undefined {
@@ -100,8 +104,11 @@ export class PreparedCall {
 }
 
 /** Bytes of fields as lines, with some for those that gw adds. */
-const sizeOf = (fields: readonly Field[]): number =>
-  fields.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 256);
+function sizeOf(fields: readonly Field[]): number {
+  let size = 256;
+  for (const [name, value] of fields) size += name.length + value.length + 4;
+  return size;
+}
 
 /** Whether a segment of the path leads elsewhere, also for a service that decodes slashes or removes parameters of segments. */
 const hasDots = (path: string): boolean =>

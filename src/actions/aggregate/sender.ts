@@ -32,6 +32,16 @@ export interface RanCall {
 
 type Request = RenderedRequest;
 
+type Fields = RenderedRequest['headers'];
+const NO_FIELDS: Fields = [];
+
+/** What a request is sent with, besides what it has itself. */
+interface Asked {
+  readonly conditions: Fields;
+  /** Milliseconds. */
+  readonly timeout: number;
+}
+
 /** How one attempt is made. */
 interface Attempt {
   readonly cache: CallCache | undefined;
@@ -54,6 +64,7 @@ export class Sender {
   /** Unsafe requests in progress. */
   unsafe = 0;
   readonly ran: RanCall[] = [];
+  readonly #random: () => number;
   #over = false;
   /** All memory was given back. */
   #released = false;
@@ -69,6 +80,7 @@ export class Sender {
     this.#exchange = exchange;
     this.#deadline = deadline;
     this.#maxTotal = maxTotal;
+    this.#random = () => host.random();
   }
 
   /** Nothing more is sent, and replies that come take no memory. */
@@ -100,9 +112,12 @@ export class Sender {
   }
 
   /** Sends a request, again if it may be. `label` names it in records. Never rejects for a failure of the call. */
-  async send(call: CallSettings, request: Request, label: string): Promise<Sent> {
+  send(call: CallSettings, request: Request, label: string): Promise<Sent> {
     const { body } = request;
-    if (body === undefined) return this.#send(call, request, label);
+    return body === undefined ? this.#send(call, request, label) : this.#sendBody(call, request, label, body);
+  }
+
+  async #sendBody(call: CallSettings, request: Request, label: string, body: string | Uint8Array): Promise<Sent> {
     const held = Buffer.byteLength(body);
     if (!this.#take(held)) return { failure: noMemory(label) };
     try {
@@ -113,7 +128,8 @@ export class Sender {
   }
 
   async #send(call: CallSettings, request: Request, label: string): Promise<Sent> {
-    await this.#gate.enter();
+    const place = this.#gate.enter();
+    if (place !== undefined) await place;
     const cache = this.#cacheOf(call, request);
     try {
       return await (cache === undefined
@@ -151,22 +167,33 @@ export class Sender {
   }
 
   /** `waited`: milliseconds of the first attempt's time that are over. */
-  async #attempts(
+  #attempts(
     call: CallSettings,
     request: Request,
     label: string,
     cache: CallCache | undefined,
     waited: number,
   ): Promise<Sent> {
-    for (let attempt = 1; ; attempt++) {
-      const timeout = call.timeout - (attempt === 1 ? waited : 0);
-      const sent = await this.#attempt(call, request, label, { cache, timeout });
-      const again = attempt < call.attempts && !this.#over && 'failure' in sent && this.#mayRepeat(call, sent.failure);
-      if (!again) return sent;
-    }
+    const first = this.#attempt(call, request, label, { cache, timeout: call.timeout - waited });
+    return call.attempts === 1 ? first : this.#repeated(call, request, label, { cache, first });
   }
 
-  #mayRepeat({ retryStatuses }: CallSettings, { ended, from }: Failure): boolean {
+  /** Further attempts, after the first one, while they fail and may be repeated. */
+  async #repeated(
+    call: CallSettings,
+    request: Request,
+    label: string,
+    { cache, first }: { readonly cache: CallCache | undefined; readonly first: Promise<Sent> },
+  ): Promise<Sent> {
+    let sent = await first;
+    for (let attempt = 2; attempt <= call.attempts && this.#mayRepeat(call, sent); attempt++)
+      sent = await this.#attempt(call, request, label, { cache, timeout: call.timeout });
+    return sent;
+  }
+
+  #mayRepeat({ retryStatuses }: CallSettings, sent: Sent): boolean {
+    if (this.#over || !('failure' in sent)) return false;
+    const { ended, from } = sent.failure;
     return ended !== true && (from === undefined || retryStatuses.includes(from));
   }
 
@@ -181,9 +208,18 @@ export class Sender {
     if (this.#over || left <= 0) return { failure: timedOut(label, 'the time of the aggregate is over') };
     if (timeout <= 0) return { failure: timedOut(label, 'an equal call in progress had no reply in time') };
     const requestedAt = clock.now();
-    const conditions = cache?.conditions(requestedAt) ?? [];
-    const reply = await this.#ask(call, request, label, { conditions, timeout: Math.min(timeout, left) });
-    if ('failure' in reply) return reply;
+    const conditions = cache?.conditions(requestedAt) ?? NO_FIELDS;
+    const how: Asked = { conditions, timeout: Math.min(timeout, left) };
+    let reply: CallReply;
+    try {
+      reply = await (isSafe(call.method)
+        ? this.#ask(call, request, label, how)
+        : this.#askUnsafe(call, request, label, how));
+    } catch (error) {
+      const failure = callFailure(error);
+      if (failure === undefined) throw error;
+      return { failure: failed(label, failure) };
+    }
     const { headers, status } = reply;
     const head = { status, headers, requestedAt, receivedAt: clock.now() };
     if (status === 304 && cache !== undefined && conditions.length > 0) {
@@ -196,7 +232,8 @@ export class Sender {
       if (isOtherReply(status)) cache?.outdate();
       return { failure: refusal(label, reply) };
     }
-    const decoded = await this.#decoded(call, reply, label);
+    const isCoded = headers.get('content-encoding') !== undefined;
+    const decoded = isCoded ? await this.#decoded(call, reply, label) : { bytes: reply.body };
     if ('failure' in decoded) return decoded;
     const whole = { ...head, body: decoded.bytes };
     const sent = this.#answer(call, whole, label);
@@ -205,34 +242,32 @@ export class Sender {
   }
 
   /** Sends a request once. */
-  async #ask(
-    call: CallSettings,
-    { headers, ...request }: Request,
-    label: string,
-    { conditions, timeout }: { readonly conditions: Fields; readonly timeout: number },
-  ): Promise<CallReply | { readonly failure: Failure }> {
-    const ran = isSafe(call.method) ? undefined : this.#begin(label, call.method);
+  #ask(call: CallSettings, request: Request, label: string, { conditions, timeout }: Asked): Promise<CallReply> {
+    const { body, method, path } = request;
+    const fields = conditions.length === 0 ? request.headers : [...request.headers, ...conditions];
+    const { headers, span } = traced(fields, call.headers, this.#random);
+    const asked = { method, path, headers, timeout, maxReply: call.maxReply, exchange: this.#exchange, label };
+    if (body === undefined && span === undefined) return this.#host.call(call.service, asked);
+    return this.#host.call(call.service, {
+      ...asked,
+      ...(body === undefined ? {} : { body }),
+      ...(span === undefined ? {} : { span }),
+    });
+  }
+
+  /** Sends a request with effects once, and notes it. */
+  async #askUnsafe(call: CallSettings, request: Request, label: string, how: Asked): Promise<CallReply> {
+    const ran = this.#begin(label, call.method);
     let reply: CallReply;
     try {
-      reply = await this.#host.call(call.service, {
-        ...request,
-        ...traced(conditions.length === 0 ? headers : [...headers, ...conditions], call.headers, () =>
-          this.#host.random(),
-        ),
-        timeout,
-        maxReply: call.maxReply,
-        exchange: this.#exchange,
-        label,
-      });
+      reply = await this.#ask(call, request, label, how);
     } catch (error) {
       const failure = callFailure(error);
-      if (failure === undefined) throw error;
-      if (ran !== undefined) this.#forgetUnsent(ran, failure);
-      return { failure: failed(label, failure) };
+      if (failure !== undefined) this.#forgetUnsent(ran, failure);
+      throw error;
     } finally {
-      if (ran !== undefined) this.unsafe--;
+      this.unsafe--;
     }
-    if (ran === undefined) return reply;
     ran.status = reply.status;
     if (this.#store !== undefined) await invalidate(this.#store, call, request.path, reply);
     return reply;
@@ -302,8 +337,6 @@ export class Sender {
     this.#host.memory.give(bytes);
   }
 }
-
-type Fields = RenderedRequest['headers'];
 
 /** Whether a reply that is not stored says that the stored one is wrong, and not that the service has failed or refuses the caller. */
 const isOtherReply = (status: number): boolean => (status >= 300 && status < 400) || status === 404 || status === 410;

@@ -152,8 +152,12 @@ export class Calls implements CallWorld {
     const parent = parentOf(request.exchange);
     const started = this.#host.monotonic();
     const record = parent && new PendingRecord(parent, { caller: caller.name, service, request }, started);
-    let result = 'failed';
     let opened: Call | undefined;
+    const decide = (result: string): void => {
+      if (parent?.decisions === undefined) return;
+      const what = describeCall(service, request, opened?.added);
+      parent.decisions.push(callDecision(caller, `${what}: ${result}`));
+    };
     try {
       const reply = await new Promise<Reply>((resolve, reject) => {
         const taker = taking({ resolve, reject });
@@ -163,17 +167,14 @@ export class Calls implements CallWorld {
         call.start();
       });
       const now = this.#host.monotonic();
-      result = `${reply.status} in ${timeSpan(now - started)}`;
       record?.end(now, { status: reply.status, bytes: lengthOf(reply) });
+      if (parent?.decisions !== undefined) decide(`${reply.status} in ${timeSpan(now - started)}`);
       return reply;
     } catch (error) {
-      if (error instanceof CallError) result = error.cause;
       const slug = error instanceof CallError ? error.error : 'gateway/failed';
       record?.end(this.#host.monotonic(), { error: slug });
+      decide(error instanceof CallError ? error.cause : 'failed');
       throw error;
-    } finally {
-      const what = describeCall(service, request, opened?.added);
-      parent?.decisions?.push(callDecision(caller, `${what}: ${result}`));
     }
   }
 

@@ -24,6 +24,10 @@ export class WholeReply implements ReplyTaker {
   readonly #settle: Settle<CallReply>;
   #status = 0;
   #headers: HeaderFields | undefined = undefined;
+  /** Of the body, as its head announces it. */
+  #length = -1;
+  /** The whole body, if it came in one part. */
+  #whole: Buffer | undefined = undefined;
   #store: BodyBuffer | undefined = undefined;
 
   constructor(max: number, budget: BodyBudget, settle: Settle<CallReply>) {
@@ -35,6 +39,7 @@ export class WholeReply implements ReplyTaker {
   onHead(status: number, headers: HeadFields, length: number): void {
     this.#status = status;
     this.#headers = headers;
+    this.#length = length;
     if (length > this.#max && this.call!.method !== 'HEAD' && status !== 304) this.#refuse(`Content-Length ${length}`);
   }
 
@@ -43,6 +48,7 @@ export class WholeReply implements ReplyTaker {
     if (length > this.#max) this.#refuse(`${length} bytes`);
     else if (this.#budget.used + bytes.length > this.#budget.limit)
       this.call!.cancel('gateway/overloaded', 'no memory left for bodies');
+    else if (length === this.#length && this.#store === undefined) this.#whole = Buffer.from(bytes);
     else {
       this.#store ??= new BodyBuffer(this.#budget);
       this.#store.add(bytes, 0, bytes.length);
@@ -55,7 +61,7 @@ export class WholeReply implements ReplyTaker {
   }
 
   onEnd(): void {
-    const body = this.#store?.joined() ?? EMPTY;
+    const body = this.#whole ?? this.#store?.joined() ?? EMPTY;
     this.#store?.clear();
     this.#settle.resolve({ status: this.#status, headers: this.#headers!, body });
   }
