@@ -307,6 +307,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/kits/jsonata/prepare.ts': [],
   // Both packages are loaded when the first program is compiled.
   'src/policies/kits/jsonata/program.ts': ['jsonata'],
+  'src/policies/kits/jsonata/quick.ts': [],
   'src/policies/kits/jsonata/reads.ts': [],
   'src/policies/kits/jsonata/regex.ts': ['re2js'],
   'src/policies/kits/jsonata/reserved.ts': [],

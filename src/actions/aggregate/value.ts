@@ -40,7 +40,7 @@ export class Value {
     const program = this.#program!;
     try {
       const bindings = this.#bindings(program, scope, errors);
-      return await program.evaluate(this.#input(scope), bindings, this.#host, { size: this.#size });
+      return await program.run(this.#input(scope), bindings, this.#host, { size: this.#size });
     } catch (error) {
       if (error instanceof JsonataFault) throw new ValueFault(`${error.kind}: ${error.message}`);
       throw error;

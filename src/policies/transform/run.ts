@@ -1,5 +1,14 @@
 /** transform at run time: edits in the order of the README, with everything prepared at load. */
-import type { BodyStage, Exchange, HeaderFields, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
+import type {
+  Awaitable,
+  BodyStage,
+  Exchange,
+  HeaderFields,
+  PolicyHost,
+  PolicyInstance,
+  Reply,
+  StageOut,
+} from '../contract.js';
 import { problem, runPolicy } from '../run-kit.js';
 import { BodyFault } from './body/edits.js';
 import { type BodyKind, saysUtf8 } from './body/media.js';
@@ -20,6 +29,9 @@ interface Planned {
   /** Undefined: the request's. */
   readonly reply: Reply | undefined;
 }
+
+/** What a body becomes, or why it cannot; undefined: it stays. */
+type Made = Uint8Array | BodyFault | undefined;
 
 class TransformPolicy implements PolicyInstance {
   readonly #host: PolicyHost;
@@ -87,12 +99,15 @@ class TransformPolicy implements PolicyInstance {
     return undefined;
   }
 
-  async #onRequestBody(side: BodySide, exchange: Exchange, body: Uint8Array): Promise<Reply | Uint8Array | undefined> {
+  #onRequestBody(side: BodySide, exchange: Exchange, body: Uint8Array): Awaitable<Reply | Uint8Array | undefined> {
     const planned = this.#plannedOf(exchange, undefined)!;
-    const made = await side.whole(planned, body, exchange, undefined);
-    if (made instanceof Uint8Array) return made;
-    if (made === undefined || side.passesInvalid) return this.#keep(side, exchange, planned, made);
-    return this.#answer(exchange, PROBLEMS.request, made.message, { detail: made.detail });
+    const decide = (made: Made): Reply | Uint8Array | undefined => {
+      if (made instanceof Uint8Array) return made;
+      if (made === undefined || side.passesInvalid) return this.#keep(side, exchange, planned, made);
+      return this.#answer(exchange, PROBLEMS.request, made.message, { detail: made.detail });
+    };
+    const made = side.whole(planned, body, exchange, undefined);
+    return made instanceof Promise ? made.then(decide) : decide(made);
   }
 
   // ---------------------------------------------------------------- reply
@@ -110,17 +125,20 @@ class TransformPolicy implements PolicyInstance {
     return undefined;
   }
 
-  async #onReplyBody(
+  #onReplyBody(
     side: BodySide,
     exchange: Exchange,
     reply: Reply,
     body: Uint8Array,
-  ): Promise<Reply | Uint8Array | undefined> {
+  ): Awaitable<Reply | Uint8Array | undefined> {
     const planned = this.#plannedOf(exchange, reply)!;
-    const made = await side.whole(planned, body, exchange, reply);
-    if (made instanceof Uint8Array) return made;
-    if (made === undefined || side.passesInvalid) return this.#keep(side, exchange, planned, made);
-    return this.#answer(exchange, PROBLEMS.reply, made.message);
+    const decide = (made: Made): Reply | Uint8Array | undefined => {
+      if (made instanceof Uint8Array) return made;
+      if (made === undefined || side.passesInvalid) return this.#keep(side, exchange, planned, made);
+      return this.#answer(exchange, PROBLEMS.reply, made.message);
+    };
+    const made = side.whole(planned, body, exchange, reply);
+    return made instanceof Promise ? made.then(decide) : decide(made);
   }
 
   // ---------------------------------------------------------------- both

@@ -1,7 +1,7 @@
 /** Programs in JSONata: compiled at load, evaluated within bounds. */
 import { createRequire } from 'node:module';
 import type jsonata from 'jsonata';
-import type { Clock } from '../../contract.js';
+import type { Awaitable, Clock } from '../../contract.js';
 import { hasLongNumber, type JsonValue } from '../json-text/index.js';
 import { type AstNode, type BaseFrame, ENTRY, EXIT, type Expression, type Frame, type JsonataLibrary } from './ast.js';
 import { Budget } from './budget.js';
@@ -10,6 +10,7 @@ import { Converter } from './convert.js';
 import { sizeWithCopies } from './copies.js';
 import { DEFAULT_JSONATA_LIMITS, JsonataFault, type JsonataLimits } from './fault.js';
 import { type JsonataError, type Prepared, prepare } from './prepare.js';
+import { QuickProgram } from './quick.js';
 import { type JsonataReads, readsOf } from './reads.js';
 import type { LinearRegex } from './regex.js';
 
@@ -102,6 +103,19 @@ function syntaxError(error: unknown, source: string): JsonataError {
   return { error: `${text}.`, start: Math.max(0, Math.min(end, source.length) - length), end };
 }
 
+type Given = readonly [
+  input: JsonValue | undefined,
+  bindings: { readonly [name: string]: JsonValue },
+  host: JsonataHost,
+  limits?: Partial<JsonataLimits>,
+];
+
+interface Taken {
+  readonly converter: Converter;
+  readonly entered: unknown;
+  readonly variables: Readonly<Record<string, unknown>>;
+}
+
 export class JsonataProgram {
   readonly source: string;
   /** What it reads of its input and of the variables. */
@@ -109,6 +123,7 @@ export class JsonataProgram {
   readonly #expression: Expression;
   readonly #prepared: Prepared;
   readonly #bindings: readonly string[];
+  readonly #quick: QuickProgram | undefined;
   /** The evaluation that is being started: the library calls the hook before `evaluate` returns. */
   #starting: Budget | undefined;
 
@@ -119,6 +134,7 @@ export class JsonataProgram {
     this.#expression = expression;
     this.#prepared = prepared;
     this.#bindings = [...new Set(reads.bindings.map(({ name }) => name))];
+    this.#quick = QuickProgram.of(expression.ast(), this.#bindings);
     expression.assign(ENTRY, (_node: AstNode, _input: unknown, frame: Frame) => this.#enter(frame.base));
   }
 
@@ -131,27 +147,50 @@ export class JsonataProgram {
    *
    * The promise settles without any timer or I/O, so an evaluation holds its thread until it ends: `steps` bounds that.
    */
-  async evaluate(
-    input: JsonValue | undefined,
-    bindings: { readonly [name: string]: JsonValue },
-    host: JsonataHost,
-    limits: Partial<JsonataLimits> = {},
-  ): Promise<JsonValue | undefined> {
-    const budget = new Budget(
-      { ...DEFAULT_JSONATA_LIMITS, ...limits },
-      host.clock,
-      () => host.random(),
-      this.#prepared.mutates,
-    );
+  async evaluate(...given: Given): Promise<JsonValue | undefined> {
+    return await this.run(...given);
+  }
+
+  /** The same without a promise if the program and its values are simple. Never throws. */
+  run(...given: Given): Awaitable<JsonValue | undefined> {
+    const quick = this.#quick;
+    const budget = this.#budget(given);
+    if (quick === undefined || quick.nodes > budget.limits.depth) return this.#interpret(given, budget);
     try {
-      const used = this.#bindings.filter((name) => Object.hasOwn(bindings, name));
-      const long = (input !== undefined && hasLongNumber(input)) || used.some((name) => hasLongNumber(bindings[name]!));
-      const converter = new Converter(budget, long);
-      const variables: Record<string, unknown> = Object.create(null);
-      for (const name of used) variables[name] = converter.take(bindings[name]!);
-      const entered = input === undefined ? undefined : converter.take(input);
+      const { converter, entered, variables } = this.#take(given, budget);
+      return converter.leave(quick.evaluate(entered, variables, budget));
+    } catch {
+      // Also if the program has failed: the library tells how.
+      return this.interpret(...given);
+    }
+  }
+
+  /** The same, always by the library. */
+  interpret(...given: Given): Promise<JsonValue | undefined> {
+    return this.#interpret(given, this.#budget(given));
+  }
+
+  #budget([, , host, limits]: Given): Budget {
+    const all = limits === undefined ? DEFAULT_JSONATA_LIMITS : { ...DEFAULT_JSONATA_LIMITS, ...limits };
+    return new Budget(all, host.clock, () => host.random(), this.#prepared.mutates);
+  }
+
+  /** The copies that the program gets. */
+  #take([input, bindings]: Given, budget: Budget): Taken {
+    const isLong = (name: string): boolean => Object.hasOwn(bindings, name) && hasLongNumber(bindings[name]!);
+    const long = (input !== undefined && hasLongNumber(input)) || this.#bindings.some(isLong);
+    const converter = new Converter(budget, long);
+    const variables: Record<string, unknown> = Object.create(null);
+    for (const name of this.#bindings)
+      if (Object.hasOwn(bindings, name)) variables[name] = converter.take(bindings[name]!);
+    return { converter, entered: input === undefined ? undefined : converter.take(input), variables };
+  }
+
+  async #interpret(given: Given, budget: Budget): Promise<JsonValue | undefined> {
+    try {
+      const { converter, entered, variables } = this.#take(given, budget);
       this.#starting = budget;
-      const result = await settled(this.#expression.evaluate(entered, variables));
+      const result = await settled(this.#expression.evaluate(entered, variables as Record<string, unknown>));
       if (budget.fault !== undefined) throw budget.fault;
       return converter.leave(result);
     } catch (error) {
@@ -166,7 +205,9 @@ export class JsonataProgram {
     setBudget(base, budget);
     base.options = { sequence: budget.limits.items };
     base.timestamp = new Date(budget.now);
-    base.RegexEngine = engineFor(this.#prepared.regexes, budget);
+    const { regexes } = this.#prepared;
+    // A class costs more than the nodes of a small program.
+    if (regexes.size > 0) base.RegexEngine = engineFor(regexes, budget);
     base.guardrails = () => budget.enter(base.depth);
     base.createSequence = (...items) => Object.assign(items, { sequence: true });
     base.bind(ENTRY, undefined);

@@ -3,7 +3,13 @@ import type { Awaitable, Exchange, PolicyHost, Reply } from '../../contract.js';
 import { UnitFault } from '../../kits/events/index.js';
 import { shortened } from '../../kits/json.js';
 import type { JsonValue } from '../../kits/json-text/index.js';
-import { compileJsonata, DEFAULT_JSONATA_LIMITS, JsonataFault, type JsonataProgram } from '../../kits/jsonata/index.js';
+import {
+  compileJsonata,
+  DEFAULT_JSONATA_LIMITS,
+  JsonataFault,
+  type JsonataLimits,
+  type JsonataProgram,
+} from '../../kits/jsonata/index.js';
 import { bindingNames } from './binding-names.js';
 import { Bindings } from './bindings.js';
 
@@ -30,7 +36,7 @@ export class JsonataEdit implements ValueEdit {
   readonly #program: JsonataProgram;
   readonly #bindings: Bindings;
   readonly #host: Pick<PolicyHost, 'clock' | 'random'>;
-  readonly #size: number;
+  readonly #limits: JsonataLimits;
 
   /** `max`: bytes of the largest document. Throws for a program that is not valid. */
   constructor(source: string, onReply: boolean, max: number, host: Pick<PolicyHost, 'clock' | 'random'>) {
@@ -39,17 +45,19 @@ export class JsonataEdit implements ValueEdit {
     this.#program = program;
     this.#bindings = new Bindings(program.reads.bindings);
     this.#host = host;
-    this.#size = largestResult(max);
+    this.#limits = { ...DEFAULT_JSONATA_LIMITS, size: largestResult(max) };
   }
 
-  async apply(value: JsonValue, exchange: Exchange, reply: Reply | undefined): Promise<JsonValue | undefined> {
-    try {
-      return await this.#program.evaluate(value, this.#bindings.of(exchange, reply), this.#host, { size: this.#size });
-    } catch (error) {
-      if (!(error instanceof JsonataFault)) throw error;
-      const { kind, message, position } = error;
-      const where = position === undefined ? '' : ` at character ${position}`;
-      throw new BodyFault(`jsonata (${kind}${where}): ${shortened(message, 200)}`);
-    }
+  apply(value: JsonValue, exchange: Exchange, reply: Reply | undefined): Awaitable<JsonValue | undefined> {
+    const bindings = this.#bindings.of(exchange, reply);
+    const result = this.#program.run(value, bindings, this.#host, this.#limits);
+    return result instanceof Promise ? result.catch(refuse) : result;
   }
+}
+
+function refuse(error: unknown): never {
+  if (!(error instanceof JsonataFault)) throw error;
+  const { kind, message, position } = error;
+  const where = position === undefined ? '' : ` at character ${position}`;
+  throw new BodyFault(`jsonata (${kind}${where}): ${shortened(message, 200)}`);
 }

@@ -84,22 +84,27 @@ export class BodySide {
   }
 
   /** A whole body; a fault in place of it. Undefined: it stays as it is. */
-  async whole(
+  whole(
     { kind, contentType }: { readonly kind: BodyKind; readonly contentType: string | undefined },
     bytes: Uint8Array,
     exchange: Exchange,
     reply: Reply | undefined,
-  ): Promise<Uint8Array | BodyFault | undefined> {
+  ): Awaitable<Uint8Array | BodyFault | undefined> {
     if (bytes.length === 0) return undefined;
     try {
       // XML says its encoding itself.
       if (kind !== 'xml' && !saysUtf8(contentType))
         throw new BodyFault(`the charset of ${mediaType(contentType)} is not UTF-8`, 'The body is not in UTF-8.');
-      return Buffer.from((await this.document(bytes, exchange, reply)) ?? this.#writer.write(null));
+      const document = this.document(bytes, exchange, reply);
+      if (document instanceof Promise) return document.then((late) => this.#encoded(late)).catch(faultOf);
+      return this.#encoded(document);
     } catch (error) {
-      if (error instanceof BodyFault) return error;
-      throw error;
+      return faultOf(error);
     }
+  }
+
+  #encoded(document: string | undefined): Uint8Array {
+    return Buffer.from(document ?? this.#writer.write(null));
   }
 
   /** The document of a body, a line or an event; undefined if the transformation has no result. Throws or rejects with a BodyFault. */
@@ -130,4 +135,9 @@ export class BodySide {
   #written(value: ReturnType<Codec['read']> | undefined): string | undefined {
     return value === undefined ? undefined : this.#writer.write(value);
   }
+}
+
+function faultOf(error: unknown): BodyFault {
+  if (error instanceof BodyFault) return error;
+  throw error;
 }
