@@ -54,4 +54,5 @@ function hold(): unknown {
 }
 
 parentPort?.postMessage({ hammer, hold }[does]());
-if (does === 'hold') setInterval(() => {}, 1000);
+// Until it is terminated.
+setInterval(() => {}, 1000);
