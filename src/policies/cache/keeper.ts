@@ -136,8 +136,9 @@ export class Keeper {
   keep(exchange: Exchange, visit: Visit, reply: Reply, replaced?: string): boolean {
     const { host, store, replies, settings, flights } = this.#parts;
     const now = host.clock.now();
-    const received = receivedOf(reply);
-    const assessment = this.#assess(exchange.method, exchange, visit, received, now);
+    const { status } = reply;
+    const read: ReadField = (name) => reply.headers.get(name);
+    const assessment = this.#assess(exchange.method, exchange, visit, { status, read }, now);
     exchange.decisions?.push({
       step: host.name,
       use: 'cache',
@@ -147,16 +148,16 @@ export class Keeper {
     const length = lengthOf(reply);
     if (!assessment.store || length > settings.maxEntry) {
       this.#landApart(visit);
-      const outdated = !assessment.requestOnly && exchange.method === 'GET' && !isRefusal(received.status);
+      const outdated = !assessment.requestOnly && exchange.method === 'GET' && !isRefusal(status);
       if (replaced !== undefined && outdated) void store.delete(replaced);
       return false;
     }
     const data: ReplyData = {
-      status: received.status,
-      fields: fieldsToStore(received.fields, assessment.withheldFields, now),
+      status,
+      fields: fieldsToStore([...reply.headers.entries()], assessment.withheldFields, now),
       assessment,
     };
-    const facts = this.facts(exchange, visit, received.read, data);
+    const facts = this.facts(exchange, visit, read, data);
     const key = replies.keyFor(visit.key.text, facts, visit.request, visit.variants);
     const writer = store.put(key, facts, length);
     const { flight } = visit;

@@ -167,6 +167,7 @@ function staleSpan(directives: Directives, name: string, otherwise: number | und
 }
 
 function withheld(directives: Directives, shared: boolean): readonly string[] {
+  if (directives.values.size === 0) return [];
   const names = [namedFields(directives, 'no-cache'), shared ? namedFields(directives, 'private') : undefined];
   const all = names.flatMap((some) => (some === undefined || some === 'all' ? [] : some));
   return [...new Set(all)];

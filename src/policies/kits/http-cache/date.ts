@@ -17,11 +17,11 @@ const LONGEST = 40;
 export function readDate(text: string, now: number): number | undefined {
   if (text.length > LONGEST) return undefined;
   const imf = IMF.exec(text);
-  if (imf !== null) return dateOf(Number(imf[3]), imf[2]!, imf[1]!, imf.slice(4));
+  if (imf !== null) return dateOf(Number(imf[3]), imf[2]!, imf[1]!, imf[4]!, imf[5]!, imf[6]!);
   const old = RFC850.exec(text);
-  if (old !== null) return dateOf(yearOf(Number(old[3]), now), old[2]!, old[1]!, old.slice(4));
+  if (old !== null) return dateOf(yearOf(Number(old[3]), now), old[2]!, old[1]!, old[4]!, old[5]!, old[6]!);
   const asc = ASCTIME.exec(text);
-  return asc === null ? undefined : dateOf(Number(asc[6]), asc[1]!, asc[2]!, asc.slice(3, 6));
+  return asc === null ? undefined : dateOf(Number(asc[6]), asc[1]!, asc[2]!, asc[3]!, asc[4]!, asc[5]!);
 }
 
 /** A year of two digits: more than 50 years ahead it is the most recent one in the past with these digits. */
@@ -31,14 +31,24 @@ function yearOf(digits: number, now: number): number {
   return year > present + 50 ? year - 100 : year;
 }
 
-function dateOf(year: number, month: string, day: string, time: readonly string[]): number | undefined {
-  const [hour, minute, second] = time.map(Number) as [number, number, number];
+function dateOf(
+  year: number,
+  month: string,
+  day: string,
+  hours: string,
+  minutes: string,
+  seconds: string,
+): number | undefined {
+  const [hour, minute, second] = [Number(hours), Number(minutes), Number(seconds)];
   const at = MONTHS.indexOf(month.toLowerCase());
   // A leap second is the 61st of its minute.
   if (at < 0 || hour > 23 || minute > 59 || second > 60) return undefined;
+  const ofMonth = Number(day);
+  // Every month has these days; Date.UTC() takes years of two digits for others.
+  if (ofMonth >= 1 && ofMonth <= 28 && year > 99) return Date.UTC(year, at, ofMonth, hour, minute, second);
   const date = new Date(0);
-  date.setUTCFullYear(year, at, Number(day));
-  return date.getUTCDate() === Number(day) && date.getUTCMonth() === at
+  date.setUTCFullYear(year, at, ofMonth);
+  return date.getUTCDate() === ofMonth && date.getUTCMonth() === at
     ? date.setUTCHours(hour, minute, second)
     : undefined;
 }
