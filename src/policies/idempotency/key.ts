@@ -10,6 +10,8 @@ const MAX_KEY = 255;
 const ONE_CALL = 8192;
 /** A key without quotes. No comma: several fields, or a list, are no key. */
 const BARE = /^[A-Za-z0-9._~+/=:-]+$/;
+/** A String of RFC 9651 as nearly all clients send it: without an escaped character and parameters. */
+const PLAIN = /^"[\x20-\x21\x23-\x5b\x5d-\x7e]+"$/;
 
 /**
  * The key of a field: a String of RFC 9651, or the same characters without quotes, as many clients send it. Undefined if it is
@@ -18,6 +20,7 @@ const BARE = /^[A-Za-z0-9._~+/=:-]+$/;
 export function readKey(field: string): string | undefined {
   const text = trimmedField(field);
   if (!text.startsWith('"')) return text.length <= MAX_KEY && BARE.test(text) ? text : undefined;
+  if (text.length <= MAX_KEY + 2 && PLAIN.test(text)) return text.slice(1, -1);
   // A character may be escaped, and parameters, which mean nothing, may follow.
   if (text.length > MAX_KEY * 4) return undefined;
   const value = readItem(text)?.[0];

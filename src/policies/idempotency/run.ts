@@ -91,7 +91,7 @@ class Idempotency implements PolicyInstance {
   // ---------------------------------------------------------------- claims
 
   #begin(exchange: Exchange, work: Work, body: Uint8Array): Awaitable<Reply | undefined> {
-    work.of = { ...work.of, fingerprint: fingerprintOf(exchange, body) };
+    work.of.fingerprint = fingerprintOf(exchange, body);
     try {
       const answer = this.#outcomes.claim(work.of);
       if (answer instanceof Promise) return this.#later(exchange, work, answer);

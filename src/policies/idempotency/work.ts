@@ -1,8 +1,11 @@
 /** A request with a key, as its exchange notes it. */
 import type { OutcomeClaim } from '../contract.js';
 
+/** The fingerprint is known once the body is there. */
+export type Asked = Omit<OutcomeClaim, 'fingerprint'> & { fingerprint: string };
+
 export class Work {
-  of: OutcomeClaim;
+  readonly of: Asked;
   /** The caller has a credential. */
   readonly known: boolean;
   /** Number of the claim while it is `running` or `keeping`. */
@@ -17,7 +20,7 @@ export class Work {
   /** The exchange has ended. */
   ended = false;
 
-  constructor(of: OutcomeClaim, known: boolean) {
+  constructor(of: Asked, known: boolean) {
     this.of = of;
     this.known = known;
   }

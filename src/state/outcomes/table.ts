@@ -22,6 +22,8 @@ import type { Awaitable, Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } fr
 const SUSPENDED = Header.Free;
 
 const DEFAULT_SLOTS = 2 ** 19;
+/** Digests of claimed keys that a thread remembers until their work is settled, for each identity. */
+const MOST_RUNNING = 1024;
 /** Words of a slot. The first two are its expiry, in milliseconds. */
 const SLOT_WORDS = 16;
 const Slot = { Lease: 2, Owner: 4, State: 5, Key: 6, Work: 10, Claim: 14 } as const;
@@ -77,9 +79,23 @@ export class OutcomeTable {
   /** The records of one identity, shared by all threads and generations. */
   store(identity: string): OutcomeStore {
     const { digestOf, ownerOf } = this.#groups.identity(identity);
+    // Most work that this thread settles it has claimed just now.
+    const running = new Map<string, Buffer>();
     return {
-      claim: (claim) => this.#claim(digestOf(claim.key), claim, ownerOf(claim.by)),
-      settle: (of, claim, outcome) => this.#settle(digestOf(of.key), of, claim, outcome),
+      claim: (claim) => {
+        const digest = digestOf(claim.key);
+        const answer = this.#claim(digest, claim, ownerOf(claim.by));
+        if (!(answer instanceof Promise) && answer.state === 'mine') {
+          if (running.size >= MOST_RUNNING) running.clear();
+          running.set(claim.key, digest);
+        }
+        return answer;
+      },
+      settle: (of, claim, outcome) => {
+        const digest = running.get(of.key) ?? digestOf(of.key);
+        running.delete(of.key);
+        this.#settle(digest, of, claim, outcome);
+      },
     };
   }
 

@@ -59,6 +59,14 @@ test('one claim of a key at a time; what was done is remembered for its time', (
   assert.equal(claim(store, of('k')), { state: 'done', claim: second, kept: false, status: 999 });
 });
 
+test('more work at once than a thread remembers digests for is settled too', () => {
+  const store = storeOf(2 ** 14);
+  const claims = Array.from({ length: 2500 }, (_, at) => mine(store, of(`k${at}`)));
+  for (const [at, number] of claims.entries()) store.settle(of(`k${at}`), number, done(at % 1000));
+  for (const [at, number] of claims.entries())
+    assert.equal(claim(store, of(`k${at}`)), { state: 'done', claim: number, kept: true, status: at % 1000 });
+});
+
 test('a key stands for its work alone, in whatever state', () => {
   const store = storeOf();
   const other = of('k', { fingerprint: OTHER, retries: true });

@@ -65,7 +65,7 @@ export class MemoryWriter implements ContentWriter {
         return false;
       }
       const part = Math.min(this.#left, bytes.length - from);
-      table.layout.bytes.set(bytes.subarray(from, from + part), this.#position);
+      table.layout.bytes.set(part === bytes.length ? bytes : bytes.subarray(from, from + part), this.#position);
       this.#position += part;
       this.#left -= part;
       this.#written += part;
