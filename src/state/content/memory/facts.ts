@@ -10,21 +10,18 @@ export function encodeFacts<Data>(key: string, { url, route, tags, data }: Conte
   const listed = tags.length === 0 ? '[]' : JSON.stringify(tags);
   const rest = JSON.stringify([route, data]);
   const keyLength = wide ? key.length * 2 : key.length;
-  const [urlLength, tagsLength, restLength] = [
-    Buffer.byteLength(url),
-    Buffer.byteLength(listed),
-    Buffer.byteLength(rest),
-  ];
+  const urlLength = url === '' ? 0 : Buffer.byteLength(url);
+  const tagsLength = tags.length === 0 ? 2 : Buffer.byteLength(listed);
+  const restLength = Buffer.byteLength(rest);
   const bytes = Buffer.allocUnsafe(HEAD + keyLength + urlLength + tagsLength + restLength);
   bytes.writeUInt32LE(wide ? 1 : 0, 0);
   bytes.writeUInt32LE(keyLength, 4);
   bytes.writeUInt32LE(urlLength, 8);
   bytes.writeUInt32LE(tagsLength, 12);
   bytes.writeUInt32LE(restLength, 16);
-  let at = HEAD + bytes.write(key, HEAD, wide ? 'utf16le' : 'latin1');
-  at += bytes.write(url, at);
-  at += bytes.write(listed, at);
-  bytes.write(rest, at);
+  bytes.write(key, HEAD, wide ? 'utf16le' : 'latin1');
+  // The brackets keep halves of characters apart, so that together they have the bytes that they have alone.
+  bytes.write(url + listed + rest, HEAD + keyLength);
   return bytes;
 }
 
