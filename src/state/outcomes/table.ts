@@ -22,7 +22,7 @@ import type { Awaitable, Outcome, OutcomeAnswer, OutcomeClaim, OutcomeStore } fr
 const SUSPENDED = Header.Free;
 
 const DEFAULT_SLOTS = 2 ** 19;
-/** Digests of claimed keys that a thread remembers until their work is settled, for each identity. */
+/** Claimed keys whose digests and slots a thread remembers until their work is settled, for each identity. */
 const MOST_RUNNING = 1024;
 /** Words of a slot. The first two are its expiry, in milliseconds. */
 const SLOT_WORDS = 16;
@@ -41,6 +41,8 @@ export class OutcomeTable {
   readonly #locks: SharedLocks;
   readonly #monotonic: () => number;
   readonly #worker: number;
+  /** The slot of the work that this thread began last. */
+  #begun = -1;
   #file: { readonly file: OutcomeFile; readonly clock: Clock; readonly bytes: Buffer } | undefined;
 
   /** Memory for `new OutcomeTable` in every thread: 64 bytes for each slot, 32 MiB by default. */
@@ -80,21 +82,21 @@ export class OutcomeTable {
   store(identity: string): OutcomeStore {
     const { digestOf, ownerOf } = this.#groups.identity(identity);
     // Most work that this thread settles it has claimed just now.
-    const running = new Map<string, Buffer>();
+    const running = new Map<string, { readonly digest: Buffer; readonly slot: number }>();
     return {
       claim: (claim) => {
         const digest = digestOf(claim.key);
         const answer = this.#claim(digest, claim, ownerOf(claim.by));
         if (!(answer instanceof Promise) && answer.state === 'mine') {
           if (running.size >= MOST_RUNNING) running.clear();
-          running.set(claim.key, digest);
+          running.set(claim.key, { digest, slot: this.#begun });
         }
         return answer;
       },
       settle: (of, claim, outcome) => {
-        const digest = running.get(of.key) ?? digestOf(of.key);
+        const begun = running.get(of.key);
         running.delete(of.key);
-        this.#settle(digest, of, claim, outcome);
+        this.#settle(begun?.digest ?? digestOf(of.key), of, claim, outcome, begun?.slot);
       },
     };
   }
@@ -211,13 +213,16 @@ export class OutcomeTable {
       else this.#forgetRunning(slot, ttlMs, 0);
       throw error;
     }
+    this.#begun = slot;
     return { state: 'mine', claim: number };
   }
 
-  #settle(key: Buffer, { ttlMs, leaseMs }: OutcomeClaim, claim: number, outcome: Outcome): void {
+  #settle(key: Buffer, { ttlMs, leaseMs }: OutcomeClaim, claim: number, outcome: Outcome, begun = -1): void {
     const group = this.#groupOf(key);
     this.#locks.acquire(group);
-    const slot = this.#find(group, key);
+    // Running work is not forgotten, so it is nearly always where it began.
+    const same = begun >= 0 && this.#has(begun + Slot.Key, key) && this.#lives(begun, this.#monotonic());
+    const slot = same ? begun : this.#find(group, key);
     let released = false;
     try {
       if (slot >= 0 && this.#claimOf(slot) === claim) this.#settleSlot(slot, ttlMs, leaseMs, outcome);
@@ -310,8 +315,10 @@ export class OutcomeTable {
     const now = this.#monotonic();
     const begin = group + GROUP_WORDS;
     const end = begin + this.#words[group + 1]! * SLOT_WORDS;
+    const first = key.readInt32LE(0);
     for (let slot = begin; slot < end; slot += SLOT_WORDS)
-      if (this.#has(slot + Slot.Key, key) && this.#lives(slot, now)) return slot;
+      if (this.#words[slot + Slot.Key] === first && this.#has(slot + Slot.Key, key) && this.#lives(slot, now))
+        return slot;
     return -1;
   }
 
