@@ -1,6 +1,5 @@
 /** How the body of a reply is read. */
 import { isUtf8 } from 'node:buffer';
-import type { Reply } from '../contract.js';
 import { matchesMediaRange, mediaType } from '../kits/negotiate.js';
 
 /** `guess`: a body without a media type, or with several, which is JSON if it can be read as that. */
@@ -12,8 +11,8 @@ const JSON_TYPE = /^(application\/json|text\/json|[^/]+\/[^/]+\+json)$/;
 const LINES_TYPE = /^application\/(x-ndjson|ndjson|jsonl|x-jsonl|jsonlines|x-jsonlines|json-seq)$/;
 
 /** `textTypes`: media ranges of texts that are read. Undefined: the body is not read. */
-export function bodyKind({ headers }: Reply, textTypes: readonly string[]): BodyKind | undefined {
-  const type = mediaType(headers.get('content-type'));
+export function bodyKind(contentType: string | undefined, textTypes: readonly string[]): BodyKind | undefined {
+  const type = mediaType(contentType);
   // Clients may take a malformed type for any other one.
   if (!MEDIA_TYPE.test(type)) return 'guess';
   if (JSON_TYPE.test(type)) return 'json';
@@ -30,7 +29,7 @@ const charsetOf = (contentType: string | undefined): string | undefined =>
 
 /** Whether the media type names no other charset than that of JSON, RFC 8259 section 8.1. */
 export const saysUtf8 = (contentType: string | undefined): boolean =>
-  /^(utf-?8|us-ascii)$/.test(charsetOf(contentType) ?? 'utf-8');
+  contentType?.includes(';') !== true || /^(utf-?8|us-ascii)$/.test(charsetOf(contentType) ?? 'utf-8');
 
 /** Charsets in which each byte is the character of that number, as far as patterns look at them. */
 const BYTES = /^(iso-?8859-1|latin1|windows-1252|us-ascii)$/;

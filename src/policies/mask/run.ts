@@ -35,6 +35,9 @@ class Mask implements PolicyInstance {
   readonly replyStage?: (exchange: Exchange, reply: Reply, out: StageOut) => BodyStage | undefined;
   readonly maskRecord?: (record: RecordTexts) => void;
   #unreadable = 0;
+  #lastType: string | undefined;
+  /** Of `#lastType`; null: none was read. */
+  #lastKind: BodyKind | null | undefined = null;
 
   constructor(settings: MaskSettings, host: PolicyHost) {
     this.#settings = settings;
@@ -68,8 +71,14 @@ class Mask implements PolicyInstance {
     return { unreadable: this.#unreadable };
   }
 
-  #kindOf(reply: Reply): BodyKind | undefined {
-    return bodyKind(reply, this.#textTypes);
+  /** Several hooks ask, and most replies have the media type of the one before. */
+  #kindOf({ headers }: Reply): BodyKind | undefined {
+    const type = headers.get('content-type');
+    if (type !== this.#lastType || this.#lastKind === null) {
+      this.#lastKind = bodyKind(type, this.#textTypes);
+      this.#lastType = type;
+    }
+    return this.#lastKind;
   }
 
   #reads(reply: Reply): boolean | 'stream' {

@@ -30,7 +30,7 @@ const CHARSET = /;\s*charset\s*=\s*"?([^\s";]+)/i;
 
 /** Whether a Content-Type names no other charset than UTF-8. */
 export const saysUtf8 = (contentType: string | undefined): boolean =>
-  /^(utf-?8|us-ascii)$/i.test(CHARSET.exec(contentType ?? '')?.[1] ?? 'utf-8');
+  contentType?.includes(';') !== true || /^(utf-?8|us-ascii)$/i.test(CHARSET.exec(contentType ?? '')?.[1] ?? 'utf-8');
 
 /** The media type of what is written. */
 export const MEDIA_TYPES: { readonly [format in Format]: string } = {

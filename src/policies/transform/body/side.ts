@@ -51,6 +51,9 @@ export class BodySide {
   readonly #writer: Codec;
   readonly #edits: readonly ValueEdit[];
   readonly #onReply: boolean;
+  #lastType: string | undefined;
+  /** Of `#lastType`. */
+  #lastKind: BodyKind | undefined;
 
   /** `links`: of the reply. Throws for settings that do not come from compile(). */
   constructor(settings: BodySettings, onReply: boolean, host: PolicyHost, links?: Links) {
@@ -69,7 +72,12 @@ export class BodySide {
 
   /** How a body with this Content-Type is read; undefined if it is not for this policy. */
   kindOf(contentType: string | undefined): BodyKind | undefined {
-    return bodyKinds(contentType).find((kind) => this.#reads(kind));
+    // Most bodies have the media type of the one before.
+    if (contentType !== this.#lastType) {
+      this.#lastKind = bodyKinds(contentType).find((kind) => this.#reads(kind));
+      this.#lastType = contentType;
+    }
+    return this.#lastKind;
   }
 
   #reads(kind: BodyKind): boolean {

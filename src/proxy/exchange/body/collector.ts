@@ -42,6 +42,8 @@ export type CollectFault = 'too-large' | 'no-memory';
 /** A body as it grows: memory is allocated as bytes arrive, never from an announced length. */
 class Growing {
   length = 0;
+  /** Bytes of the budget that it has taken. */
+  taken = 0;
   #buffer: Buffer | undefined = undefined;
   readonly #budget: CollectBudget;
   readonly #max: number;
@@ -51,36 +53,37 @@ class Growing {
     this.#max = max;
   }
 
-  /** Bytes of the budget that it has taken. */
-  get taken(): number {
-    return this.#buffer?.length ?? 0;
-  }
-
-  /** Copies buffer[start, end). Returns why it cannot, or undefined. */
-  add(buffer: Uint8Array, start: number, end: number): CollectFault | undefined {
+  /** Copies buffer[start, end); `last`: nothing follows. Returns why it cannot, or undefined. */
+  add(buffer: Uint8Array, start: number, end: number, last: boolean): CollectFault | undefined {
     const length = this.length + end - start;
     if (length > this.#max) return 'too-large';
-    if (length > this.taken && !this.#grow(length)) return 'no-memory';
+    if (length > this.taken && !this.#grow(length, last)) return 'no-memory';
     this.#buffer?.set(buffer.subarray(start, end), this.length);
     this.length = length;
     return undefined;
   }
 
-  #grow(length: number): boolean {
+  #grow(length: number, last: boolean): boolean {
     const size = Math.min(Math.max(FIRST, length, this.taken * 2), Math.max(this.#max, length));
     if (!this.#budget.take(size - this.taken)) return false;
-    const larger = Buffer.allocUnsafeSlow(size);
+    this.taken = size;
+    // A small body that comes at once needs no memory of its own; what it takes of the budget stands for the part of the pool that
+    // it holds.
+    const larger = last ? Buffer.allocUnsafe(length) : Buffer.allocUnsafeSlow(size);
     this.#buffer?.copy(larger, 0, 0, this.length);
     this.#buffer = larger;
     return true;
   }
 
   get bytes(): Buffer {
-    return this.#buffer === undefined ? Buffer.alloc(0) : this.#buffer.subarray(0, this.length);
+    const buffer = this.#buffer;
+    if (buffer === undefined) return Buffer.alloc(0);
+    return buffer.length === this.length ? buffer : buffer.subarray(0, this.length);
   }
 
   release(): void {
     this.#budget.give(this.taken);
+    this.taken = 0;
     this.#buffer = undefined;
     this.length = 0;
   }
@@ -122,7 +125,7 @@ export class Collector implements BodySink, ReplyReceiver {
 
   body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
     if (this.#done === undefined) return false;
-    const fault = this.#body.add(buffer, start, end);
+    const fault = this.#body.add(buffer, start, end, last);
     if (fault !== undefined) this.#settle(fault);
     else if (last) this.#settle(new Held(this.#body));
     return fault === undefined;

@@ -4,7 +4,7 @@ import { HeaderMap } from '../../../policies/run-kit.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { Seen } from '../../http/seen.js';
 import { type CollectBudget, type Collected, type CollectFault, Collector, countBytes } from './collector.js';
-import { BytesSource, isBodySource, PolicySource, ReplyPipe } from './reply-pipe.js';
+import { BytesSource, isBodySource, PolicySource, ReplyLink, ReplyPipe } from './reply-pipe.js';
 import { asBuffer, RequestBody, SLICE } from './request-body.js';
 import type { StageOwner } from './stage-link.js';
 import { type ClientSide, EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
@@ -160,16 +160,22 @@ export class ExchangeBodies {
   stageReply(reply: Reply, create: StageMaker, policy: string): boolean {
     const exchange = this.#exchange;
     const given = reply.body;
-    const body: ReplyBody = given === null || given instanceof Uint8Array ? new BytesSource(given ?? EMPTY) : given;
     const known = this.#pipe?.owner === given ? this.#pipe : undefined;
-    const pipe = known ?? new ReplyPipe(body, () => exchange.source?.resume());
+    const resumeSource = (): void => exchange.source?.resume();
     // An error passes only the steps after the one that failed.
     const { left } = exchange;
     const owner = this.#stageOwner(policy, 'upstream/unreadable', () => {
       exchange.resumeAt = left;
     });
-    const stage = pipe.add(exchange.downstream!, create, owner);
+    // Policies that have collected the body have no stage most of the time: all else is made once there is one.
+    const link = new ReplyLink(exchange.downstream!, known?.resumeLast ?? resumeSource, owner);
+    const stage = create(link);
     if (stage === undefined) return false;
+    link.attach(stage);
+    if (link.failed) return false;
+    const body: ReplyBody = given === null || given instanceof Uint8Array ? new BytesSource(given ?? EMPTY) : given;
+    const pipe = known ?? new ReplyPipe(body, resumeSource);
+    pipe.add(link);
     const changes = stage.observes !== true;
     if (changes) exchange.lengthUnknown = true;
     if (known !== undefined) return changes;

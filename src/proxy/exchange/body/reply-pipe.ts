@@ -4,13 +4,13 @@
  *     source --body()--> link --body()--> link --body()--> client
  *            <-resume()-       <-drained()-       <-drained()-
  */
-import type { BodyOut, BodySource, BodyStage, HeaderFields, ReplyBody, StageOut } from '../../../policies/contract.js';
+import type { BodyOut, BodySource, HeaderFields, ReplyBody } from '../../../policies/contract.js';
 import { asBuffer, SLICE } from './request-body.js';
 import { StageLink, type StageOwner } from './stage-link.js';
 import { EMPTY, type ReplyReceiver, type ReplySource } from './types.js';
 
 /** A stage of a policy in a reply's body. */
-class ReplyLink extends StageLink implements ReplyReceiver {
+export class ReplyLink extends StageLink implements ReplyReceiver {
   /** Where its output goes: the next link, the client, or a collector. */
   next: ReplyReceiver;
   readonly #resume: () => void;
@@ -63,20 +63,17 @@ export class ReplyPipe implements ReplyReceiver {
     this.#resumeSource = resumeSource;
   }
 
-  /**
-   * Adds a stage, whose output goes to `next` until another one is added. Returns what `create` returned; undefined if the
-   * stage has failed meanwhile.
-   */
-  add(next: ReplyReceiver, create: (out: StageOut) => BodyStage | undefined, owner: StageOwner): BodyStage | undefined {
+  /** Asks for more of what the last stage gets. */
+  get resumeLast(): () => void {
+    const last = this.#links.at(-1);
+    return last === undefined ? this.#resumeSource : () => last.drained();
+  }
+
+  /** Adds a link with its stage: the output of the last one goes to it. */
+  add(link: ReplyLink): void {
     const before = this.#links.at(-1);
-    const link = new ReplyLink(next, before === undefined ? this.#resumeSource : () => before.drained(), owner);
-    const stage = create(link);
-    if (stage === undefined) return undefined;
-    link.attach(stage);
-    if (link.failed) return undefined;
     if (before !== undefined) before.next = link;
     this.#links.push(link);
-    return stage;
   }
 
   /** Sends the output of the last stage to `next`. */

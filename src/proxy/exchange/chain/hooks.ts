@@ -179,7 +179,8 @@ export class ChainHooks {
     const body = await bodies.collectRequest(max);
     if (exchange.settled) return undefined;
     if (typeof body === 'string') return refuseRequestBody(exchange, step, body, max);
-    const result = await step.instance.onRequestBody!(exchange, body);
+    const pending = step.instance.onRequestBody!(exchange, body);
+    const result = pending instanceof Promise ? await pending : pending;
     if (exchange.settled) {
       discard(exchange, result);
       return undefined;
@@ -235,7 +236,8 @@ export class ChainHooks {
     if (!isCurrent()) return reply;
     if (typeof body === 'string') return refuseReplyBody(exchange, step, body, max);
     reply.body = body;
-    const changed = await step.instance.onReplyBody!(exchange, reply, body);
+    const pending = step.instance.onReplyBody!(exchange, reply, body);
+    const changed = pending instanceof Promise ? await pending : pending;
     if (changed !== undefined && !(changed instanceof Uint8Array)) {
       const replaced = sendable(changed, undefined);
       noteError(exchange, replaced);

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BodyStage, StageOut } from '../../../../src/policies/contract.js';
-import { BytesSource, ReplyPipe } from '../../../../src/proxy/exchange/body/reply-pipe.js';
+import { BytesSource, ReplyLink, ReplyPipe } from '../../../../src/proxy/exchange/body/reply-pipe.js';
 import type { ReplyReceiver } from '../../../../src/proxy/exchange/body/types.js';
 
 const OWNER = {
@@ -18,9 +18,14 @@ const PART = Buffer.from('part');
 /** A pipe with a stage for each of `makers`, to a receiver with or without room. */
 function pipeOf(room: { has: boolean }, ...makers: ((out: StageOut) => BodyStage)[]) {
   const resumed: string[] = [];
-  const pipe = new ReplyPipe(new BytesSource(PART), () => void resumed.push('source'));
+  const resumeSource = () => void resumed.push('source');
+  const pipe = new ReplyPipe(new BytesSource(PART), resumeSource);
   const client: ReplyReceiver = { body: () => room.has, trailers() {} };
-  for (const make of makers) pipe.add(client, make, OWNER);
+  for (const make of makers) {
+    const link = new ReplyLink(client, pipe.resumeLast, OWNER);
+    link.attach(make(link));
+    pipe.add(link);
+  }
   return { resumed, write: () => pipe.body(PART, 0, PART.length, false), drained: () => pipe.drained() };
 }
 
