@@ -2,23 +2,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../support/until.js';
-import { Bed, type Handler, json } from './aggregate-kit.js';
+import { type Bed, callOf as call, type Handler, json, startsBeds } from './aggregate-kit.js';
 
-let bed: Bed | undefined;
-
-async function start(...given: Parameters<typeof Bed.start>): Promise<Bed> {
-  await bed?.close();
-  bed = await Bed.start(...given);
-  return bed;
-}
-
-test.after.each(async () => {
-  await bed?.close();
-  bed = undefined;
-});
-
-const call = (name: string, more = '', service = 'a'): string =>
-  `[route.aggregate.call.${name}]\nservice = "${service}"\npath = "/${name}/{id}"\n${more}\n`;
+const start = startsBeds(test);
 
 test('calls in progress are cancelled when the time of the aggregate is over, and their connections do not count any more', async () => {
   const of = await start(

@@ -1,6 +1,7 @@
 /** Real services over sockets, and a gateway whose route aggregates them. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Test } from 'uvu';
 import { Plane } from './engine-kit.js';
 
 export interface Got {
@@ -135,3 +136,22 @@ export class Barrier {
     for (const one of this.#waiting.splice(0)) one();
   }
 }
+
+/** Returns what starts a bed in place of the one before it; the last one of each test is closed at its end. */
+export function startsBeds(test: Test): typeof Bed.start {
+  let bed: Bed | undefined;
+  const close = async (): Promise<void> => {
+    await bed?.close();
+    bed = undefined;
+  };
+  test.after.each(close);
+  return async (...given) => {
+    await close();
+    bed = await Bed.start(...given);
+    return bed;
+  };
+}
+
+/** A call in a spec, to the path of its name. */
+export const callOf = (name: string, more = '', service = 'a'): string =>
+  `[route.aggregate.call.${name}]\nservice = "${service}"\npath = "/${name}/{id}"\n${more}\n`;

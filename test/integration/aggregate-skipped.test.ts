@@ -1,23 +1,9 @@
 /** aggregate over sockets: calls that are not sent, what takes their place, and what depends on them. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Bed, json, status } from './aggregate-kit.js';
+import { callOf as call, json, startsBeds, status } from './aggregate-kit.js';
 
-let bed: Bed | undefined;
-
-async function start(...given: Parameters<typeof Bed.start>): Promise<Bed> {
-  await bed?.close();
-  bed = await Bed.start(...given);
-  return bed;
-}
-
-test.after.each(async () => {
-  await bed?.close();
-  bed = undefined;
-});
-
-const call = (name: string, more = '', service = 'a'): string =>
-  `[route.aggregate.call.${name}]\nservice = "${service}"\npath = "/${name}/{id}"\n${more}\n`;
+const start = startsBeds(test);
 const NEVER = `when = 'request.query["all"] == "1"'`;
 const each = (more: string, from = 'list'): string =>
   call('each', `for_each = "${from}"\nmax_items = 2\n${more}`, 'b').replace('/each/{id}', '/each/{item}');

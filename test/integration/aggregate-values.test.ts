@@ -2,24 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
-import { Bed, json } from './aggregate-kit.js';
+import { callOf as call, json, startsBeds } from './aggregate-kit.js';
 import { generationOf } from './engine-kit.js';
 
-let bed: Bed | undefined;
-
-async function start(...given: Parameters<typeof Bed.start>): Promise<Bed> {
-  await bed?.close();
-  bed = await Bed.start(...given);
-  return bed;
-}
-
-test.after.each(async () => {
-  await bed?.close();
-  bed = undefined;
-});
-
-const call = (name: string, more = '', service = 'a'): string =>
-  `[route.aggregate.call.${name}]\nservice = "${service}"\npath = "/${name}/{id}"\n${more}\n`;
+const start = startsBeds(test);
 
 const specWith = (more: string): string =>
   `spec = 1\n[listener.main]\naddress = "127.0.0.1:0"\n[service.a]\ntargets = ["http://127.0.0.1:1"]\n[[route]]\nname = "page"\nmatch = "GET /{id}"\n${call('one', more)}`;

@@ -4,7 +4,7 @@ import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { until } from '../support/until.js';
-import { Barrier, Bed, type Handler, json, status, TestService } from './aggregate-kit.js';
+import { Barrier, Bed, callOf as call, type Handler, json, status, TestService } from './aggregate-kit.js';
 
 let bed: Bed | undefined;
 
@@ -17,9 +17,6 @@ test.after.each(async () => {
   await bed?.close();
   bed = undefined;
 });
-
-const call = (name: string, more = '', service = 'a'): string =>
-  `[route.aggregate.call.${name}]\nservice = "${service}"\npath = "/${name}/{id}"\n${more}\n`;
 
 test('independent calls are in progress together, and their bodies are members of the reply', async () => {
   const barrier = new Barrier(3);

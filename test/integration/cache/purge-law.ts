@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { MessageChannel } from 'node:worker_threads';
+import type { Test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { create } from '../../../src/policies/cache/run.js';
 import type { ContentSelector, ContentStore } from '../../../src/policies/contract.js';
@@ -15,7 +16,7 @@ import type { ContentSpace } from '../../../src/state/content/types.js';
 import { allocateState, type StateMemory } from '../../../src/state/memory.js';
 import { systemAfter } from '../../../src/state/timers.js';
 import { compile } from '../../policies/support.js';
-import { serveStore } from '../../state/content/disk/kit.js';
+import { removeStoreFolders, serveStore } from '../../state/content/disk/kit.js';
 import { DelayedContents, selects } from '../../support/delayed-contents.js';
 import { seededBelow } from '../../support/random.js';
 import { withPolicies } from '../../support/test-policies.js';
@@ -195,10 +196,10 @@ class History {
   }
 }
 
-export type StoreKind = 'memory' | 'a late store' | 'disk';
+type StoreKind = 'memory' | 'a late store' | 'disk';
 
 /** Runs the history of a seed, in which some purges are soft or else stale replies are used. @returns how often a stored reply was used */
-export async function runHistory(seed: number, kind: StoreKind, soft: boolean): Promise<number> {
+async function runHistory(seed: number, kind: StoreKind, soft: boolean): Promise<number> {
   const history = new History(seed, soft);
   const target = await FaultTarget.start();
   target.respond = (request, socket) => history.respond(request, socket);
@@ -230,4 +231,16 @@ export async function runHistory(seed: number, kind: StoreKind, soft: boolean): 
     await target.close();
     await history.store.close();
   }
+}
+
+/** Adds the tests of the law: for each kind of store, `seeds` histories with soft purges, and as many with stale replies. */
+export function addLaw(test: Test, seeds: Readonly<Record<StoreKind, number>>): void {
+  test.after(removeStoreFolders);
+  for (const [kind, count] of Object.entries(seeds) as [StoreKind, number][])
+    for (const soft of [false, true])
+      test(`the law holds: ${kind}, ${soft ? 'hard and soft purges' : 'hard purges, stale replies while they are fetched'}`, async () => {
+        let hits = 0;
+        for (let seed = 1; seed <= count; seed++) hits += await runHistory(seed, kind, soft);
+        assert.ok(hits > count, `${hits} hits`);
+      });
 }
