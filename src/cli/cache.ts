@@ -114,7 +114,7 @@ interface Selected extends CacheSelection {
   readonly tag: readonly string[];
 }
 
-const isSelection = ({ url, route, tag, all }: Selected): boolean =>
+export const isSelection = ({ url, route, tag, all }: Selected): boolean =>
   all === true || url.length + route.length + tag.length > 0;
 
 /** Lists what a purge would be about. */

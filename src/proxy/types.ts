@@ -55,7 +55,7 @@ export interface DataPlaneEvents {
   reports?(reports: WorkerReports): void;
   /** Asks the duty of the policy with this identity; absent: there are no duties. */
   ask?(identity: string, question: Json): Promise<Json>;
-  /** The worker with this number keeps contents on disk, and is told each port to a store of them (WantDisk). Absent: memory only. */
+  /** The worker with this number keeps contents on disk, and gets each port to a store of them (WantDisk). Absent: memory only. */
   disk?(worker: number, connect: (port: MessagePort) => void, unapplied: SharedArrayBuffer): void;
   /**
    * Complete lines of an access log on standard output: a single writer keeps the lines of several workers and of the

@@ -111,7 +111,7 @@ export class CallCache {
 
   /** A stored reply to use; undefined: the call must be sent. Waits at most `ms` milliseconds for equal calls. */
   async find(now: () => number, ms: number): Promise<CachedReply | undefined> {
-    // Who asks for a reply of a certain age must not get one that was asked for before.
+    // A client that asks for a reply of a certain age must not get one that was asked for before.
     const alone = this.#directives.values.size > 0;
     for (let turn = 0; ; turn++) {
       const { found, key } = await this.#lookup();

@@ -88,7 +88,7 @@ export class Sender {
     this.#over = true;
   }
 
-  /** Counts bytes of the reply that is made of all, also after stop(); false: there is no room. */
+  /** Counts bytes of the merged reply, also after stop(). Returns false if the memory for bodies is full. */
   keep(bytes: number): boolean {
     if (this.#released || !this.#host.memory.take(bytes)) return false;
     this.#taken += bytes;

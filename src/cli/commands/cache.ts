@@ -64,11 +64,11 @@ export default defineCommand<Options, [action: Action, urls: readonly string[]]>
       (option) => !OWN[action].includes(option) && !EVERYWHERE.includes(option),
     );
     if (stray !== undefined) throw usage(`--${stray} has no effect on gw cache ${action}.`);
-    const { purge, stats, stored, warm } = await import('../cache.js');
+    const { isSelection, purge, stats, stored, warm } = await import('../cache.js');
     const { address, json = false, policy, route = [], tag = [], all = false, soft = false } = options;
     if (action === 'warm') return await warm(io, urls, { ...options, json });
     const selected = { ...(policy === undefined ? {} : { policy }), url: urls, route, tag, all };
-    const isGiven = all || urls.length + route.length + tag.length > 0;
+    const isGiven = isSelection(selected);
     if (action === 'stats' && isGiven) return await stored(io, selected, { address, json });
     if (action === 'stats') return await stats(io, { address, json, policy });
     if (!isGiven) throw usage('Say what to purge: URLs, --route, --tag, or --all.');

@@ -153,11 +153,6 @@ export class Calls implements CallWorld {
     const started = this.#host.monotonic();
     const record = parent && new PendingRecord(parent, { caller: caller.name, service, request }, started);
     let opened: Call | undefined;
-    const decide = (result: string): void => {
-      if (parent?.decisions === undefined) return;
-      const what = describeCall(service, request, opened?.added);
-      parent.decisions.push(callDecision(caller, `${what}: ${result}`));
-    };
     try {
       const reply = await new Promise<Reply>((resolve, reject) => {
         const taker = taking({ resolve, reject });
@@ -168,12 +163,16 @@ export class Calls implements CallWorld {
       });
       const now = this.#host.monotonic();
       record?.end(now, { status: reply.status, bytes: lengthOf(reply) });
-      if (parent?.decisions !== undefined) decide(`${reply.status} in ${timeSpan(now - started)}`);
+      if (parent?.decisions !== undefined) {
+        const what = describeCall(service, request, opened?.added);
+        parent.decisions.push(callDecision(caller, `${what}: ${reply.status} in ${timeSpan(now - started)}`));
+      }
       return reply;
     } catch (error) {
       const slug = error instanceof CallError ? error.error : 'gateway/failed';
       record?.end(this.#host.monotonic(), { error: slug });
-      decide(error instanceof CallError ? error.cause : 'failed');
+      const what = describeCall(service, request, opened?.added);
+      parent?.decisions?.push(callDecision(caller, `${what}: ${error instanceof CallError ? error.cause : 'failed'}`));
       throw error;
     }
   }

@@ -267,7 +267,7 @@ export class DiskClient {
     });
   }
 
-  /** Nothing, if there is no store or it does not answer in time. */
+  /** Contents that the selector finds on disk, at most `most`; none while the store does not answer. */
   list(owner: string, selector: ContentSelector, most: number): Promise<readonly ListedContent[]> {
     if (this.#port === undefined || this.#lists.size >= MOST_LISTS) return Promise.resolve([]);
     const id = this.#nextId++;

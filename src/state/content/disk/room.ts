@@ -1,5 +1,5 @@
 /**
- * Room in the file: who has a part of it, and what goes for a new content.
+ * Room in the file: which contents have a part of it, and which are removed for a new one.
  *
  *     usual      evicted by their place in the queue; may take all of the room
  *     forever    never evicted; leave KEPT_SHARE of the room to others
