@@ -15,6 +15,7 @@ import {
   type PurgeInput,
   type PurgeReport,
   type StoredReplies,
+  unknownCache,
   type WarmResult,
 } from '../telemetry/cache-calls.js';
 import { EXIT, failed, usage } from './exit-codes.js';
@@ -22,9 +23,6 @@ import { readInput, readStandardInput, STANDARD } from './files.js';
 import { headerField } from './header-field.js';
 import type { Io } from './io.js';
 import { table } from './table.js';
-
-/** Names of caches in a message. */
-const MOST_NAMES = 20;
 
 interface Common {
   readonly address: string | undefined;
@@ -57,17 +55,17 @@ export async function stats(
 ): Promise<number> {
   const all = await withGateway(io, address, (client) => client.cacheStats());
   const policies = all.policies.filter((one) => policy === undefined || one.policy === policy);
-  if (policy !== undefined && policies.length === 0) throw usage(unknownCache(policy, all.policies));
+  if (policy !== undefined && policies.length === 0)
+    throw usage(
+      unknownCache(
+        clean(policy),
+        all.policies.map((one) => clean(one.policy)),
+      ),
+    );
   if (json) io.json({ ...all, policies });
   else if (policies.length === 0) io.note('The gateway has no cache.');
   else io.write(statsText(io, { ...all, policies }));
   return EXIT.ok;
-}
-
-/** As the gateway says it of a purge. */
-function unknownCache(name: string, all: readonly CachePolicyStats[]): string {
-  const known = all.map(({ policy }) => clean(policy)).slice(0, MOST_NAMES);
-  return `There is no cache \`${clean(name)}\`. ${known.length === 0 ? 'The spec has none.' : `Caches: ${known.join(', ')}.`}`;
 }
 
 function statsText(io: Io, { memory, disk, policies }: CacheStats): string {

@@ -114,3 +114,12 @@ export interface WarmReport {
 
 /** Most URLs of one call. */
 export const MOST_WARM_URLS = 500;
+
+/** Names of caches in a message. */
+const MOST_NAMES = 20;
+
+/** That no cache has this name, and which caches there are. The caller makes the names fit to be shown. */
+export function unknownCache(name: string, caches: readonly string[]): string {
+  const known = caches.length === 0 ? 'The spec has none.' : `Caches: ${caches.slice(0, MOST_NAMES).join(', ')}.`;
+  return `There is no cache \`${name}\`. ${known}`;
+}

@@ -3,7 +3,7 @@ import { normalizePath } from '../../bundle/normalize.js';
 import type { NormalizeEntry, Program } from '../../bundle/types.js';
 import { suggest } from '../../schema/suggest.js';
 import type { ContentSelector } from '../../state/content/types.js';
-import type { CacheSelection } from '../../telemetry/cache-calls.js';
+import { type CacheSelection, unknownCache } from '../../telemetry/cache-calls.js';
 import { CacheError, type CachePolicy, cachesOf } from './policies.js';
 
 /** Most selectors of one call: each looks at all entries. */
@@ -18,8 +18,7 @@ export function chosenCaches(program: Program, name: string | undefined): readon
   const chosen = caches.filter((cache) => cache.name === name);
   if (chosen.length > 0) return chosen;
   const names = caches.map((cache) => cache.name);
-  const known = names.length === 0 ? 'The spec has none.' : `Caches: ${names.slice(0, 20).join(', ')}.`;
-  throw new CacheError('unknown', `There is no cache \`${name.slice(0, MOST_SHOWN)}\`. ${known}`);
+  throw new CacheError('unknown', unknownCache(name.slice(0, MOST_SHOWN), names));
 }
 
 /** What an input selects in each cache. `verb`: what is to be done with it. @throws CacheError */
