@@ -5,14 +5,28 @@
 
 import type { CodeEntry, CodeTexts } from './code.js';
 import type { ConsumerEntry } from './consumers.js';
+import type { ListenerEntry } from './listener-entry.js';
 import type { Dfa } from './match-ir.js';
+import type { RunEntry, ServiceEntry, TargetEntry } from './service-entry.js';
 import type { ListenerTls, ServiceTls } from './tls-entry.js';
 import type { Json, RefString } from './values.js';
 import type { VaultEntry } from './vault.js';
 
 export { type ConsumerEntry, CREDENTIAL_KINDS, type CredentialEntry, type CredentialKind } from './consumers.js';
 export type { ConditionIR, ConditionTest, Dfa, MatchIR, SegmentIR, TrieIR } from './match-ir.js';
-export type { CodeEntry, CodeTexts, Json, ListenerTls, RefString, ServiceTls, VaultEntry };
+export type {
+  CodeEntry,
+  CodeTexts,
+  Json,
+  ListenerEntry,
+  ListenerTls,
+  RefString,
+  RunEntry,
+  ServiceEntry,
+  ServiceTls,
+  TargetEntry,
+  VaultEntry,
+};
 
 /** Increases if the meaning of the encoded bytes changes; a loader refuses other formats. */
 export const BUNDLE_FORMAT = 8;
@@ -23,82 +37,6 @@ export interface SourceRef {
   readonly file?: string;
   /** 1-based. */
   readonly line?: number;
-}
-
-export interface ListenerEntry {
-  readonly name: string;
-  /** `host:port`, `[v6]:port`. */
-  readonly address: RefString;
-  readonly tls?: ListenerTls;
-  /** Maximum size of request head and body, bytes. */
-  readonly maxHeaderBytes: number;
-  readonly maxBodyBytes: number;
-  readonly maxHeaders: number;
-  /** Maximum length of a request target, bytes. */
-  readonly maxTargetBytes: number;
-  /** Milliseconds. */
-  readonly headerTimeout: number;
-  readonly bodyTimeout: number;
-  readonly idleTimeout: number;
-  /** Over all workers. */
-  readonly maxConnections: number;
-  /** Absent: the default of the data plane, which does not apply to addresses of this machine. */
-  readonly maxConnectionsPerAddress?: number;
-  readonly maxRequestsPerConnection: number;
-  /** Bytes per second; 0: no minimum. */
-  readonly minBodyRate: number;
-  /** Treatment of header names with underscores. */
-  readonly underscores: 'refuse-aliases' | 'refuse' | 'drop' | 'keep';
-  /** Addresses (CIDR) whose X-Forwarded-* are trusted and extended; those of others are replaced. */
-  readonly trustedProxies: readonly string[];
-}
-
-export interface TargetEntry {
-  /** `http://host:port` or `https://host:port`, with an optional base path. */
-  readonly url: RefString;
-  readonly weight: number;
-}
-
-export interface RunEntry {
-  readonly command: string;
-  readonly portEnv: string;
-  readonly cwd?: string;
-  readonly env: { readonly [name: string]: RefString };
-  /** Time limit in milliseconds for accepting connections on its port. */
-  readonly readyTimeout: number;
-}
-
-export interface ServiceEntry {
-  readonly name: string;
-  /** Not declared in the spec: a policy or an action calls its URL, which is its name. */
-  readonly implicit?: true;
-  /** Names of the policies that sign the calls to it, in the order they run; absent: none. */
-  readonly policies?: readonly string[];
-  /** Empty for a managed service: control adds the processes that it started. */
-  readonly targets: readonly TargetEntry[];
-  readonly run?: RunEntry;
-  /** Absent: no client certificate, and the public authorities. */
-  readonly tls?: ServiceTls;
-  /** Milliseconds. */
-  readonly connectTimeout: number;
-  readonly responseTimeout: number;
-  readonly idleTimeout: number;
-  /** Maximum time without data on an upgraded connection; 0: no limit. */
-  readonly tunnelIdleTimeout: number;
-  /** Attempts after the first one, only for requests that are safe to repeat (RFC 9110 section 9.2.2). */
-  readonly retries: number;
-  /** Maximum connections to one target; further exchanges wait in a queue of `maxQueue`. */
-  readonly maxConnections: number;
-  readonly maxQueue: number;
-  /** Percentage of `maxConnections` that one client address may use. */
-  readonly maxSharePerAddress: number;
-  /** Requests in flight on one connection to a target; 1: no pipelining. */
-  readonly pipelining: number;
-  /** Passive ejection: a target is ejected for `ejectFor` ms after this many consecutive failures. 0: never. */
-  readonly ejectAfter: number;
-  readonly ejectFor: number;
-  /** `preserve` sends the downstream Host, `target` the target's authority. */
-  readonly host: 'preserve' | 'target';
 }
 
 /** What a consumer bought. */

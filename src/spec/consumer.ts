@@ -3,7 +3,8 @@ import { SIGNATURE_ALGORITHMS } from '../policies/kits/http-signature/algorithms
 import { readPasswordHash } from '../policies/kits/password/hash.js';
 import { SECRET_ENCODINGS } from '../policies/kits/secret-encoding.js';
 import { type Infer, type Problem, s } from '../schema/declare.js';
-import { blockProblem, NAME_PATTERN } from './entities.js';
+import { blockProblem } from './addresses.js';
+import { NAME_PATTERN } from './entities.js';
 
 const isHash = (text: string): boolean => /^sha256:[0-9a-f]{64}$/.test(text);
 

@@ -3,7 +3,8 @@ import { type Fields, ObjectSchema, type Schema, s, WithAbsent, Wrapper } from '
 import { Decoder } from '../schema/decoder.js';
 import { INVALID } from '../schema/schema.js';
 import type { TableEntry, TableNode } from '../schema/tree.js';
-import { listener, service } from './entities.js';
+import { listener } from './listener.js';
+import { service } from './service/index.js';
 
 /** Makes every key optional and without a default, so that only written values are inherited. */
 function optionalFields(schema: ObjectSchema<Fields>, except: readonly string[]): Schema<unknown> {

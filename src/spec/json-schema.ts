@@ -7,7 +7,9 @@ import { declarations } from '../policies/registry.js';
 import type { JsonSchema } from '../schema/schema.js';
 import { ACTION_KEYS } from './actions.js';
 import { consumer } from './consumer.js';
-import { listener, plan, service } from './entities.js';
+import { plan } from './entities.js';
+import { listener } from './listener.js';
+import { service } from './service/index.js';
 import { groupShape, removeShape, rootShape, routeShape } from './shapes.js';
 import { WHEN_SUMMARY } from './when.js';
 

@@ -10,12 +10,12 @@ import type {
   AdminConfig,
   AuthenticationConfig,
   LintConfig,
-  ListenerConfig,
   NormalizeConfig,
   OverloadConfig,
   PlanConfig,
-  ServiceConfig,
 } from './entities.js';
+import type { ListenerConfig } from './listener.js';
+import type { ServiceConfig } from './service/index.js';
 import type { StateConfig } from './state-section.js';
 import type { VaultConfig } from './vault.js';
 

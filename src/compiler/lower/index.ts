@@ -3,19 +3,19 @@ import {
   type ConsumerEntry,
   DEFAULT_CONTENT_BYTES,
   DEFAULT_DISK_BYTES,
-  type ListenerEntry,
   type PlanEntry,
   type Program,
-  type ServiceEntry,
   type StateEntry,
   type VaultEntry,
 } from '../../bundle/types.js';
-import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from '../../spec/model.js';
+import type { ConsumerModel, Model, PlanModel } from '../../spec/model.js';
 import { routesOfPlan } from '../../spec/plans.js';
 import { consumerEntry } from '../../spec/stored/entry.js';
-import { given, type Ir, type PolicyIR } from '../ir.js';
+import { given, type Ir } from '../ir.js';
 import { modelOrigins } from '../provenance.js';
+import { lowerListener } from './listener.js';
 import { lowerRoutes } from './routes.js';
+import { lowerService } from './service.js';
 import { type Signers, signersOf } from './signers.js';
 
 /** The IR of a model without errors; never fails. Linear in the model. `includeConsumers`: with those of files. */
@@ -72,91 +72,6 @@ function lowerState({ state }: Model): StateEntry | undefined {
   const usual = contentMemory === DEFAULT_CONTENT_BYTES && contentDisk === DEFAULT_DISK_BYTES;
   if (usual && path === undefined) return undefined;
   return { contentMemory, ...(contentDisk === DEFAULT_DISK_BYTES ? {} : { contentDisk }), ...given('path', path) };
-}
-
-function lowerListener({ name, config }: ListenerModel): ListenerEntry {
-  return {
-    address: config.address,
-    bodyTimeout: config.body_timeout,
-    headerTimeout: config.header_timeout,
-    idleTimeout: config.idle_timeout,
-    maxBodyBytes: config.max_body,
-    maxConnections: config.max_connections,
-    ...given('maxConnectionsPerAddress', config.max_connections_per_address),
-    maxHeaderBytes: config.max_header,
-    maxHeaders: config.max_headers,
-    maxRequestsPerConnection: config.max_requests_per_connection,
-    maxTargetBytes: config.max_target,
-    minBodyRate: config.min_body_rate,
-    name,
-    ...given('tls', lowerTls(config.tls)),
-    trustedProxies: config.trusted_proxies,
-    underscores: config.underscores,
-  };
-}
-
-function lowerTls(tls: ListenerModel['config']['tls']): ListenerEntry['tls'] {
-  if (tls === undefined) return undefined;
-  const { cert, key, min_version, ciphers, client_ca: ca, client_certificate: certificate, client_crl: crl } = tls;
-  return {
-    cert,
-    ...given('ciphers', ciphers),
-    ...given('client', ca && { ca, certificate: certificate ?? 'required', ...given('crl', crl) }),
-    key,
-    ...(min_version === '1.2' ? {} : { minVersion: min_version }),
-  };
-}
-
-function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'] {
-  if (tls === undefined) return undefined;
-  const { cert, key, ca, server_name, min_version } = tls;
-  return {
-    ...given('ca', ca),
-    ...given('cert', cert),
-    ...given('key', key),
-    ...(min_version === '1.2' ? {} : { minVersion: min_version }),
-    ...given('serverName', server_name),
-  };
-}
-
-function lowerService(
-  { name, config, implicit }: ServiceModel,
-  signers: readonly PolicyIR[] | undefined,
-): ServiceEntry {
-  const { run } = config;
-  return {
-    connectTimeout: config.connect_timeout,
-    ejectAfter: config.eject_after,
-    ejectFor: config.eject_for,
-    host: config.host,
-    idleTimeout: config.idle_timeout,
-    ...given('implicit', implicit),
-    maxConnections: config.max_connections,
-    maxQueue: config.max_queue,
-    maxSharePerAddress: config.max_share_per_address,
-    name,
-    pipelining: config.pipelining,
-    ...given(
-      'policies',
-      signers?.map((policy) => policy.name),
-    ),
-    responseTimeout: config.response_timeout,
-    retries: config.retries,
-    ...(run === undefined
-      ? {}
-      : {
-          run: {
-            command: run.command,
-            ...given('cwd', run.cwd),
-            env: run.env,
-            portEnv: run.port_env,
-            readyTimeout: run.ready_timeout,
-          },
-        }),
-    targets: (config.targets ?? []).map(({ url, weight }) => ({ url, weight })),
-    ...given('tls', lowerServiceTls(config.tls)),
-    tunnelIdleTimeout: config.tunnel_idle_timeout,
-  };
 }
 
 const lowerConsumer = ({ name, config, credentials, plan }: ConsumerModel): ConsumerEntry =>

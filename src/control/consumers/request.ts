@@ -2,8 +2,9 @@
 
 import { readInstant } from '../../schema/instants.js';
 import { parseDuration } from '../../schema/units.js';
+import { blockProblem } from '../../spec/addresses.js';
 import { wholeSecond } from '../../spec/edit/change.js';
-import { blockProblem, NAME_PATTERN } from '../../spec/entities.js';
+import { NAME_PATTERN } from '../../spec/entities.js';
 import { KeysError } from './keys.js';
 
 const invalid = (message: string): KeysError => new KeysError('invalid', message);

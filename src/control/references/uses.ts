@@ -2,8 +2,9 @@
 import type { CredentialEntry, Json, PolicyEntry, Program, RefString, SourceRef } from '../../bundle/types.js';
 import { LEAST_SECRET } from '../../policies/kits/http-signature/algorithms.js';
 import { SECRET_ENCODINGS, secretBytes } from '../../policies/kits/secret-encoding.js';
+import { addressProblem } from '../../spec/addresses.js';
 import { PASSWORD_HASH } from '../../spec/consumer.js';
-import { addressProblem, urlProblem } from '../../spec/entities.js';
+import { urlProblem } from '../../spec/service/target.js';
 
 export interface Misfit {
   /** Continues a sentence whose subject is `what`: `is empty`. */

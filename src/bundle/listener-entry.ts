@@ -1,0 +1,31 @@
+/** A listener in the program. */
+import type { ListenerTls } from './tls-entry.js';
+import type { RefString } from './values.js';
+
+export interface ListenerEntry {
+  readonly name: string;
+  /** `host:port`, `[v6]:port`. */
+  readonly address: RefString;
+  readonly tls?: ListenerTls;
+  /** Maximum size of request head and body, bytes. */
+  readonly maxHeaderBytes: number;
+  readonly maxBodyBytes: number;
+  readonly maxHeaders: number;
+  /** Maximum length of a request target, bytes. */
+  readonly maxTargetBytes: number;
+  /** Milliseconds. */
+  readonly headerTimeout: number;
+  readonly bodyTimeout: number;
+  readonly idleTimeout: number;
+  /** Over all workers. */
+  readonly maxConnections: number;
+  /** Absent: the default of the data plane, which does not apply to addresses of this machine. */
+  readonly maxConnectionsPerAddress?: number;
+  readonly maxRequestsPerConnection: number;
+  /** Bytes per second; 0: no minimum. */
+  readonly minBodyRate: number;
+  /** Treatment of header names with underscores. */
+  readonly underscores: 'refuse-aliases' | 'refuse' | 'drop' | 'keep';
+  /** Addresses (CIDR) whose X-Forwarded-* are trusted and extended; those of others are replaced. */
+  readonly trustedProxies: readonly string[];
+}

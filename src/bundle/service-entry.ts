@@ -1,0 +1,51 @@
+/** A service in the program: its targets, and how requests are sent to them. */
+import type { ServiceTls } from './tls-entry.js';
+import type { RefString } from './values.js';
+
+export interface TargetEntry {
+  /** `http://host:port` or `https://host:port`, with an optional base path. */
+  readonly url: RefString;
+  readonly weight: number;
+}
+
+export interface RunEntry {
+  readonly command: string;
+  readonly portEnv: string;
+  readonly cwd?: string;
+  readonly env: { readonly [name: string]: RefString };
+  /** Time limit in milliseconds for accepting connections on its port. */
+  readonly readyTimeout: number;
+}
+
+export interface ServiceEntry {
+  readonly name: string;
+  /** Not declared in the spec: a policy or an action calls its URL, which is its name. */
+  readonly implicit?: true;
+  /** Names of the policies that sign the calls to it, in the order they run; absent: none. */
+  readonly policies?: readonly string[];
+  /** Empty for a managed service: control adds the processes that it started. */
+  readonly targets: readonly TargetEntry[];
+  readonly run?: RunEntry;
+  /** Absent: no client certificate, and the public authorities. */
+  readonly tls?: ServiceTls;
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+  readonly responseTimeout: number;
+  readonly idleTimeout: number;
+  /** Maximum time without data on an upgraded connection; 0: no limit. */
+  readonly tunnelIdleTimeout: number;
+  /** Attempts after the first one, only for requests that are safe to repeat (RFC 9110 section 9.2.2). */
+  readonly retries: number;
+  /** Maximum connections to one target; further exchanges wait in a queue of `maxQueue`. */
+  readonly maxConnections: number;
+  readonly maxQueue: number;
+  /** Percentage of `maxConnections` that one client address may use. */
+  readonly maxSharePerAddress: number;
+  /** Requests in flight on one connection to a target; 1: no pipelining. */
+  readonly pipelining: number;
+  /** Passive ejection: a target is ejected for `ejectFor` ms after this many consecutive failures. 0: never. */
+  readonly ejectAfter: number;
+  readonly ejectFor: number;
+  /** `preserve` sends the downstream Host, `target` the target's authority. */
+  readonly host: 'preserve' | 'target';
+}

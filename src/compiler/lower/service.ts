@@ -1,0 +1,57 @@
+/** Services of the model as entries. */
+import type { ServiceEntry } from '../../bundle/types.js';
+import type { ServiceModel } from '../../spec/model.js';
+import { given, type PolicyIR } from '../ir.js';
+
+function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'] {
+  if (tls === undefined) return undefined;
+  const { cert, key, ca, server_name, min_version } = tls;
+  return {
+    ...given('ca', ca),
+    ...given('cert', cert),
+    ...given('key', key),
+    ...(min_version === '1.2' ? {} : { minVersion: min_version }),
+    ...given('serverName', server_name),
+  };
+}
+
+/** `signers`: the policies that sign the calls to it. */
+export function lowerService(
+  { name, config, implicit }: ServiceModel,
+  signers: readonly PolicyIR[] | undefined,
+): ServiceEntry {
+  const { run } = config;
+  return {
+    connectTimeout: config.connect_timeout,
+    ejectAfter: config.eject_after,
+    ejectFor: config.eject_for,
+    host: config.host,
+    idleTimeout: config.idle_timeout,
+    ...given('implicit', implicit),
+    maxConnections: config.max_connections,
+    maxQueue: config.max_queue,
+    maxSharePerAddress: config.max_share_per_address,
+    name,
+    pipelining: config.pipelining,
+    ...given(
+      'policies',
+      signers?.map((policy) => policy.name),
+    ),
+    responseTimeout: config.response_timeout,
+    retries: config.retries,
+    ...(run === undefined
+      ? {}
+      : {
+          run: {
+            command: run.command,
+            ...given('cwd', run.cwd),
+            env: run.env,
+            portEnv: run.port_env,
+            readyTimeout: run.ready_timeout,
+          },
+        }),
+    targets: (config.targets ?? []).map(({ url, weight }) => ({ url, weight })),
+    ...given('tls', lowerServiceTls(config.tls)),
+    tunnelIdleTimeout: config.tunnel_idle_timeout,
+  };
+}

@@ -1,0 +1,63 @@
+/** Declaration of a listener. */
+import { type Infer, s } from '../schema/declare.js';
+import { address, blockProblem } from './addresses.js';
+import { listenerTls } from './tls.js';
+
+export const listener = s.object({
+  address: address(),
+  tls: listenerTls().describe('Serve HTTPS with this certificate.').optional(),
+  max_header: s
+    .size({ min: 1024, max: 16 * 1024 ** 2 })
+    .describe('Maximum size of a request head.')
+    .default(32 * 1024),
+  max_headers: s.integer({ min: 1, max: 1000 }).describe('Maximum number of header fields in a request.').default(100),
+  max_target: s
+    .size({ min: 64, max: 16 * 1024 ** 2 })
+    .describe('Maximum length of a request target (path and query as sent).')
+    .default(16 * 1024),
+  max_body: s
+    .size()
+    .describe('Maximum size of a request body.')
+    .default(4 * 1024 ** 3),
+  max_connections: s
+    .integer({ min: 1 })
+    .describe('Maximum number of open connections, over all workers; excess connections are refused.')
+    .default(20_000),
+  max_connections_per_address: s
+    .integer({ min: 1 })
+    .describe(
+      'Maximum number of connections from one client address (IPv6: one /64). Does not apply to trusted proxies. Default: 1024, and no limit for addresses of this machine.',
+    )
+    .optional(),
+  max_requests_per_connection: s
+    .integer({ min: 1 })
+    .describe('Number of requests after which a connection is closed.')
+    .default(10_000),
+  min_body_rate: s
+    .size()
+    .describe(
+      'Minimum rate, in bytes per second, at which a client must send a request body and read a reply, after the first five seconds; `"0B"`: no minimum.',
+    )
+    .default(240),
+  underscores: s
+    .enum('refuse-aliases', 'refuse', 'drop', 'keep')
+    .describe(
+      'Header names with `_`, which many targets read as `-`. `refuse-aliases`: refuse the request if the name with `-` is a field that gw or a policy sets. `refuse`: refuse the request. `drop`: remove the fields. `keep`: forward them.',
+    )
+    .default('refuse-aliases'),
+  header_timeout: s.duration({ min: 1 }).describe('Time limit for receiving a request head.').default(10_000),
+  body_timeout: s
+    .duration({ min: 1 })
+    .describe('Maximum time without progress while a client sends a request body or reads a reply.')
+    .default(30_000),
+  idle_timeout: s.duration().describe('How long an idle keep-alive connection stays open.').default(75_000),
+  trusted_proxies: s
+    .array(s.string({ nonEmpty: true }).check('schema/format', blockProblem))
+    .describe(
+      'Addresses (CIDR) whose `X-Forwarded-*` fields are trusted and extended; from all other addresses they are replaced.',
+      ['10.0.0.0/8'],
+    )
+    .default([]),
+});
+
+export type ListenerConfig = Infer<typeof listener>;

@@ -1,0 +1,67 @@
+/** Declaration of a service. A part with several keys has a file of its own. */
+import { type Infer, s } from '../../schema/declare.js';
+import { serviceTls } from '../tls.js';
+import { run } from './run.js';
+import { target } from './target.js';
+
+export const service = s.object({
+  targets: s
+    .array(target, { min: 1 })
+    .describe('Origins of the service: URLs, or tables with a weight.', ['http://127.0.0.1:4003'])
+    .optional(),
+  run: run().describe('A managed target: gw starts the process on a free port, monitors it and stops it.').optional(),
+  tls: serviceTls()
+    .describe('TLS towards `https` targets: a client certificate, and how targets are verified.')
+    .optional(),
+  connect_timeout: s.duration({ min: 1 }).describe('Time limit for connecting to a target.').default(2000),
+  response_timeout: s
+    .duration({ min: 1 })
+    .describe('Maximum wait for the reply head of a target, and between parts of the body.')
+    .default(30_000),
+  idle_timeout: s.duration().describe('How long an idle connection to a target stays open.').default(60_000),
+  tunnel_idle_timeout: s
+    .duration()
+    .describe(
+      'Maximum time without data in both directions on an upgraded connection (WebSocket and others); `0s`: no limit.',
+    )
+    .default(3_600_000),
+  retries: s
+    .integer({ max: 10 })
+    .describe('Number of further attempts if a target cannot be reached; only for requests that are safe to repeat.')
+    .default(1),
+  max_connections: s.integer({ min: 1 }).describe('Maximum number of connections to one target.').default(256),
+  max_share_per_address: s
+    .integer({ min: 1, max: 100 })
+    .describe(
+      'Maximum percentage of the connections to one target that requests from one client address (IPv6: one /64) may use; further requests wait.',
+    )
+    .default(80),
+  max_queue: s
+    .integer()
+    .describe('Maximum number of requests that wait for a connection; excess requests get 503.')
+    .default(20_000),
+  pipelining: s
+    .integer({ min: 1, max: 256 })
+    .describe(
+      'Maximum number of requests in flight on one connection to a target. Above 1, idempotent requests without a body share connections and are written together; every target must answer in order (RFC 9112 section 9.3.2).',
+    )
+    .default(1),
+  eject_after: s
+    .integer()
+    .describe('Number of consecutive failures after which a target is ejected; 0: never.')
+    .default(5),
+  eject_for: s.duration().describe('How long a target stays ejected.').default(10_000),
+  host: s
+    .enum('preserve', 'target')
+    .describe('Host field sent to the target: that of the client (`preserve`), or that of the target URL (`target`).')
+    .default('preserve'),
+  policies: s
+    .array(s.string({ nonEmpty: true }))
+    .describe(
+      'Policies of every route that forwards to the service, and of the calls of policies to it, by name; only those that act on requests to targets, such as `upstream-auth`.',
+      ['sign'],
+    )
+    .default([]),
+});
+
+export type ServiceConfig = Infer<typeof service>;

@@ -1,0 +1,45 @@
+/** Targets of a service. */
+import type { RefString } from '../../bundle/types.js';
+import { type Problem, quoted, s } from '../../schema/declare.js';
+
+/** What is wrong with a target URL; undefined if it is valid. */
+export function urlProblem(text: string): Problem | undefined {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.username || url?.password) {
+    return {
+      message: 'A target URL cannot contain a user name or password: they would appear in logs and messages.',
+      help: 'Send them in a header field: add a `headers` policy with `request.set = { authorization = "Basic ${env:NAME}" }`.',
+      sensitive: true,
+    };
+  }
+  if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
+    const message = `Expected a URL such as \`"http://127.0.0.1:4003"\`, found ${quoted(text)}.`;
+    const bare = /^[\w.-]+(:\d{1,5})?(\/\S*)?$/.test(text) && URL.canParse(`http://${text}`);
+    const help = bare ? `Add the scheme: \`"http://${text}"\`.` : 'Write `http://` or `https://`, then host and port.';
+    return { message, help };
+  }
+  if (!url.search && !url.hash) return undefined;
+  const message = `A target URL consists of scheme, host, port and optionally a base path; found ${quoted(text)}.`;
+  return { message, help: 'Remove the query and fragment: requests have their own query.' };
+}
+
+const targetUrl = () => s.reference('a URL such as `"http://127.0.0.1:4003"`', urlProblem);
+
+export interface TargetConfig {
+  readonly url: RefString;
+  readonly weight: number;
+}
+
+export const target = s.either<TargetConfig>(
+  { kinds: ['string'], schema: s.mapped(targetUrl(), (url): TargetConfig => ({ url, weight: 1 })) },
+  {
+    kinds: ['table'],
+    schema: s.object({
+      url: targetUrl().describe('Scheme, host, port and optionally a base path.'),
+      weight: s
+        .integer({ min: 1, max: 1000 })
+        .describe('Share of the traffic, relative to the other targets.')
+        .default(1),
+    }),
+  },
+);
