@@ -1,7 +1,7 @@
 /** The client certificate of a request that `gw explain` explains, and by which rules its listener judges it. */
 import { resolveReferences } from '../bundle/references.js';
 import type { Program } from '../bundle/types.js';
-import { clientRules } from '../proxy/downstream/tls.js';
+import { clientRules } from '../proxy/downstream/tls/options.js';
 import type { OfflineRequest } from '../proxy/offline.js';
 import { reasonOf } from '../reason.js';
 import { DerError, readCertificates } from '../x509/index.js';

@@ -2,7 +2,7 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
-import { splitAddress } from '../../proxy/downstream/listener.js';
+import { splitAddress } from '../../proxy/downstream/address.js';
 import { messageOf } from '../../reason.js';
 import { MOST_WARM_URLS, type WarmInput, type WarmReport, type WarmResult } from '../../telemetry/cache-calls.js';
 import { CacheError } from './policies.js';

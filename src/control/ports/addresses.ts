@@ -1,7 +1,7 @@
 /** Addresses of listeners before they are bound: whether they are free, and the port that replaces port 0. */
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
-import { splitAddress } from '../../proxy/downstream/listener.js';
+import { splitAddress } from '../../proxy/downstream/address.js';
 import type { BoundListener, GenerationInput } from '../../proxy/types.js';
 import { errnoCode } from '../../reason.js';
 

@@ -10,7 +10,7 @@
 import { createServer, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { splitAddress } from '../../proxy/downstream/listener.js';
+import { splitAddress } from '../../proxy/downstream/address.js';
 import { errnoCode } from '../../reason.js';
 
 import { assertFree, listenError } from './addresses.js';

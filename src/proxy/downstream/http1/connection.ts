@@ -9,12 +9,13 @@ import { abortCause, BUG_CAUSE, connectionCause, timeoutCause } from '../../erro
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
-import { type Peer, type PeerTls, peerOf } from '../../exchange/peer.js';
+import { type Peer, peerOf } from '../../exchange/peer.js';
 import { Seen } from '../../http/seen.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
+import type { AcceptedConnection, ClientConnection, CutCount } from '../connection/client-connection.js';
+import type { ConnectionHost, ConnectionOwner } from '../connection/host.js';
 import { ClientTunnel } from './client-tunnel.js';
 import { ConnectionState, LINGER_MS } from './connection-state.js';
-import type { ConnectionHost, ConnectionOwner } from './host.js';
 import { DRAIN_BYTES } from './intake.js';
 import { paceCause } from './pace.js';
 import { refusal } from './refusal.js';
@@ -22,8 +23,9 @@ import { framingOf, lengthOf, ReplyWriter, replyHead, wholeBody } from './reply-
 import { type RequestHandler, RequestReader } from './request-reader.js';
 import { openSocket, type SocketEvents } from './socket.js';
 
-export class Http1Connection implements Downstream, RequestHandler, SocketEvents {
-  /** Its place in the connection table. */
+const NONE: readonly GwExchange[] = [];
+
+export class Http1Connection implements ClientConnection, Downstream, RequestHandler, SocketEvents {
   readonly place: number;
   readonly #host: ConnectionHost;
   readonly #listener: ConnectionOwner;
@@ -42,13 +44,7 @@ export class Http1Connection implements Downstream, RequestHandler, SocketEvents
   /** Why the socket failed; '' if it did not. */
   #failure = '';
 
-  constructor(
-    host: ConnectionHost,
-    listener: ConnectionOwner,
-    socket: Socket,
-    tls: PeerTls | undefined,
-    place: number,
-  ) {
+  constructor(host: ConnectionHost, listener: ConnectionOwner, { socket, tls, place }: AcceptedConnection) {
     this.place = place;
     this.#host = host;
     this.#listener = listener;
@@ -313,7 +309,6 @@ export class Http1Connection implements Downstream, RequestHandler, SocketEvents
     }
   }
 
-  /** Checks deadlines and pace; called a few times a second with the monotonic time. */
   sweep(now: number): void {
     try {
       const exchange = this.#exchange;
@@ -366,32 +361,27 @@ export class Http1Connection implements Downstream, RequestHandler, SocketEvents
     if (this.#exchange !== undefined) this.#host.driver.fail(this.#exchange, error, cause);
   }
 
-  /** The listener stops: an idle connection closes at `until` (monotonic), a busy one after its exchange. */
   retire(until: number): void {
     const state = this.#state;
     if (state.phase === 'head' && !this.#reader.headBegun) state.deadline = Math.min(state.deadline, until);
   }
 
-  /** No byte of a request has come. */
   get idle(): boolean {
     return this.#state.phase === 'head' && this.#reader.intake.empty;
   }
 
-  /** When an idle connection times out, in monotonic milliseconds. */
   get idleUntil(): number {
     return this.#state.deadline;
   }
 
-  /** The exchange in progress. */
-  get exchange(): GwExchange | undefined {
-    return this.#exchange;
+  exchanges(): readonly GwExchange[] {
+    return this.#exchange === undefined ? NONE : [this.#exchange];
   }
 
-  /** The drain deadline has passed. Returns what was cut. */
-  cutNow(): 'exchange' | 'tunnel' | undefined {
-    const busy = this.#exchange === undefined ? undefined : this.#state.phase === 'tunnel' ? 'tunnel' : 'exchange';
+  cutNow(count: CutCount): void {
+    if (this.#exchange !== undefined) count.cut++;
+    if (this.#exchange !== undefined && this.#state.phase === 'tunnel') count.tunnels++;
     this.#fail('gateway/drained', 'the drain timeout is over');
     this.#destroy();
-    return busy;
   }
 }

@@ -5,8 +5,8 @@ import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink } from '../../exchange/downstream.js';
 import { KnownFields } from '../../http/known-heads.js';
 import type { ScheduledTask } from '../../load/fair-scheduler.js';
+import type { ConnectionHost, ConnectionListener } from '../connection/host.js';
 import { type ConnectionState, IDLE_GRACE, LINGER_BYTES } from './connection-state.js';
-import type { ConnectionHost, ConnectionListener } from './host.js';
 import { DRAIN_BYTES, Intake } from './intake.js';
 import { Pace, type Verdict } from './pace.js';
 

@@ -1,4 +1,4 @@
-/** What HTTP/1.1 connections use of the data plane and of their listener. */
+/** What client connections use of the data plane and of their listener. */
 import type { ListenerEntry } from '../../../bundle/types.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { Downstream } from '../../exchange/downstream.js';
@@ -12,6 +12,7 @@ import type { RequestHead } from '../../http/request-head.js';
 import type { BodyBudget } from '../../load/body-buffer.js';
 import type { FairScheduler } from '../../load/fair-scheduler.js';
 import type { WriteBatcher } from '../../load/write-batcher.js';
+import type { ClientConnection } from './client-connection.js';
 
 export interface ConnectionHost extends ExchangeHost {
   /** The live generation; undefined only before the first load. */
@@ -55,5 +56,5 @@ export interface ConnectionListener {
 /** What a connection reports to its listener. */
 export interface ConnectionOwner extends ConnectionListener {
   /** The connection has closed. */
-  gone(connection: Downstream & { readonly place: number }): void;
+  gone(connection: ClientConnection): void;
 }

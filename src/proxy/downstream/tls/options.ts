@@ -1,14 +1,14 @@
 /** TLS towards clients, as the spec of their listener says. */
 import { constants } from 'node:crypto';
 import type { TLSSocket, TlsOptions } from 'node:tls';
-import { resolvedText } from '../../bundle/references.js';
-import { CIPHERS_12, CIPHERS_13, isOfTls13 } from '../../bundle/tls.js';
-import type { ClientCertificateRules, ListenerTls } from '../../bundle/tls-entry.js';
-import { INPUT_LIMITS, readInputText } from '../../input-file.js';
-import { errnoCode } from '../../reason.js';
-import { ClientTrust } from '../../x509/index.js';
-import { connectionCause } from '../errors/cause.js';
-import type { ClientRules } from '../exchange/client-certificate.js';
+import { resolvedText } from '../../../bundle/references.js';
+import { CIPHERS_12, CIPHERS_13, isOfTls13 } from '../../../bundle/tls.js';
+import type { ClientCertificateRules, ListenerTls } from '../../../bundle/tls-entry.js';
+import { INPUT_LIMITS, readInputText } from '../../../input-file.js';
+import { errnoCode } from '../../../reason.js';
+import { ClientTrust } from '../../../x509/index.js';
+import { connectionCause } from '../../errors/cause.js';
+import type { ClientRules } from '../../exchange/client-certificate.js';
 
 /** For the TLS server of a listener with these settings. Throws if a file cannot be read. */
 export function tlsOptions(tls: ListenerTls): TlsOptions {
