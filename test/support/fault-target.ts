@@ -136,9 +136,12 @@ function endOf(request: Arrived): number {
   const length = request.header('content-length');
   if (length !== undefined) return Number(length);
   if (request.header('transfer-encoding') === undefined) return 0;
-  if (request.rest.toString('latin1', 0, 5) === '0\r\n\r\n') return 5;
-  const end = request.rest.indexOf('\r\n0\r\n\r\n');
-  return end < 0 ? Number.POSITIVE_INFINITY : end + 7;
+  const { rest } = request;
+  const last = rest.toString('latin1', 0, 3) === '0\r\n' ? 0 : rest.indexOf('\r\n0\r\n') + 2;
+  if (last === 1) return Number.POSITIVE_INFINITY;
+  // The empty line after the trailer fields.
+  const end = rest.indexOf('\r\n\r\n', last);
+  return end < 0 ? Number.POSITIVE_INFINITY : end + 4;
 }
 
 const complete = (request: Arrived): boolean => request.rest.length >= endOf(request);

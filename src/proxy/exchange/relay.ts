@@ -9,8 +9,9 @@ import { addressKey } from '../../state/connection-table.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
-import { forwardedFields, trailerFields } from '../http/reply-fields.js';
+import { forwardedFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
+import { replyTrailers } from '../http/trailers.js';
 import type { Descriptors } from '../load/descriptors.js';
 import { type AttemptHost, RetryingUser } from '../upstream/retrying-user.js';
 import type { Service } from '../upstream/service.js';
@@ -193,7 +194,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.replies = connection;
     this.exchange.sent = true;
     const upload = this.#upload;
-    connection.begin(this, text, upload !== undefined);
+    connection.begin(this, text, upload === undefined ? 'none' : upload.chunked ? 'chunked' : 'length');
     upload?.flow(connection);
     if (upload !== undefined && !upload.whole && this.replies !== null) this.#watch();
   }
@@ -273,7 +274,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   }
 
   onTrailers(lines: string): void {
-    this.exchange.receiver!.trailers(trailerFields(lines));
+    this.exchange.receiver!.trailers(replyTrailers(lines));
   }
 
   protected letGo(): void {

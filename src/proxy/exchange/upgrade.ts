@@ -10,9 +10,10 @@ import { messageOf } from '../../reason.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
-import { forwardedFields, trailerFields } from '../http/reply-fields.js';
+import { forwardedFields } from '../http/reply-fields.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { Seen } from '../http/seen.js';
+import { replyTrailers } from '../http/trailers.js';
 import { attemptsLeft, isBlameless, isUnsent } from '../upstream/retry.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
@@ -243,7 +244,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     }
     if (this.#status === 205 && !this.#isEmpty(done)) return;
     if (body.done) this.#finish(false);
-    if (body.done && body.trailers !== '') this.#exchange.receiver!.trailers(trailerFields(body.trailers));
+    if (body.done && body.trailers !== '') this.#exchange.receiver!.trailers(replyTrailers(body.trailers));
     const more = this.#exchange.receiver!.body(chunk, body.start, body.end, body.done);
     if (this.over) {
       done();

@@ -6,6 +6,7 @@
  *     collecting --- complete, long enough, or spare connections available ---> asked --- flow() ---> begun
  */
 
+import type { HeaderFields } from '../../policies/contract.js';
 import { Seen } from '../http/seen.js';
 import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
 import type { OwnConnection } from '../upstream/user.js';
@@ -46,7 +47,8 @@ export class Upload implements BodySink {
   readonly #owner: Uploader;
   readonly #supply: BodySupply;
   readonly #host: Uploads;
-  readonly #chunked: boolean;
+  /** The length of the body is not announced. */
+  readonly chunked: boolean;
   /** A step has collected the body: nothing waits for the client. */
   readonly #inMemory: boolean;
   #uplink: OwnConnection | null = null;
@@ -61,6 +63,7 @@ export class Upload implements BodySink {
   /** The same, in the buffer of the current read. */
   #hand: Buffer | undefined = undefined;
   #written = 0;
+  #trailers: HeaderFields | undefined = undefined;
 
   constructor(owner: Uploader, supply: BodySupply, host: Uploads) {
     this.#owner = owner;
@@ -68,7 +71,7 @@ export class Upload implements BodySink {
     this.#host = host;
     this.#inMemory = owner.exchange.bodies?.requestBytes !== undefined;
     this.#asksToSend = owner.exchange.expectsContinue;
-    this.#chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
+    this.chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
   }
 
   /** Begins to receive the body from the client. */
@@ -103,6 +106,10 @@ export class Upload implements BodySink {
     if (this.#uplink !== null) return this.#store === undefined && this.#uplink.writable;
     if (this.#over || this.begun) return false;
     return this.#store === undefined || this.#store.room(this.#asked ? ENOUGH : MOST) > 0;
+  }
+
+  trailers(fields: HeaderFields): void {
+    this.#trailers = fields;
   }
 
   sendBody(bytes: Buffer, last: boolean): void {
@@ -195,11 +202,8 @@ export class Upload implements BodySink {
     this.#written += bytes.length;
     if (last) this.sent = true;
     if (!this.#owner.replied) connection.awaitReply();
-    if (!this.#chunked) {
-      if (bytes.length > 0 || last) connection.write('', bytes, '', last);
-    } else if (bytes.length > 0)
-      connection.write(`${bytes.length.toString(16)}\r\n`, bytes, last ? '\r\n0\r\n\r\n' : '\r\n', last);
-    else if (last) connection.write('', bytes, '0\r\n\r\n', true);
+    if (last && this.#trailers !== undefined) connection.trailers(this.#trailers);
+    if (bytes.length > 0 || last) connection.write(bytes, last);
   }
 
   /** Payload bytes written since the last call. */

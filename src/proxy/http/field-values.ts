@@ -1,5 +1,6 @@
 /** Values of the fields that the codec itself must understand. */
 import { isToken, trimSpaces } from './chars.js';
+import { Seen } from './seen.js';
 
 /**
  * Whether a value of Expect contains `100-continue`; undefined if it contains anything else. Empty list members do not count,
@@ -32,3 +33,7 @@ export const MAX_LISTED = 256;
 /** The names in a value of Connection, in lower case; '' for an empty list member. */
 export const connectionOptions = (value: string): string[] =>
   value.split(',').map((item) => trimSpaces(item).toLowerCase());
+
+/** Seen.Trailers if a value of TE says that the sender reads trailer fields, RFC 9110 section 10.1.4; otherwise 0. */
+export const teBits = (value: string): number =>
+  value.split(',').some((item) => trimSpaces(item).toLowerCase() === 'trailers') ? Seen.Trailers : 0;

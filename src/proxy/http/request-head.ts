@@ -19,7 +19,7 @@ import {
   tabAfter,
   trimEnd,
 } from './chars.js';
-import { connectionOptions, expectsContinue, MAX_LISTED, refusedCodings } from './field-values.js';
+import { connectionOptions, expectsContinue, MAX_LISTED, refusedCodings, teBits } from './field-values.js';
 import { findField, HeadFields, type RequestFields } from './fields.js';
 import { byteText, lineFault, nameText, type RequestFault } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';
@@ -255,7 +255,7 @@ export class RequestHead implements TargetParts {
   #special(text: string, line: number, nameEnd: number, valueAt: number, valueEnd: number): number {
     switch (nameEnd - line) {
       case 2:
-        return equalsLower(text, line, nameEnd, 'te') ? DROP : KEEP;
+        return equalsLower(text, line, nameEnd, 'te') ? this.#saw(teBits(text.slice(valueAt, valueEnd))) : KEEP;
       case 4:
         return equalsLower(text, line, nameEnd, 'host') ? this.#host(text, valueAt, valueEnd) : KEEP;
       case 5:

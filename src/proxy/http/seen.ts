@@ -27,6 +27,8 @@ export const Seen = {
   Authorization: 65_536,
   /** Max-Forwards of TRACE or OPTIONS; it has no meaning for other methods. */
   MaxForwards: 131_072,
+  /** TE: trailers. */
+  Trailers: 1_048_576,
   /** The target is an https URI in the absolute form. */
   SecureTarget: SECURE_TARGET,
   AbsoluteTarget: ABSOLUTE_TARGET,

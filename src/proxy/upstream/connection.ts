@@ -1,9 +1,11 @@
 /** A connection to a target that serves one exchange at a time. */
+import type { HeaderFields } from '../../contract/index.js';
 import type { ErrorSlug } from '../errors/errors.js';
+import { lastChunk } from '../http/trailers.js';
 import type { BatchedWriter, WriteBatcher } from '../load/write-batcher.js';
 import { writeBody } from '../load/write-body.js';
 import { ReplyConnection, type ReplyOwner } from './reply-connection.js';
-import type { OwnConnection, UpstreamUser } from './user.js';
+import type { OwnConnection, RequestFraming, UpstreamUser } from './user.js';
 
 /** What a connection uses of its pool. */
 export interface ConnectionOwner extends ReplyOwner {
@@ -19,6 +21,8 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
   #sent = true;
   /** The request's head, until it is written. */
   #outHead = '';
+  #chunked = false;
+  #trailers: HeaderFields | undefined = undefined;
   protected override readonly shared = false;
 
   constructor(pool: ConnectionOwner, user: UpstreamUser, deadline: number) {
@@ -36,13 +40,15 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
     return !this.socket.writableNeedDrain;
   }
 
-  begin(user: UpstreamUser, text: string, hasBody: boolean): void {
+  begin(user: UpstreamUser, text: string, framing: RequestFraming): void {
     this.expect(user);
     // The read that led here has read the clock, or a sweep has.
     this.deadline = this.pool.cachedNow() + this.pool.target.settings.responseTimeout;
-    this.#sent = !hasBody;
+    this.#sent = framing === 'none';
+    this.#chunked = framing === 'chunked';
+    this.#trailers = undefined;
     this.#outHead = text;
-    if (!hasBody) this.pool.batcher.add(this);
+    if (this.#sent) this.pool.batcher.add(this);
   }
 
   writeNow(): void {
@@ -53,14 +59,24 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
     this.deadline = this.pool.responseDeadline();
   }
 
-  write(before: string, bytes: Buffer, after: string, last: boolean): void {
-    const text = this.#outHead + before;
+  trailers(fields: HeaderFields): void {
+    this.#trailers = fields;
+  }
+
+  write(bytes: Buffer, last: boolean): void {
+    const { length } = bytes;
+    let text = this.#outHead;
+    let after = '';
     this.#outHead = '';
+    if (this.#chunked) {
+      if (length > 0) text += `${length.toString(16)}\r\n`;
+      after = (length > 0 ? '\r\n' : '') + (last ? lastChunk(this.#trailers) : '');
+    }
     if (last) {
       this.#sent = true;
       if (this.claim.partial) this.pool.whole(this);
     }
-    writeBody(this.socket, text, bytes, 0, bytes.length, after);
+    writeBody(this.socket, text, bytes, 0, length, after);
   }
 
   flush(): void {

@@ -1,4 +1,5 @@
 /** The interface between an exchange and the upstream connection that serves it. */
+import type { HeaderFields } from '../../contract/index.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
 
@@ -14,17 +15,22 @@ export interface ReplyChannel {
   abandon(user: UpstreamUser): void;
 }
 
+/** How the head says where the body of a request ends. */
+export type RequestFraming = 'none' | 'length' | 'chunked';
+
 /** A connection that serves one exchange at a time. */
 export interface OwnConnection extends ReplyChannel {
   /** It can take more of the request's body. */
   readonly writable: boolean;
   /**
-   * Begins a request: `text` is its head with the empty line. The head is written with the first bytes of the body; without
-   * a body, in the next batch of writes. The response timeout begins.
+   * Begins a request: `text` is its head with the empty line, which announces `framing`. The head is written with the first bytes
+   * of the body; without a body, in the next batch of writes. The response timeout begins.
    */
-  begin(user: UpstreamUser, text: string, hasBody: boolean): void;
-  /** Payload of the request's body between `before` and `after`, its framing. The bytes are valid until this returns. */
-  write(before: string, bytes: Buffer, after: string, last: boolean): void;
+  begin(user: UpstreamUser, text: string, framing: RequestFraming): void;
+  /** Trailer fields, before the last write(). Dropped if the framing has no place for them. */
+  trailers(fields: HeaderFields): void;
+  /** Payload of the request's body, which may be empty only if it is `last`. Valid until this returns. */
+  write(bytes: Buffer, last: boolean): void;
   /** Writes the head now if it still waits for the first bytes of a body. */
   flush(): void;
   /** Restarts the response timeout: some of the request's body was sent. */

@@ -114,7 +114,7 @@ function count(bytes: Buffer, word: string): number {
 const asksUpgrade = (reading: Reading): boolean =>
   valuesOf(reading, 'upgrade').length > 0 && valuesOf(reading, 'connection').join().toLowerCase().includes('upgrade');
 
-/** Node refuses these fields in trailers; gw drops all trailers. */
+/** Node refuses these fields in trailers; gw drops them. */
 const FRAMING_ERRORS = ['HPE_INVALID_CONTENT_LENGTH', 'HPE_INVALID_TRANSFER_ENCODING', 'HPE_UNEXPECTED_CONTENT_LENGTH'];
 
 /** Node stopped in the trailers of a message whose head it read. */

@@ -40,7 +40,8 @@ const WRONG: Readonly<Record<string, string>> = {
   'the absolute form': `GET http://a/ HTTP/1.1\r\n${OWN}\r\n`,
   'a chunk extension': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n1;a\r\nx\r\n0\r\n\r\n`,
   'a chunk longer than its size': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n1\r\nxy\r\n0\r\n\r\n`,
-  'a trailer': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n0\r\nX: y\r\n\r\n`,
+  'a framing field in the trailers': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n0\r\nHost: y\r\n\r\n`,
+  'a trailer in another form': `POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n${OWN}\r\n0\r\nX:y\r\n\r\n`,
 };
 
 for (const [name, text] of Object.entries(WRONG)) {

@@ -124,8 +124,9 @@ export class WireReader {
       default: {
         const line = this.#line();
         if (line === undefined) return false;
-        if (line !== '') throw new NotCanonical(`bytes after a chunk: ${line}`);
-        if (this.#state === 'last') this.#finish();
+        if (line !== '' && this.#state === 'last') checkTrailer(line);
+        else if (line !== '') throw new NotCanonical(`bytes after a chunk: ${line}`);
+        else if (this.#state === 'last') this.#finish();
         else this.#state = 'size';
         return true;
       }
@@ -199,6 +200,16 @@ function fieldOf(line: string): Field {
   const value = line.slice(colon + 2);
   if (value !== '' && (isBlank(value[0]!) || isBlank(value.at(-1)!))) throw new NotCanonical(`blanks around: ${line}`);
   return [name, value];
+}
+
+/** Fields that would change the meaning of a message if they were merged into its head. */
+const NO_TRAILERS = ['connection', 'te', 'trailer', 'upgrade', 'authorization', 'cookie', 'set-cookie', 'expect'];
+
+function checkTrailer(line: string): void {
+  const [name] = fieldOf(line);
+  const plain = name.toLowerCase();
+  if ([...NO_TRAILERS, ...HOP, ...OWN, ...OWN_ALSO].includes(plain) || plain.startsWith('x-forwarded-'))
+    throw new NotCanonical(`the trailer ${name}`);
 }
 
 const isBlank = (char: string): boolean => char === ' ' || char === '\t';

@@ -164,8 +164,10 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
     return more;
   }
 
-  /** Not sent: most HTTP/1.1 clients do not read trailers, and some read them as header fields. */
-  trailers(): void {}
+  /** Only to clients that ask for them: others may read them as header fields. */
+  trailers(fields: HeaderFields): void {
+    if (this.#exchange !== undefined && this.#exchange.seen & Seen.Trailers) this.#writer.trailers = fields;
+  }
 
   interim(status: number, fields: HeaderFields): void {
     const exchange = this.#exchange;

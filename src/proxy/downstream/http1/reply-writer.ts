@@ -3,10 +3,11 @@
  * tunnel writes to the socket besides.
  */
 import type { Socket } from 'node:net';
-import type { Reply } from '../../../policies/contract.js';
+import type { HeaderFields, Reply } from '../../../policies/contract.js';
 import { ConstantReply, LayeredFields, LentBytes } from '../../../policies/run-kit.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { TargetReply } from '../../exchange/target-reply.js';
+import { lastChunk } from '../../http/trailers.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
 import { type BodyBudget, BodyBuffer } from '../../load/body-buffer.js';
 import type { BatchedWriter, WriteBatcher } from '../../load/write-batcher.js';
@@ -33,6 +34,8 @@ export class ReplyWriter implements BatchedWriter {
   #head = '';
   /** Ends of replies that wait for the batcher. They go before any other use of the socket. */
   #pending = '';
+  /** Sent with the last chunk. */
+  trailers: HeaderFields | undefined = undefined;
   /** Bytes of the body that are still to come (`length`). */
   #owed = 0;
   /** More bytes of the body came than its Content-Length says. */
@@ -99,6 +102,7 @@ export class ReplyWriter implements BatchedWriter {
     this.#framing = framing;
     this.#owed = length;
     this.#surplus = false;
+    this.trailers = undefined;
     this.sent += head.length;
   }
 
@@ -151,8 +155,9 @@ export class ReplyWriter implements BatchedWriter {
     if (this.#framing === 'chunked') {
       if (count > 0) {
         before += `${count.toString(16)}\r\n`;
-        after = last ? '\r\n0\r\n\r\n' : '\r\n';
-      } else after = '0\r\n\r\n';
+        after = '\r\n';
+      }
+      if (last) after += lastChunk(this.trailers);
       this.#framed += before.length - head.length + after.length;
     } else if (this.#framing === 'length') this.#owed -= count;
     if (count <= INLINE_BODY) return this.#text(before + buffer.toString('latin1', start, end) + after, last);
@@ -183,7 +188,7 @@ export class ReplyWriter implements BatchedWriter {
     if (chunked) this.#frame(`${count.toString(16)}\r\n`);
     this.#held.add(buffer, start, end);
     if (chunked) this.#frame('\r\n');
-    if (last && this.#framing === 'chunked') this.#frame('0\r\n\r\n');
+    if (last && this.#framing === 'chunked') this.#frame(lastChunk(this.trailers));
     return this.#release(last);
   }
 

@@ -4,6 +4,7 @@ import { timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink } from '../../exchange/downstream.js';
 import { KnownFields } from '../../http/known-heads.js';
+import { requestTrailers } from '../../http/trailers.js';
 import type { ScheduledTask } from '../../load/fair-scheduler.js';
 import type { ConnectionHost, ConnectionListener } from '../connection/host.js';
 import { type ConnectionState, IDLE_GRACE, LINGER_BYTES } from './connection-state.js';
@@ -207,6 +208,7 @@ export class RequestReader implements ScheduledTask {
       this.#handler.onBodyFault('request/body-too-large', `request body larger than ${maxBody} bytes (max_body)`);
       return;
     }
+    if (body.done && body.trailers !== '') sink.trailers(requestTrailers(body.trailers, this.#host.head.written));
     if (payload.length > 0 || body.done) sink.sendBody(payload, body.done);
   }
 

@@ -131,7 +131,7 @@ export class Collector implements BodySink, ReplyReceiver {
     return fault === undefined;
   }
 
-  /** Trailers of a collected body are dropped: the reply gets a Content-Length. */
+  /** Trailers of a collected body are dropped: its message gets a Content-Length. */
   trailers(_fields: HeaderFields): void {}
 
   #settle(result: Collected | CollectFault): void {

@@ -5,7 +5,7 @@
  *
  * Each step adds itself behind those before it. The last supply is what the target gets.
  */
-import type { BodyStage, StageOut } from '../../../policies/contract.js';
+import type { BodyStage, HeaderFields, StageOut } from '../../../policies/contract.js';
 import { type CollectBudget, type Collected, type CollectFault, Collector, countBytes } from './collector.js';
 import { StageLink, type StageOwner } from './stage-link.js';
 import { type BodySink, type BodySupply, EMPTY } from './types.js';
@@ -44,6 +44,7 @@ export class BytesSupply implements BodySupply {
 export class RequestLink extends StageLink implements BodySink, BodySupply {
   readonly #from: BodySupply;
   #sink: BodySink | undefined = undefined;
+  #trailers: HeaderFields | undefined = undefined;
 
   constructor(from: BodySupply, owner: StageOwner) {
     super(owner, 'request');
@@ -64,7 +65,11 @@ export class RequestLink extends StageLink implements BodySink, BodySupply {
   }
 
   sendBody(bytes: Buffer, last: boolean): void {
-    this.take(bytes, last, undefined);
+    this.take(bytes, last, this.#trailers);
+  }
+
+  trailers(fields: HeaderFields): void {
+    this.#trailers = fields;
   }
 
   protected put(bytes: Uint8Array): boolean {
@@ -73,8 +78,8 @@ export class RequestLink extends StageLink implements BodySink, BodySupply {
     return !this.over && sink.takesBody;
   }
 
-  /** Trailers of requests are not forwarded. */
-  protected finish(): void {
+  protected finish(trailers: HeaderFields | undefined): void {
+    if (trailers !== undefined) this.#sink?.trailers(trailers);
     this.#sink?.sendBody(EMPTY, true);
   }
 

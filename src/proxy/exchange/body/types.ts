@@ -32,6 +32,8 @@ export interface BodySink {
   readonly takesBody: boolean;
   /** No target connection is used yet: gw waits for the client's body. */
   readonly collecting: boolean;
+  /** Trailer fields of the request that a target may get, before the last sendBody(). */
+  trailers(fields: HeaderFields): void;
   /** Payload, valid until this returns. */
   sendBody(bytes: Buffer, last: boolean): void;
 }

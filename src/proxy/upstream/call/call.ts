@@ -5,8 +5,9 @@
 import type { Reply } from '../../../contract/index.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { HeadFields } from '../../http/fields.js';
-import { forwardedFields, trailerFields } from '../../http/reply-fields.js';
+import { forwardedFields } from '../../http/reply-fields.js';
 import type { ResponseHead } from '../../http/response-head.js';
+import { replyTrailers } from '../../http/trailers.js';
 import { type AttemptHost, RetryingUser } from '../retrying-user.js';
 import type { Service } from '../service.js';
 import type { AttemptUser } from '../shown-attempt.js';
@@ -143,10 +144,10 @@ export class Call extends RetryingUser implements AttemptUser {
     }
     const { body } = this.#request;
     this.replies = connection;
-    connection.begin(this, this.#head, body.length > 0);
+    connection.begin(this, this.#head, body.length > 0 ? 'length' : 'none');
     if (body.length === 0) return;
     this.#written += body.length;
-    connection.write('', body, '', true);
+    connection.write(body, true);
   }
 
   onPlace(connection: SharedConnection): void {
@@ -172,7 +173,7 @@ export class Call extends RetryingUser implements AttemptUser {
   }
 
   onTrailers(lines: string): void {
-    this.#trailers = trailerFields(lines);
+    this.#trailers = replyTrailers(lines);
   }
 
   onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean {
