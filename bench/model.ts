@@ -6,6 +6,7 @@ import type { Origin, Origins } from '../src/schema/decoder.js';
 import type { Span } from '../src/schema/diagnostic.js';
 import type { ActionModel, Model, RouteModel, SegmentModel, ServiceModel } from '../src/spec/model.js';
 import { PolicyFiles } from '../src/spec/policy-files.js';
+import { type ServiceConfig, service } from '../src/spec/service/index.js';
 import type { BenchRoute } from './tables.js';
 
 const START = { offset: 0, line: 1, column: 1 };
@@ -18,29 +19,18 @@ const AT: Origins = {
   entries: () => new Map<[], Origin>().entries(),
 };
 
+/** A service without a key. */
+const defaults = (): ServiceConfig =>
+  Object.fromEntries(
+    Object.entries(service.fields).map(([key, schema]) => [key, schema.absent()?.value]),
+  ) as unknown as ServiceConfig;
+
 const SERVICE: ServiceModel = {
   name: 'origin',
   nameSpan: SPAN,
   span: SPAN,
   at: AT,
-  config: {
-    targets: [{ url: 'http://127.0.0.1:9000', weight: 1 }],
-    run: undefined,
-    tls: undefined,
-    connect_timeout: 2000,
-    response_timeout: 30_000,
-    idle_timeout: 60_000,
-    tunnel_idle_timeout: 3_600_000,
-    retries: 1,
-    max_connections: 256,
-    max_share_per_address: 80,
-    max_queue: 1024,
-    pipelining: 1,
-    eject_after: 5,
-    eject_for: 10_000,
-    host: 'preserve',
-    policies: [],
-  },
+  config: { ...defaults(), targets: [{ url: 'http://127.0.0.1:9000', weight: 1 }] },
 };
 
 const TO_SERVICE: ActionModel = { declaration: proxy, config: { service: SERVICE.name }, key: 'to' };

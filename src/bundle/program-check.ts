@@ -147,6 +147,15 @@ const service = table({
   pipelining: number(1),
   ejectAfter: number(0),
   ejectFor: number(0),
+  eject: optional(
+    table({
+      after5xx: optional(number(1)),
+      slowTimes: optional(number(2)),
+      forMax: optional(number(0)),
+      share: optional(number(1)),
+      panicBelow: optional(number(0)),
+    }),
+  ),
   host: word('preserve', 'target'),
 });
 

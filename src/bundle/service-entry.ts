@@ -1,4 +1,5 @@
 /** A service in the program: its targets, and how requests are sent to them. */
+import type { EjectEntry } from './service/eject.js';
 import type { ServiceTls } from './tls-entry.js';
 import type { RefString } from './values.js';
 
@@ -46,6 +47,8 @@ export interface ServiceEntry {
   /** Passive ejection: a target is ejected for `ejectFor` ms after this many consecutive failures. 0: never. */
   readonly ejectAfter: number;
   readonly ejectFor: number;
+  /** Absent: the defaults. */
+  readonly eject?: EjectEntry;
   /** `preserve` sends the downstream Host, `target` the target's authority. */
   readonly host: 'preserve' | 'target';
 }

@@ -8,6 +8,7 @@ import { cacheMetrics } from './cache-metrics.js';
 import type { CacheCounts, ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
+import { type TargetFacts, targetMetrics } from './target-metrics.js';
 
 /** Values that are not in the counters; read at each scrape. */
 export interface MetricsInput {
@@ -38,13 +39,8 @@ export interface MetricsInput {
   readonly caches?: readonly CacheCounts[];
   /** Requests that no policy counted, for lack of room in the table of keys. */
   readonly uncounted: number;
-  /** Targets of the live generation. `slot`: of its counters. */
-  readonly targets: readonly {
-    readonly service: string;
-    readonly url: string;
-    readonly slot: number;
-    readonly healthy: boolean;
-  }[];
+  /** Targets of the live generation. */
+  readonly targets: readonly TargetFacts[];
   readonly listeners: readonly { readonly name: string; readonly slot: number }[];
   readonly workers: readonly WorkerStatus[];
   readonly duties: readonly DutySnapshot[];
@@ -102,7 +98,7 @@ export class Metrics {
     this.#concurrency();
     this.#contents();
     cacheMetrics(this.#registry, () => this.#current.caches ?? []);
-    this.#targets();
+    targetMetrics(this.#registry, stats, () => this.#current.targets);
     this.#duties();
     this.#gateway();
   }
@@ -248,34 +244,6 @@ export class Metrics {
       const disk = now();
       if (disk !== undefined) for (const event of DISK_EVENTS) metric.inc({ event }, disk[event]);
     });
-  }
-
-  #targets(): void {
-    const labels = ['service', 'target'] as const;
-    const each = (
-      visit: (labels: { service: string; target: string }, slot: number, healthy: boolean) => void,
-    ): void => {
-      for (const { service, url, slot, healthy } of this.#current.targets)
-        visit({ service, target: url }, slot, healthy);
-    };
-    this.#counter('gw_target_requests_total', 'Attempts at a target.', labels, (metric) =>
-      each((of, slot) => metric.inc(of, this.#stats.sums(slot).requests)),
-    );
-    this.#counter('gw_target_shed_total', 'Exchanges of slow clients shed while others waited.', labels, (metric) =>
-      each((of, slot) => metric.inc(of, this.#stats.shed(slot))),
-    );
-    this.#counter('gw_target_failures_total', 'Attempts without a usable reply.', labels, (metric) =>
-      each((of, slot) => metric.inc(of, this.#stats.sums(slot).failures)),
-    );
-    this.#gauge('gw_target_in_flight', 'Attempts in flight.', labels, (metric) =>
-      each((of, slot) => metric.set(of, this.#stats.sums(slot).inFlight)),
-    );
-    this.#gauge('gw_target_connections', 'Open connections to a target.', labels, (metric) =>
-      each((of, slot) => metric.set(of, this.#stats.sums(slot).connections)),
-    );
-    this.#gauge('gw_target_healthy', '1 while a target gets traffic, 0 while it is ejected.', labels, (metric) =>
-      each((of, _slot, healthy) => metric.set(of, healthy ? 1 : 0)),
-    );
   }
 
   #duties(): void {

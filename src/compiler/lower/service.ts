@@ -1,6 +1,7 @@
 /** Services of the model as entries. */
 import type { ServiceEntry } from '../../bundle/types.js';
 import type { ServiceModel } from '../../spec/model.js';
+import { EJECT_DEFAULTS } from '../../spec/service/eject.js';
 import { given, type PolicyIR } from '../ir.js';
 
 function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'] {
@@ -15,6 +16,18 @@ function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'
   };
 }
 
+function lowerEject(config: ServiceModel['config']): ServiceEntry['eject'] {
+  const { eject_after_5xx, eject_slow, eject_for_max, eject_share, panic_below } = config;
+  const entry = {
+    ...(eject_after_5xx === 0 ? {} : { after5xx: eject_after_5xx }),
+    ...(eject_for_max === EJECT_DEFAULTS.forMax ? {} : { forMax: eject_for_max }),
+    ...(panic_below === EJECT_DEFAULTS.panicBelow ? {} : { panicBelow: panic_below }),
+    ...(eject_share === EJECT_DEFAULTS.share ? {} : { share: eject_share }),
+    ...(eject_slow === 0 ? {} : { slowTimes: eject_slow }),
+  };
+  return Object.keys(entry).length === 0 ? undefined : entry;
+}
+
 /** `signers`: the policies that sign the calls to it. */
 export function lowerService(
   { name, config, implicit }: ServiceModel,
@@ -23,6 +36,7 @@ export function lowerService(
   const { run } = config;
   return {
     connectTimeout: config.connect_timeout,
+    ...given('eject', lowerEject(config)),
     ejectAfter: config.eject_after,
     ejectFor: config.eject_for,
     host: config.host,

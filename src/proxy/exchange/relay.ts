@@ -250,7 +250,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.replied = true;
     this.status = head.status;
     this.contentLength = head.contentLength;
-    this.target!.health.succeeded();
+    this.answered(head.status);
     this.#host.driver.replied(exchange, new TargetReply(head, this));
     // The downstream does not accept the body yet: pause the target.
     if (!this.#flowing) this.replies?.pause();

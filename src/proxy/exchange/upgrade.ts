@@ -172,7 +172,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
       return;
     }
     this.#status = head.status;
-    this.#target?.health.succeeded();
+    this.#target?.health.replied(head.status, this.#host.monotonic() - this.#startMs);
     if (head.status === 401 && this.#attempt?.repeats === true) {
       done();
       this.#repeat();

@@ -2,6 +2,7 @@
 import { resolvedText } from '../../bundle/references.js';
 import type { ServiceEntry } from '../../bundle/types.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
+import { ServiceHealth } from './health/service.js';
 import { Service } from './service.js';
 import { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
@@ -13,6 +14,8 @@ export class TargetRegistry {
   #targets = new Map<string, Target>();
   /** Retired targets that exchanges of older generations still use. */
   readonly #leaving = new Set<Target>();
+  /** By service. */
+  #health = new Map<string, ServiceHealth>();
 
   constructor(host: TargetHost) {
     this.#host = host;
@@ -62,6 +65,8 @@ export class TargetRegistry {
     }
     for (const target of prepared.targets.values()) this.#leaving.delete(target);
     let most = 0;
+    const health = this.#health;
+    this.#health = new Map();
     const services = prepared.services.map(({ entry, own }) => {
       for (const { target, weight, slot } of own) {
         target.revive();
@@ -70,6 +75,12 @@ export class TargetRegistry {
         target.slot = slot;
         most += Math.ceil(entry.maxConnections / prepared.sharers);
       }
+      const together = health.get(entry.name) ?? new ServiceHealth(entry.name, this.#host);
+      this.#health.set(entry.name, together);
+      together.use(
+        own.map(({ target }) => target.health),
+        entry,
+      );
       return new Service(
         entry,
         own.map(({ target }) => target),
@@ -80,6 +91,7 @@ export class TargetRegistry {
   }
 
   sweep(now: number): void {
+    for (const health of this.#health.values()) health.sweep(now);
     for (const target of this.#targets.values()) target.pool.sweep(now);
     for (const target of this.#leaving) {
       target.pool.sweep(now);

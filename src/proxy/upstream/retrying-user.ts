@@ -113,10 +113,15 @@ export abstract class RetryingUser implements UpstreamUser {
     this.bytesFromTarget = 0;
   }
 
+  /** The head of a reply has come; its read has read the clock. */
+  protected answered(status: number): void {
+    this.target!.health.replied(status, this.#clock.cachedNow() - this.since);
+  }
+
   /** Sends the request once more after a 401. */
   protected repeat(status: number): void {
     this.unauthorized = true;
-    this.target!.health.succeeded();
+    this.answered(status);
     const { replies } = this;
     this.letGo();
     this.endAttempt(status, false);

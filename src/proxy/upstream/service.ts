@@ -17,7 +17,7 @@ export class Service {
   }
 
   /**
-   * Smooth weighted round robin over the targets that are not ejected. If all are ejected, over all: a target that may fail is
+   * Smooth weighted round robin over the available targets. If none is, over all: a target that may fail is
    * better than a certain 503. Skips `avoid` if there is another target. Undefined without targets.
    */
   pick(avoid: Target | undefined): Target | undefined {
@@ -36,11 +36,11 @@ export class Service {
     return this.targets.some((target) => target.pool.hasSpare);
   }
 
-  #pick(avoid: Target | undefined, healthy: boolean): Target | undefined {
+  #pick(avoid: Target | undefined, available: boolean): Target | undefined {
     let best: Target | undefined;
     let total = 0;
     for (const target of this.targets) {
-      if (target === avoid || (healthy && target.health.ejected)) continue;
+      if (target === avoid || (available && !target.health.available)) continue;
       total += target.weight;
       target.current += target.weight;
       if (best === undefined || target.current > best.current) best = target;

@@ -1,8 +1,8 @@
 /** A target of a service: its address, weight, health and connection pool. Lives across generations. */
 import type { ConnectionOptions } from 'node:tls';
 import type { ServiceEntry } from '../../bundle/types.js';
+import { TargetHealth } from './health/target.js';
 import { ConnectionPool } from './pool.js';
-import { Health } from './target-health.js';
 import type { TargetHost } from './target-host.js';
 import { targetTls, tlsKey } from './tls.js';
 import type { UpstreamUser } from './user.js';
@@ -29,7 +29,7 @@ export class Target {
   /** Where it counts. */
   slot: number;
   settings: ServiceEntry;
-  readonly health: Health;
+  readonly health: TargetHealth;
   readonly pool: ConnectionPool;
   /** Called when an exchange of an older generation uses the target after it retired: sweep it again. */
   onUsedAgain: () => void = () => {};
@@ -51,7 +51,7 @@ export class Target {
     this.basePath = parsed.pathname.replace(/\/+$/, '');
     this.settings = settings;
     this.slot = slot;
-    this.health = new Health(this, host);
+    this.health = new TargetHealth(this, host);
     this.pool = new ConnectionPool(this, host);
     this.pool.configure(1);
   }

@@ -1,6 +1,7 @@
 /** Declaration of a service. A part with several keys has a file of its own. */
 import { type Infer, s } from '../../schema/declare.js';
 import { serviceTls } from '../tls.js';
+import { eject } from './eject.js';
 import { run } from './run.js';
 import { target } from './target.js';
 
@@ -46,11 +47,7 @@ export const service = s.object({
       'Maximum number of requests in flight on one connection to a target. Above 1, idempotent requests without a body share connections and are written together; every target must answer in order (RFC 9112 section 9.3.2).',
     )
     .default(1),
-  eject_after: s
-    .integer()
-    .describe('Number of consecutive failures after which a target is ejected; 0: never.')
-    .default(5),
-  eject_for: s.duration().describe('How long a target stays ejected.').default(10_000),
+  ...eject(),
   host: s
     .enum('preserve', 'target')
     .describe('Host field sent to the target: that of the client (`preserve`), or that of the target URL (`target`).')

@@ -30,13 +30,17 @@ export const Counter = {
   Shrinking: 14,
   /** Targets: exchanges of slow clients that were shed. */
   Shed: 15,
+  /** Targets: how often it was ejected. */
+  Ejections: 16,
+  /** Targets: 1 while all targets of its service are used, because too few are available. */
+  Panic: 17,
   /** First of HISTOGRAM_BUCKETS latency counts. */
-  Histogram: 16,
+  Histogram: 24,
 } as const;
 
 /** Log-linear: 4 buckets an octave from 2^-4 ms (62.5 us) to 2^16 ms (65 s). */
 export const HISTOGRAM_BUCKETS = 80;
-export const SLOT_WORDS = 96;
+export const SLOT_WORDS = 104;
 
 /** After a chunk's slots: grows with every write into the chunk, so that control skips unchanged chunks. */
 export const CHUNK_ACTIVITY = SLOTS_PER_CHUNK * SLOT_WORDS;

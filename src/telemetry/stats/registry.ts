@@ -174,6 +174,11 @@ export class StatsRegistry {
     return this.#sum(slot, Counter.Shed);
   }
 
+  /** How often a target was ejected; in how many workers all targets of its service are used, because too few are available. */
+  health(slot: number): { readonly ejections: number; readonly panic: number } {
+    return { ejections: this.#sum(slot, Counter.Ejections), panic: this.#sum(slot, Counter.Panic) };
+  }
+
   /** Numbers of workers short of memory: those that reject new connections, those that close idle ones. */
   overloaded(): { readonly shedding: number; readonly shrinking: number } {
     const slot = this.#names.get(`route:${UNMATCHED}`);
@@ -239,6 +244,7 @@ export class StatsRegistry {
         view[base + Counter.InFlight] = 0;
         view[base + Counter.Connections] = 0;
         view[base + Counter.EjectedUntil] = 0;
+        view[base + Counter.Panic] = 0;
         view[base + Counter.Shedding] = 0;
         view[base + Counter.Shrinking] = 0;
       }

@@ -167,7 +167,7 @@ export class Call extends RetryingUser implements AttemptUser {
     }
     this.replied = true;
     this.status = head.status;
-    this.target!.health.succeeded();
+    this.answered(head.status);
     this.#taker.onHead(head.status, forwardedFields(head), head.contentLength);
     if (!this.over && !this.#taker.flowing) this.replies?.pause();
   }

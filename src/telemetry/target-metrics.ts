@@ -1,0 +1,79 @@
+/** Metrics of targets and their services, filled at each scrape. */
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { StatsRegistry } from './stats/registry.js';
+
+/** A target of the live generation. */
+export interface TargetFacts {
+  readonly service: string;
+  readonly url: string;
+  /** Of its counters. */
+  readonly slot: number;
+  readonly healthy: boolean;
+}
+
+const COUNTERS: readonly Metric[] = [
+  ['gw_target_requests_total', 'Attempts at a target.', (stats, { slot }) => stats.sums(slot).requests],
+  [
+    'gw_target_shed_total',
+    'Exchanges of slow clients shed while others waited.',
+    (stats, { slot }) => stats.shed(slot),
+  ],
+  ['gw_target_failures_total', 'Attempts without a usable reply.', (stats, { slot }) => stats.sums(slot).failures],
+  [
+    'gw_target_ejections_total',
+    'Ejections of a target, over all workers.',
+    (stats, { slot }) => stats.health(slot).ejections,
+  ],
+];
+
+const GAUGES: readonly Metric[] = [
+  ['gw_target_in_flight', 'Attempts in flight.', (stats, { slot }) => stats.sums(slot).inFlight],
+  ['gw_target_connections', 'Open connections to a target.', (stats, { slot }) => stats.sums(slot).connections],
+  [
+    'gw_target_healthy',
+    '1 while a target gets traffic, 0 while it is ejected.',
+    (_stats, { healthy }) => Number(healthy),
+  ],
+];
+
+type Metric = readonly [name: string, help: string, value: (stats: StatsRegistry, target: TargetFacts) => number];
+
+/** Adds the metrics to a registry. `current`: the targets of the scrape. */
+export function targetMetrics(registry: Registry, stats: StatsRegistry, current: () => readonly TargetFacts[]): void {
+  const registers = [registry];
+  const labelNames = ['service', 'target'] as const;
+  for (const [name, help, value] of COUNTERS) {
+    const metric: Counter<'service' | 'target'> = new Counter({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect: () => {
+        metric.reset();
+        for (const one of current()) metric.inc({ service: one.service, target: one.url }, value(stats, one));
+      },
+    });
+  }
+  for (const [name, help, value] of GAUGES) {
+    const metric: Gauge<'service' | 'target'> = new Gauge({
+      name,
+      help,
+      labelNames,
+      registers,
+      collect: () => {
+        metric.reset();
+        for (const one of current()) metric.set({ service: one.service, target: one.url }, value(stats, one));
+      },
+    });
+  }
+  const panic: Gauge<'service'> = new Gauge({
+    name: 'gw_service_panic',
+    help: 'Workers that use all targets of the service, because too few are available.',
+    labelNames: ['service'],
+    registers,
+    collect: () => {
+      panic.reset();
+      for (const { service, slot } of current()) panic.set({ service }, stats.health(slot).panic);
+    },
+  });
+}
