@@ -15,7 +15,7 @@ const QUIET_FOR_MS = 250;
 
 export class GatewayStats {
   readonly registry: StatsRegistry;
-  readonly failures = new TargetFailures((service, url) => this.#replies(service, url));
+  readonly failures = new TargetFailures((...target) => this.#replies(...target));
   readonly callers = new Callers();
   readonly refusals = new RefusalCounts();
   /** What policies count of themselves. */
@@ -41,6 +41,11 @@ export class GatewayStats {
     return { ...assignment, chunks: this.chunks(0) };
   }
 
+  /** Slots for the endpoints of a service; none of them: it is gone. */
+  slotsOfTargets(service: string, endpoints: Parameters<StatsRegistry['assignTargets']>[1]): readonly number[] {
+    return this.registry.assignTargets(service, endpoints, this.#clock.monotonic());
+  }
+
   /** The counter memory of a worker. */
   chunks(worker: number): readonly SharedArrayBuffer[] {
     return this.registry.chunks(worker);
@@ -51,8 +56,8 @@ export class GatewayStats {
     return this.registry.forgetWorker(worker);
   }
 
-  #replies(service: string, url: string): number {
-    const slot = this.registry.slot('target', targetName(service, url));
+  #replies(service: string, url: string, address?: string): number {
+    const slot = this.registry.slot('target', targetName(service, url, address));
     return slot === undefined ? 0 : this.registry.sums(slot).status.reduce((sum, count) => sum + count, 0);
   }
 

@@ -186,6 +186,7 @@ export class Gateway {
       stats: this.#stats,
       plane: this.#plane.api,
       consumers: this.#plane.consumers,
+      targets: this.#plane.targets,
       admin: this.#admin,
       watcher: this.#watchers?.spec,
       storedWatcher: this.#watchers?.consumers,
@@ -207,6 +208,7 @@ export class Gateway {
       plane: this.#plane,
       clock: this.#clock,
       live: () => this.#loader.live,
+      endpoints: (service) => this.#plane.targets.of(service),
       reloads: () => this.#reloads,
       workers: () => this.#plane.workers(),
       duties: (program) => this.#background.snapshots(program),
@@ -391,6 +393,7 @@ export class Gateway {
       workers: this.#plane.workers(),
       consumers: this.#plane.consumers.current,
       process: (service) => this.#managed.get(service),
+      endpoints: (service) => this.#plane.targets.of(service),
     };
   }
 }

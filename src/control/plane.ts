@@ -26,6 +26,7 @@ import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
 import { contentsOf } from './stats/contents.js';
 import { stateIdentityOf } from './stats/limit-policies.js';
+import { TargetBoard } from './targets/board.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 import { StepWatch } from './workers/step-watch.js';
@@ -52,6 +53,8 @@ const CONTROL = -1;
 export class Plane {
   readonly api: DataPlaneApi;
   readonly consumers = new GatewayConsumers((memory) => this.api.replaceConsumers(memory));
+  /** The endpoints of each service. */
+  readonly targets: TargetBoard;
   readonly steps: StepWatch;
   /** What policies count as in progress: to read. */
   readonly holds: HoldTable;
@@ -93,7 +96,12 @@ export class Plane {
     this.#disk = new DiskHost({ memory: state.disk, log: options.log });
     this.#diskMemory = new DiskMemory(state.disk);
     this.#diskClient = new DiskClient({ memory: this.#diskMemory, after: systemAfter });
-    const { accessLog, clock, limits } = options;
+    const { accessLog, clock, limits, log, stats } = options;
+    this.targets = new TargetBoard({
+      slots: (service, endpoints) => stats.slotsOfTargets(service, endpoints),
+      send: (services) => this.api.updateTargets({ services, chunks: stats.chunks(0) }),
+      log,
+    });
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
     this.steps = new StepWatch({
       memory: steps,

@@ -14,22 +14,22 @@ interface Known extends FailureSnapshot {
 }
 
 export class TargetFailures {
-  /** By service and URL; the one that failed last is the last one. */
+  /** By service, URL and address; the one that failed last is the last one. */
   readonly #last = new Map<string, Known>();
-  readonly #replies: (service: string, url: string) => number;
+  readonly #replies: (service: string, url: string, address?: string) => number;
 
   /** `replies`: how many attempts a target has answered so far, over all workers. */
-  constructor(replies: (service: string, url: string) => number) {
+  constructor(replies: (service: string, url: string, address?: string) => number) {
     this.#replies = replies;
   }
 
   note(failures: readonly TargetFailure[]): void {
-    for (const { service, url, at, error, cause, since } of failures) {
-      const key = keyOf(service, url);
+    for (const { service, url, address, at, error, cause, since } of failures) {
+      const key = keyOf(service, url, address);
       const known = this.#last.get(key);
       // Workers report the same target independently. What seems older than that came after the system's time was set back.
       if (known !== undefined && known.at > at && known.at - at < MOST_BEHIND) continue;
-      const replies = this.#replies(service, url);
+      const replies = this.#replies(service, url, address);
       this.#last.delete(key);
       this.#last.set(key, { at, error, cause, since: sinceOf(since, known, replies), replies });
     }
@@ -42,12 +42,13 @@ export class TargetFailures {
   of(
     service: string,
     url: string,
+    address?: string,
   ): { readonly lastFailure: FailureSnapshot | null; readonly failingSince: number | null } {
-    const known = this.#last.get(keyOf(service, url));
+    const known = this.#last.get(keyOf(service, url, address));
     if (known === undefined) return { lastFailure: null, failingSince: null };
     const { at, error, cause, since, replies } = known;
     // A worker sees only its own replies: one to another worker ends the failures as well.
-    const failing = since !== null && replies === this.#replies(service, url);
+    const failing = since !== null && replies === this.#replies(service, url, address);
     return { lastFailure: { at, error, cause }, failingSince: failing ? since : null };
   }
 }
@@ -59,4 +60,4 @@ function sinceOf(since: number | null, known: Known | undefined, replies: number
   return known.since === null ? since : Math.min(since, known.since);
 }
 
-const keyOf = (service: string, url: string): string => `${service}|${url}`;
+const keyOf = (service: string, url: string, address = ''): string => `${service}|${url}|${address}`;

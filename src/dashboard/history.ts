@@ -1,5 +1,5 @@
 /** The last two minutes of each route, target and limit, as far as this dashboard has seen them: for its sparklines. */
-import type { Snapshot } from '../telemetry/snapshot.js';
+import type { Snapshot, TargetSnapshot } from '../telemetry/snapshot.js';
 
 export const HISTORY_SECONDS = 120;
 /** Most entities of a kind with a history. Further ones have no sparkline. */
@@ -23,7 +23,7 @@ export interface History {
   /** The gateway's time of the last snapshot in it. */
   readonly at: number;
   readonly routes: Trends;
-  /** By service and URL. */
+  /** By service, URL and address. */
   readonly targets: Trends;
   readonly limits: Trends;
   /** By policy and key. */
@@ -33,8 +33,10 @@ export interface History {
 const NONE: Trends = new Map();
 export const EMPTY_HISTORY: History = { at: 0, routes: NONE, targets: NONE, limits: NONE, keys: NONE };
 
-export const targetId = ({ service, url }: { readonly service: string; readonly url: string }): string =>
-  `${service} ${url}`;
+/** The URL of a target, with the address of its host that it stands for. */
+export const targetText = ({ url, address }: Pick<TargetSnapshot, 'url' | 'address'>): string =>
+  address === undefined ? url : `${url} (${address})`;
+export const targetId = (target: TargetSnapshot): string => `${target.service} ${targetText(target)}`;
 export const keyId = (policy: string, key: string): string => `${policy} ${key}`;
 
 interface Sample {

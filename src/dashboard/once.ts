@@ -3,6 +3,7 @@ import { reloadText } from '../telemetry/changes.js';
 import type { CallerSnapshot, Snapshot, TargetSnapshot } from '../telemetry/snapshot.js';
 import { recent } from './chart.js';
 import { age, bytes, count, dateTime, homePath, latency, percent, plural, rate, span } from './format.js';
+import { targetText } from './history.js';
 import { routeName } from './rows.js';
 import { STALE_AFTER_MS } from './state.js';
 import { fit, width } from './text.js';
@@ -177,7 +178,7 @@ function limitTable(snapshot: Snapshot, columns?: number): string[] {
 function targetTable(snapshot: Snapshot, columns?: number): string[] {
   const rows = snapshot.targets.map((target) => [
     target.service,
-    target.url,
+    targetText(target),
     healthText(target),
     target.process ? `${target.process.state} ${target.process.pid ?? ''}`.trim() : '-',
     count(target.requests),
@@ -245,7 +246,7 @@ function dutyTable({ duties, gateway: { now } }: Snapshot, columns?: number): st
 
 function healthText({ health, ejectedForMs, failingSince }: TargetSnapshot): string {
   if (health === 'ejected') return `ejected, retry in ${span(ejectedForMs)}`;
-  return failingSince === null ? health : 'failing';
+  return failingSince === null || health === 'unhealthy' ? health : 'failing';
 }
 
 function reloadTable(snapshot: Snapshot, columns?: number): string[] {

@@ -14,6 +14,7 @@ import type {
   TargetSnapshot,
 } from '../telemetry/snapshot.js';
 import { matches, parseFilter } from './filter.js';
+import { targetText } from './history.js';
 
 /** One request of the tail, numbered by the dashboard: request ids may come from clients, and repeat. */
 export interface TailEntry {
@@ -181,6 +182,7 @@ export const targetRows = remember((snapshot: Snapshot | undefined, filter: stri
       text: [
         target.service,
         target.url,
+        target.address ?? '',
         target.health,
         target.process?.state ?? '',
         target.lastFailure?.cause ?? '',
@@ -200,7 +202,7 @@ export const targetRows = remember((snapshot: Snapshot | undefined, filter: stri
   for (const [service, targets] of services) {
     rows.push({ kind: 'service', id: `service ${service}`, service, targets });
     for (const [index, target] of targets.entries()) {
-      rows.push({ kind: 'target', id: `target ${service} ${index} ${target.url}`, target });
+      rows.push({ kind: 'target', id: `target ${service} ${index} ${targetText(target)}`, target });
     }
   }
   const duties = (snapshot?.duties ?? []).filter((duty) => matches(terms, dutyFields(duty)));

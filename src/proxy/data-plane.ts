@@ -29,6 +29,7 @@ import type {
   DataPlaneOptions,
   DrainReport,
   GenerationInput,
+  TargetsUpdate,
   WatchLevel,
   WorkerApi,
 } from './types.js';
@@ -159,6 +160,11 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#instances.callers.consumers.use(memory);
   }
 
+  async updateTargets({ services, chunks }: TargetsUpdate): Promise<void> {
+    this.#engine.stats.adopt(chunks);
+    this.#targets.update(services);
+  }
+
   readonly strayOf: NonNullable<WorkerApi['strayOf']> = (error) => this.#instances.code.strayOf(error);
 
   #inTurn<T>(input: GenerationInput, step: (input: GenerationInput) => Promise<T>): Promise<T> {
@@ -180,7 +186,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#engine.stats.adopt(input.stats.chunks);
     adoptShared(this.#state, input);
     const sharers = input.sharePorts === true ? input.program.workers : 1;
-    const services = this.#targets.prepare(input.program.services, input.stats, sharers);
+    const services = this.#targets.prepare(input.program.services, input.stats, sharers, input.endpoints);
     const generation = new Generation(input, this.#instances, this.#logger);
     const handover = new Handover({ sharePort: input.sharePorts === true }, (message, fields) =>
       this.#logger.error(message, fields),

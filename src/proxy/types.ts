@@ -10,9 +10,11 @@ import type { WatchLevel } from './exchange/access-record.js';
 import type { StrayError } from './exchange/custom-code.js';
 import type { GenerationInput } from './exchange/generation-input.js';
 import type { Log } from './load/log.js';
+import type { TargetsUpdate } from './upstream/endpoints.js';
 
 export type { WatchLevel } from './exchange/access-record.js';
 export type { GenerationInput, StatsSlots } from './exchange/generation-input.js';
+export type { Endpoint, ServiceEndpoints, TargetsUpdate } from './upstream/endpoints.js';
 
 export interface BoundListener {
   readonly name: string;
@@ -96,6 +98,12 @@ export interface DataPlaneApi {
    * the next request is decided by them.
    */
   replaceConsumers(memory: ConsumerMemory): Promise<void>;
+  /**
+   * Replaces the endpoints of some services, in every loaded generation. Unchanged ones keep their connections and their health;
+   * removed ones finish their exchanges. A lower version than that in use is ignored. Resolves when the next request is sent
+   * by them.
+   */
+  updateTargets(update: TargetsUpdate): Promise<void>;
   /** Hands over what has been counted since the last report. Resolves when control has it, or a worker does not answer in time. */
   report(): Promise<void>;
   watch(level: WatchLevel): void;

@@ -2,6 +2,9 @@
 import type { DiskStats } from '../state/content/disk/memory.js';
 import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import type { ReloadChange } from './changes.js';
+import type { DutySnapshot } from './duty-snapshot.js';
+
+export type { DutySnapshot } from './duty-snapshot.js';
 
 export const SNAPSHOT_VERSION = 1;
 
@@ -226,13 +229,16 @@ export interface CredentialSnapshot {
 export interface TargetSnapshot {
   readonly service: string;
   readonly url: string;
+  /** Absent: the host of the URL is an address itself, or is looked up when a connection opens. */
+  readonly address?: string;
   readonly weight: number;
   /**
    * What calls the service: names of policies, and `route NAME` for the action of a route. Absent: nothing does. At most
    * CALLERS_SHOWN names.
    */
   readonly calledBy?: readonly string[];
-  readonly health: 'healthy' | 'ejected';
+  /** `unhealthy`: active checks have failed. */
+  readonly health: 'healthy' | 'ejected' | 'unhealthy';
   /** Milliseconds until an ejected target is tried again. */
   readonly ejectedForMs: number;
   readonly requests: number;
@@ -280,26 +286,10 @@ export interface FailureSnapshot {
 export interface TargetFailure extends FailureSnapshot {
   readonly service: string;
   readonly url: string;
+  /** Absent: the URL is the whole endpoint. */
+  readonly address?: string;
   /** When the first of the consecutive failures was; null if the target has replied since, or did not cause the failure. */
   readonly since: number | null;
-}
-
-/** The duty of a policy. Times in milliseconds since 1970. */
-export interface DutySnapshot {
-  readonly policy: string;
-  /** The kind of policy. */
-  readonly use: string;
-  /** It runs now. */
-  readonly active: boolean;
-  readonly runs: number;
-  readonly failures: number;
-  /** Null: none yet. */
-  readonly lastSuccess: number | null;
-  /** Null while it runs, or if only a question causes the next run. */
-  readonly nextRun: number | null;
-  readonly lastError: { readonly at: number; readonly cause: string } | null;
-  /** The last run failed. */
-  readonly failing: boolean;
 }
 
 export interface ReloadSnapshot {

@@ -6,6 +6,8 @@ import type { StatsRegistry } from './stats/registry.js';
 export interface TargetFacts {
   readonly service: string;
   readonly url: string;
+  /** Undefined: none of its own. */
+  readonly address?: string | undefined;
   /** Of its counters. */
   readonly slot: number;
   readonly healthy: boolean;
@@ -31,38 +33,46 @@ const GAUGES: readonly Metric[] = [
   ['gw_target_connections', 'Open connections to a target.', (stats, { slot }) => stats.sums(slot).connections],
   [
     'gw_target_healthy',
-    '1 while a target gets traffic, 0 while it is ejected.',
+    '1 while a target gets traffic, 0 while it is ejected or unhealthy.',
     (_stats, { healthy }) => Number(healthy),
   ],
 ];
 
 type Metric = readonly [name: string, help: string, value: (stats: StatsRegistry, target: TargetFacts) => number];
 
+type Label = 'service' | 'target' | 'address';
+
+const labelsOf = ({ service, url, address }: TargetFacts): Partial<Record<Label, string>> => ({
+  service,
+  target: url,
+  ...(address === undefined ? {} : { address }),
+});
+
 /** Adds the metrics to a registry. `current`: the targets of the scrape. */
 export function targetMetrics(registry: Registry, stats: StatsRegistry, current: () => readonly TargetFacts[]): void {
   const registers = [registry];
-  const labelNames = ['service', 'target'] as const;
+  const labelNames = ['service', 'target', 'address'] as const;
   for (const [name, help, value] of COUNTERS) {
-    const metric: Counter<'service' | 'target'> = new Counter({
+    const metric: Counter<Label> = new Counter({
       name,
       help,
       labelNames,
       registers,
       collect: () => {
         metric.reset();
-        for (const one of current()) metric.inc({ service: one.service, target: one.url }, value(stats, one));
+        for (const one of current()) metric.inc(labelsOf(one), value(stats, one));
       },
     });
   }
   for (const [name, help, value] of GAUGES) {
-    const metric: Gauge<'service' | 'target'> = new Gauge({
+    const metric: Gauge<Label> = new Gauge({
       name,
       help,
       labelNames,
       registers,
       collect: () => {
         metric.reset();
-        for (const one of current()) metric.set({ service: one.service, target: one.url }, value(stats, one));
+        for (const one of current()) metric.set(labelsOf(one), value(stats, one));
       },
     });
   }

@@ -24,11 +24,12 @@ import type { ManagedSet, Preparation } from '../managed/set.js';
 import { assertFree, isAnyPort } from '../ports/addresses.js';
 import { bindHelp } from '../ports/bind-help.js';
 import { plain } from '../references/pems.js';
+import type { TargetBoard } from '../targets/board.js';
 import type { SpecWatcher } from '../watch/watcher.js';
 import { build, type Candidate, type Machine, placesOf, rebuild, reject, reportOf } from './candidate.js';
-import { changesOf, diffPrograms, joinNames, type ProgramDiff, summarize } from './diff.js';
+import { changesOf, joinNames, summarize } from './diff.js';
 import { lossesOf, removesSomething } from './losses.js';
-import { accessOf, entityIn, forWorkers, listenerAt, withTargets } from './program-parts.js';
+import { accessOf, differenceOf, entityIn, forWorkers, listenerAt, withTargets } from './program-parts.js';
 import { ConsumerRefresh, namesOf, type Refreshed } from './refresh.js';
 import {
   type RefreshTrigger,
@@ -67,6 +68,7 @@ export interface LoaderParts {
   readonly stats: GatewayStats;
   readonly plane: DataPlaneApi;
   readonly consumers: GatewayConsumers;
+  readonly targets: TargetBoard;
   readonly admin: AdminServer;
   readonly watcher: SpecWatcher | undefined;
   /** Of the files of consumers. */
@@ -213,6 +215,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const program = withTargets(candidate.program, preparation.urls);
     const id = (before?.input.id ?? 0) + 1;
     const { sha256, trie } = candidate;
+    const staged = this.#parts.targets.stage(program);
     let input: GenerationInput = {
       id,
       sha256,
@@ -220,6 +223,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       trie,
       ...(candidate.code === undefined ? {} : { code: candidate.code, steps: this.#parts.stepsOf(program) }),
       stats: stats.slotsFor(program),
+      endpoints: staged.endpoints,
       contents: this.#parts.contents.contentsFor(program),
       outcomes: this.#parts.contents.outcomesFor(program),
       published: duties.published,
@@ -236,11 +240,15 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
         candidate.stored.change,
       );
     } catch (error) {
+      staged.abandon();
+      // The live generation still uses its slots.
+      if (before !== undefined) stats.slotsFor(before.program);
       duties.abandon();
       candidate.secrets.abandon();
       await preparation.abandon();
       throw error instanceof ConsumerConflict ? await this.#refuseLoad(candidate, error) : error;
     }
+    staged.commit();
     candidate.stored.commit();
     duties.commit();
     candidate.secrets.commit();
@@ -377,21 +385,6 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
 const OPENED_HELP = 'If these routes must not be public, restore the authenticating policy and save the spec.';
 const EMPTY_HELP =
   'Every request gets 404 now. If that is not intended, check that the spec and its includes are complete.';
-
-function differenceOf(before: Candidate | undefined, after: Candidate): ProgramDiff {
-  const { program, matchTexts } = after;
-  const nothing: Program = {
-    ...program,
-    routes: [],
-    services: [],
-    policies: [],
-    consumers: [],
-    plans: [],
-    listeners: [],
-  };
-  const old = before ?? { program: nothing, matchTexts: new Map<string, string>() };
-  return diffPrograms(old.program, program, { before: old.matchTexts, after: matchTexts });
-}
 
 /** The address at the end of an error of listen(2) or of a name lookup: `127.0.0.1:80`. */
 const placeOf = (error: unknown): string => /^(?:listen|getaddrinfo) E.* (\S+)$/.exec(messageOf(error))?.[1] ?? '';

@@ -2,6 +2,7 @@
 import type { ListenerEntry, Program } from '../../bundle/types.js';
 import type { TcpAccess } from '../admin/server.js';
 import { plain } from '../references/pems.js';
+import { diffPrograms, type MatchTexts, type ProgramDiff } from './diff.js';
 
 /** The TCP address of the admin API; undefined without an address or a token. */
 export function accessOf({ admin }: Program): TcpAccess | undefined {
@@ -61,4 +62,25 @@ export function entityIn({ policies, listeners, services, consumers }: Program, 
     all.find(({ kind, name }) => message.includes(`${kind} ${name}`)) ??
     all.find(({ name }) => message.includes(`\`${name}\``));
   return found === undefined ? '' : `${found.kind}.${found.name}`;
+}
+
+interface Described {
+  readonly program: Program;
+  readonly matchTexts: MatchTexts;
+}
+
+/** What two programs have different; `before`: undefined for the first one. */
+export function differenceOf(before: Described | undefined, after: Described): ProgramDiff {
+  const { program, matchTexts } = after;
+  const nothing: Program = {
+    ...program,
+    routes: [],
+    services: [],
+    policies: [],
+    consumers: [],
+    plans: [],
+    listeners: [],
+  };
+  const old = before ?? { program: nothing, matchTexts: new Map<string, string>() };
+  return diffPrograms(old.program, program, { before: old.matchTexts, after: matchTexts });
 }

@@ -1,13 +1,13 @@
 /** The values for a scrape of /metrics that are not in the counters. */
 import type { Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
+import type { Endpoint } from '../../proxy/types.js';
 import { LimitTable } from '../../state/limits/table.js';
 import { Metrics, type MetricsInput, type MetricsText, type WorkerStatus } from '../../telemetry/metrics.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import { gwVersion } from '../../version.js';
 import { cacheCounts } from '../cache/stats.js';
 import type { GatewayStats } from '../gateway-stats.js';
-import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
 import type { PlaneTables } from './contents.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
@@ -23,6 +23,8 @@ export interface MetricsSource {
   readonly plane: PlaneTables;
   readonly clock: Clock;
   live(): LiveGeneration | undefined;
+  /** The endpoints of a service of the live generation. */
+  endpoints(service: string): readonly Endpoint[];
   reloads(): ReloadCounts;
   workers(): readonly WorkerStatus[];
   duties(program: Program): readonly DutySnapshot[];
@@ -92,12 +94,10 @@ export class GatewayMetrics {
       concurrency: this.#concurrency(program),
       contents: this.#source.plane.contentsOf(program),
       caches: cacheCounts(program, this.#source.stats.totals),
-      targets: program.services.flatMap((service, at) =>
-        service.targets.flatMap((target, index) => {
-          const slot = stats.targets[at]?.[index];
-          if (slot === undefined) return [];
-          const healthy = this.#source.stats.registry.sums(slot).ejectedUntil <= now;
-          return [{ service: service.name, url: plain(target.url), slot, healthy }];
+      targets: program.services.flatMap(({ name }) =>
+        this.#source.endpoints(name).map(({ url, address, slot, down }) => {
+          const healthy = down !== true && this.#source.stats.registry.sums(slot).ejectedUntil <= now;
+          return { service: name, url, address, slot, healthy };
         }),
       ),
       listeners: program.listeners.flatMap(({ name }, index) => {

@@ -2,6 +2,7 @@
 import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import { declarationOf } from '../../policies/registry.js';
+import type { Endpoint } from '../../proxy/types.js';
 import { formatRate } from '../../schema/units.js';
 import { LimitTable } from '../../state/limits/table.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
@@ -39,6 +40,8 @@ export interface SnapshotInput {
   readonly consumers: DeclaredConsumers;
   duties(program: Program): readonly DutySnapshot[];
   process(service: string): ManagedProcess | undefined;
+  /** The endpoints of a service of the live generation. */
+  endpoints(service: string): readonly Endpoint[];
 }
 
 const MAX_LIMIT_KEYS = 100;
@@ -162,28 +165,28 @@ export class SnapshotBuilder {
     };
   }
 
-  #targets({ program, input: { stats } }: LiveGeneration, facts: SnapshotInput, now: number): TargetSnapshot[] {
+  #targets({ program }: LiveGeneration, facts: SnapshotInput, now: number): TargetSnapshot[] {
     const callers = callersIn(program);
-    return program.services.flatMap((service, at) =>
-      service.targets.map((target, index): TargetSnapshot => {
+    return program.services.flatMap((service) =>
+      facts.endpoints(service.name).map(({ url, address, weight, slot, down }): TargetSnapshot => {
         const calledBy = callers.get(service.name);
-        const slot = stats.targets[at]?.[index];
         const sums = this.#sums(slot);
         const ejectedForMs = Math.max(0, (sums?.ejectedUntil ?? 0) - now);
         const managed = service.run ? facts.process(service.name) : undefined;
         return {
           service: service.name,
-          url: plain(target.url),
-          weight: target.weight,
+          url,
+          ...(address === undefined ? {} : { address }),
+          weight,
           ...(calledBy ? { calledBy } : {}),
-          health: ejectedForMs > 0 ? 'ejected' : 'healthy',
+          health: down === true ? 'unhealthy' : ejectedForMs > 0 ? 'ejected' : 'healthy',
           ejectedForMs,
           requests: sums?.requests ?? 0,
           failures: sums?.failures ?? 0,
           inFlight: sums?.inFlight ?? 0,
           connections: sums?.connections ?? 0,
           latency: this.#latency(slot),
-          ...this.#stats.failures.of(service.name, plain(target.url)),
+          ...this.#stats.failures.of(service.name, url, address),
           ...(managed ? { process: processOf(managed) } : {}),
         };
       }),

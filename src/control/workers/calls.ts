@@ -120,6 +120,10 @@ async function answer(plane: WorkerApi, question: WorkerQuestion): Promise<Worke
     await plane.replaceConsumers(question.memory);
     return { type: 'used', id };
   }
+  if (question.call === 'targets') {
+    await plane.updateTargets(question.update);
+    return { type: 'used', id };
+  }
   if (question.call === 'report') {
     await plane.report();
     return { type: 'reported', id };

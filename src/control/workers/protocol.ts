@@ -6,6 +6,7 @@ import type {
   DataPlaneOptions,
   DrainReport,
   GenerationInput,
+  TargetsUpdate,
   WatchLevel,
   WorkerReports,
 } from '../../proxy/types.js';
@@ -19,6 +20,7 @@ export type WorkerQuestion =
   | { readonly call: 'prepare'; readonly id: number; readonly input: GenerationInput }
   | { readonly call: 'commit'; readonly id: number }
   | { readonly call: 'consumers'; readonly id: number; readonly memory: ConsumerMemory }
+  | { readonly call: 'targets'; readonly id: number; readonly update: TargetsUpdate }
   | { readonly call: 'report'; readonly id: number }
   | { readonly call: 'drain'; readonly id: number; readonly timeoutMs: number }
   | { readonly call: 'close'; readonly id: number };

@@ -9,6 +9,7 @@ import type {
   DataPlaneOptions,
   DrainReport,
   GenerationInput,
+  TargetsUpdate,
   WatchLevel,
 } from '../../proxy/types.js';
 import type { ConsumerMemory } from '../../state/consumers/layers.js';
@@ -260,6 +261,13 @@ export class WorkerSet implements DataPlaneApi {
   async replaceConsumers(memory: ConsumerMemory): Promise<void> {
     this.#consumers = memory;
     await Promise.all(this.#all.map((host) => host.replaceConsumers(memory)));
+  }
+
+  /** The chunks of the update are those of another worker: each gets its own. */
+  async updateTargets({ services }: TargetsUpdate): Promise<void> {
+    const update = (host: WorkerSupervisor): Promise<void> =>
+      host.updateTargets({ services, chunks: this.#setup.chunks(host.index) });
+    await Promise.all(this.#all.map(update));
   }
 
   async report(): Promise<void> {

@@ -1,12 +1,20 @@
 /** One data-plane worker, called from control like a local object. Its thread is replaced when it crashes or is stuck. */
 import type { Json } from '../../bundle/types.js';
 import { Backoff, Delay, RESTART_BACKOFF, within } from '../../delay.js';
-import type { BoundListener, DrainReport, GenerationInput, WatchLevel, WorkerApi } from '../../proxy/types.js';
+import type {
+  BoundListener,
+  DrainReport,
+  GenerationInput,
+  TargetsUpdate,
+  WatchLevel,
+  WorkerApi,
+} from '../../proxy/types.js';
 import { messageOf } from '../../reason.js';
 import type { ConsumerMemory } from '../../state/consumers/layers.js';
 
 import { pinAddresses } from '../ports/addresses.js';
 import { BLOCKED_THREAD } from '../process-end.js';
+import { NewestTargets } from './newest-targets.js';
 import type { WorkerAnswer, WorkerCall } from './protocol.js';
 import { type Question, type ThreadSetup, WorkerThread } from './thread.js';
 
@@ -42,6 +50,7 @@ export class WorkerSupervisor implements WorkerApi {
   #wanted: GenerationInput | undefined;
   /** Newer than those of `#wanted`. */
   #consumers: ConsumerMemory | undefined;
+  readonly #targets = new NewestTargets();
   /** The prepared generation, and the thread that prepared it. */
   #prepared: { readonly input: GenerationInput; readonly worker: WorkerThread | undefined } | undefined;
   #settled: Promise<void> = Promise.resolve();
@@ -91,6 +100,7 @@ export class WorkerSupervisor implements WorkerApi {
     this.#prepared = undefined;
     this.#started = undefined;
     this.#wanted = prepared.input;
+    this.#targets.keepOnly(prepared.input);
     // If the thread has crashed meanwhile, its replacement loads `#wanted`.
     if (prepared.worker === this.#worker) this.#commit();
   }
@@ -122,6 +132,7 @@ export class WorkerSupervisor implements WorkerApi {
   /** A generation went live while this worker is being replaced: the replacement loads it. */
   adopt(input: GenerationInput): void {
     this.#wanted = input;
+    this.#targets.keepOnly(input);
     // The replacement became ready at that moment, with the previous generation.
     if (this.ready) void this.#replace(0);
   }
@@ -140,6 +151,12 @@ export class WorkerSupervisor implements WorkerApi {
     this.#consumers = memory;
     // It crashed, or is being replaced: the next thread gets them with its generation.
     await this.#worker?.ask({ call: 'consumers', memory }).catch(() => {});
+  }
+
+  /** Resolves when the thread uses them; a replacement begins with them. */
+  async updateTargets(update: TargetsUpdate): Promise<void> {
+    this.#targets.note(update);
+    await this.#worker?.ask({ call: 'targets', update }).catch(() => {});
   }
 
   /** A thread that is replaced has nothing to report; one that is busy reports later. */
@@ -212,8 +229,9 @@ export class WorkerSupervisor implements WorkerApi {
     return answer.listeners;
   }
 
-  /** Consumers may have changed since the load. */
-  #withNewest(input: GenerationInput): GenerationInput {
+  /** Consumers and endpoints may have changed since the load. */
+  #withNewest(given: GenerationInput): GenerationInput {
+    const input = this.#targets.addTo(given);
     const newest = this.#consumers;
     if (newest === undefined || newest.version <= (input.consumers?.version ?? 0)) return input;
     return { ...input, consumers: newest };

@@ -70,7 +70,7 @@ function badge(view: ViewName, state: State): Span | undefined {
   const { snapshot, theme } = state;
   if (view === 'targets') {
     const targets = snapshot?.targets.filter(
-      ({ health, failingSince }) => health === 'ejected' || failingSince !== null,
+      ({ health, failingSince }) => health !== 'healthy' || failingSince !== null,
     );
     const failing = (targets?.length ?? 0) + (snapshot?.duties.filter((duty) => duty.failing).length ?? 0);
     return failing > 0 ? span(`${theme.glyphs.bad}${failing}`, 'bad') : undefined;

@@ -1,6 +1,6 @@
 import type { DutySnapshot, TargetSnapshot } from '../../telemetry/snapshot.js';
 import { age, count, latency, percent, plural, rate, span as spanOf, timeOfDay } from '../format.js';
-import { targetId } from '../history.js';
+import { targetId, targetText } from '../history.js';
 import { listRows, paneHeight } from '../layout.js';
 import { inverse, type Line, printable, type Span, span, spread } from '../line.js';
 import { type TargetRow, targetRows } from '../rows.js';
@@ -15,10 +15,11 @@ import { endSecond, type PaneRow, paneFrame, paneLines } from './pane.js';
 
 type OneTarget = TargetRow & { kind: 'target' };
 
-const isFailing = (target: TargetSnapshot): boolean => target.health === 'ejected' || target.failingSince !== null;
+const isFailing = ({ health, failingSince }: TargetSnapshot): boolean => health !== 'healthy' || failingSince !== null;
 
 function health(target: TargetSnapshot, { glyphs, stale }: Theme): readonly [string, Tone] {
   if (target.health === 'ejected') return [`${glyphs.bad} ejected`, 'bad'];
+  if (target.health === 'unhealthy') return [`${glyphs.bad} unhealthy`, 'bad'];
   if (target.failingSince !== null) return [`${glyphs.warn} failing`, 'warn'];
   return stale === undefined ? [`${glyphs.good} healthy`, 'good'] : ['  was healthy', 'dim'];
 }
@@ -52,7 +53,7 @@ function columnsFor(theme: Theme, now: number): readonly Column<OneTarget>[] {
       grow: 2,
       max: 60,
       keep: 'end',
-      cell: ({ target }) => [`  ${target.url.replace(/^http:\/\//, '')}`, 'title'],
+      cell: ({ target }) => [`  ${targetText(target).replace(/^http:\/\//, '')}`, 'title'],
     },
     { title: 'HEALTH', min: 13, cell: ({ target }) => health(target, theme) },
     { title: 'FAILURE', min: 26, grow: 3, max: 80, cell: ({ target }) => failure(target, now) },
@@ -153,7 +154,7 @@ export function targetTitle(state: State): Line {
   const duty = detailDuty(state);
   if (duty) return [span(printable(dutyTitle(duty), state.theme), 'title')];
   const target = detailTarget(state);
-  const title = target ? `${target.service}  ${target.url}` : 'target';
+  const title = target ? `${target.service}  ${targetText(target)}` : 'target';
   return [span(printable(title, state.theme), 'title')];
 }
 

@@ -4,6 +4,7 @@ import type { CodeTexts, Json, Program } from '../../bundle/types.js';
 import type { ConsumerMemory } from '../../state/consumers/layers.js';
 import type { OutcomesOnDisk } from '../../state/outcomes/gateway.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
+import type { ServiceEndpoints } from '../upstream/endpoints.js';
 
 export interface GenerationInput {
   /** One more for each load. */
@@ -15,6 +16,8 @@ export interface GenerationInput {
   readonly consumers?: ConsumerMemory;
   readonly trie: SharedArrayBuffer | ArrayBuffer;
   readonly stats: StatsSlots;
+  /** The endpoints that each service has now. Absent, as a service in it: the targets of the program. */
+  readonly endpoints?: ReadonlyMap<string, ServiceEndpoints>;
   /** The code of custom policies and actions; absent: none. */
   readonly code?: CodeTexts;
   /** The numbers of custom steps, by name of the policy or action (state/step-cell.ts). */

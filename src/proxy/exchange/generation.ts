@@ -362,6 +362,7 @@ export class Generation {
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
+    for (const service of this.#services.values()) service.release();
     this.#actions.close(this.logger);
     this.#instances.release(this.#held);
   }

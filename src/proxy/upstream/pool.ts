@@ -27,6 +27,7 @@ export interface PoolTarget {
   readonly secure: boolean;
   readonly tls: ConnectionOptions;
   readonly host: string;
+  readonly address: string | undefined;
   readonly port: number;
   readonly settings: ServiceEntry;
   readonly slot: number;
@@ -68,7 +69,7 @@ export class ConnectionPool implements ConnectionOwner, PipelineOwner, Scheduled
 
   /** Whether connections wait for the address of the target's name. */
   get resolving(): boolean {
-    return this.#host.dns.resolving(this.target.host);
+    return this.target.address === undefined && this.#host.dns.resolving(this.target.host);
   }
 
   /** Logs an unexpected exception in the handling of this target or its replies. */

@@ -1,7 +1,8 @@
-/** All targets of a data plane, by service and URL: their pools and health live across generations. */
-import { resolvedText } from '../../bundle/references.js';
+/** All targets of a data plane, by service, URL and address: their pools and health live across generations. */
 import type { ServiceEntry } from '../../bundle/types.js';
+import { reasonOf } from '../../reason.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
+import { type Endpoint, programEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { ServiceHealth } from './health/service.js';
 import { Service } from './service.js';
 import { Target } from './target.js';
@@ -12,10 +13,17 @@ export class TargetRegistry {
   readonly #host: TargetHost;
   /** Targets of the live generation. */
   #targets = new Map<string, Target>();
-  /** Retired targets that exchanges of older generations still use. */
-  readonly #leaving = new Set<Target>();
+  /** Retired targets that exchanges still use, with their keys. */
+  readonly #leaving = new Map<Target, string>();
   /** By service. */
   #health = new Map<string, ServiceHealth>();
+  /** Services of the live generation and of older ones with exchanges in flight. */
+  readonly #services = new Set<Service>();
+  #live: readonly Service[] = [];
+  /** The newest endpoints of each service that were not part of a load. */
+  readonly #newest = new Map<string, ServiceEndpoints>();
+  #sharers = 1;
+  readonly #prefixes = new WeakMap<ServiceEntry, string>();
 
   constructor(host: TargetHost) {
     this.#host = host;
@@ -23,77 +31,136 @@ export class TargetRegistry {
 
   /**
    * Prepares the services of a new generation, without a change to live targets. `sharers`: data planes among which the bounds
-   * of a target are divided. Throws for an invalid target URL.
+   * of a target are divided. `known`: the endpoints by service; for others, the targets of the program. Throws for an invalid
+   * target URL.
    */
-  prepare(plans: readonly ServiceEntry[], slots: SlotAssignment, sharers = 1): PreparedServices {
-    const targets = new Map<string, Target>();
+  prepare(
+    plans: readonly ServiceEntry[],
+    slots: SlotAssignment,
+    sharers = 1,
+    known?: ReadonlyMap<string, ServiceEndpoints>,
+  ): PreparedServices {
+    const made = new Map<string, Target>();
     const services = plans.map((entry, index) => {
-      const tls = tlsKey(entry.tls);
-      const own = entry.targets.map((target, at) => {
-        const url = resolvedText(target.url);
-        const key = keyOf(entry.name, url, tls);
-        const slot = slots.targets[index]?.[at] ?? slots.unmatched;
-        const known = targets.get(key) ?? this.#targets.get(key) ?? this.#leaver(key) ?? this.#make(url, entry, slot);
-        targets.set(key, known);
-        return { target: known, weight: target.weight, slot };
-      });
-      return { entry, own };
+      const endpoints = known?.get(entry.name) ?? programEndpoints(entry, slots.targets[index], slots.unmatched);
+      for (const endpoint of endpoints.endpoints) this.#target(entry, endpoint, made);
+      return { entry, endpoints };
     });
-    return { targets, services, sharers };
+    return { made, services, sharers };
   }
 
-  #make(url: string, entry: ServiceEntry, slot: number): Target {
-    const target = new Target(url, entry, slot, this.#host);
-    target.onUsedAgain = () => this.#leaving.add(target);
+  /** The target of an endpoint: a known one, or one of `made`, to which a new one is added. */
+  #target(entry: ServiceEntry, endpoint: Endpoint, made: Map<string, Target>): Target {
+    const key = this.#key(entry, endpoint);
+    const known = this.#targets.get(key) ?? this.#leaver(key) ?? made.get(key);
+    if (known !== undefined) return known;
+    const target = new Target(endpoint, entry, this.#host);
+    target.onUsedAgain = () => this.#leaving.set(target, key);
+    made.set(key, target);
     return target;
   }
 
   #leaver(key: string): Target | undefined {
-    for (const target of this.#leaving) if (keyOf(target.service, target.url, target.tlsKey) === key) return target;
+    for (const [target, its] of this.#leaving) if (its === key) return target;
     return undefined;
   }
 
-  /** Makes prepared services live. Targets that they do not name retire. */
-  adopt(prepared: PreparedServices): readonly Service[] {
-    const before = this.#targets;
-    this.#targets = new Map(prepared.targets);
-    for (const [key, target] of before) {
-      if (prepared.targets.has(key)) continue;
-      target.retire();
-      // Exchanges of older generations may still use it: it is swept until it is empty.
-      if (!target.finished) this.#leaving.add(target);
+  #key(entry: ServiceEntry, { url, address = '' }: Pick<Target, 'url' | 'address'> | Endpoint): string {
+    let prefix = this.#prefixes.get(entry);
+    if (prefix === undefined) {
+      prefix = `${entry.name}|${tlsKey(entry.tls)}`;
+      this.#prefixes.set(entry, prefix);
     }
-    for (const target of prepared.targets.values()) this.#leaving.delete(target);
+    return `${prefix}|${url}|${address}`;
+  }
+
+  /** Makes prepared services live. Targets that they do not have retire. */
+  adopt({ services, sharers, made }: PreparedServices): readonly Service[] {
+    this.#sharers = sharers;
+    this.#live = services.map(({ entry, endpoints }) => {
+      const newest = this.#newest.get(entry.name);
+      const used = newest !== undefined && newest.version > endpoints.version ? newest : endpoints;
+      const service = new Service(entry, [], () => this.#services.delete(service));
+      service.use(this.#targetsOf(entry, used, made), used.cause);
+      this.#services.add(service);
+      return service;
+    });
+    const names = new Set(services.map(({ entry }) => entry.name));
+    // What control has sent for services that are gone.
+    for (const name of this.#newest.keys()) if (!names.has(name)) this.#newest.delete(name);
+    this.#settle();
+    return this.#live;
+  }
+
+  /** Applies changes to all generations. Older versions than those in use are ignored. */
+  update(changes: readonly ServiceEndpoints[]): void {
+    const made = new Map<string, Target>();
+    for (const change of changes) {
+      const before = this.#newest.get(change.service);
+      if (before !== undefined && before.version >= change.version) continue;
+      this.#newest.set(change.service, change);
+      for (const service of this.#services)
+        if (service.entry.name === change.service)
+          service.use(this.#targetsOf(service.entry, change, made), change.cause);
+    }
+    this.#settle();
+  }
+
+  /** The targets for endpoints, known ones and new ones. One that cannot be made is left out. */
+  #targetsOf(entry: ServiceEntry, { endpoints }: ServiceEndpoints, made: Map<string, Target>): readonly Target[] {
+    const targets: Target[] = [];
+    for (const endpoint of endpoints) {
+      try {
+        const target = this.#target(entry, endpoint, made);
+        target.adopt(endpoint);
+        targets.push(target);
+      } catch (error) {
+        const fields = { service: entry.name, target: endpoint.url, cause: reasonOf(error) };
+        this.#host.log('error', 'target cannot be used', fields);
+      }
+    }
+    return targets;
+  }
+
+  /** Revives the targets of the live services, and retires all others. */
+  #settle(): void {
+    const before = this.#targets;
+    this.#targets = new Map();
     let most = 0;
     const health = this.#health;
     this.#health = new Map();
-    const services = prepared.services.map(({ entry, own }) => {
-      for (const { target, weight, slot } of own) {
+    for (const { entry, targets } of this.#live) {
+      for (const target of targets) {
+        this.#targets.set(this.#key(entry, target), target);
         target.revive();
-        target.configure(entry, prepared.sharers);
-        target.weight = weight;
-        target.slot = slot;
-        most += Math.ceil(entry.maxConnections / prepared.sharers);
+        target.configure(entry, this.#sharers);
+        most += Math.ceil(entry.maxConnections / this.#sharers);
       }
       const together = health.get(entry.name) ?? new ServiceHealth(entry.name, this.#host);
       this.#health.set(entry.name, together);
       together.use(
-        own.map(({ target }) => target.health),
+        targets.map((target) => target.health),
         entry,
       );
-      return new Service(
-        entry,
-        own.map(({ target }) => target),
-      );
-    });
+    }
+    for (const [key, target] of before) if (this.#targets.get(key) !== target) this.#retire(key, target);
+    for (const target of this.#targets.values()) this.#leaving.delete(target);
+    // A generation whose exchanges are ending may have got a new target.
+    for (const { entry, targets } of this.#services)
+      for (const target of targets) if (this.#targets.get(this.#key(entry, target)) !== target) target.retire();
     this.#host.descriptors.forTargets = most;
-    return services;
+  }
+
+  #retire(key: string, target: Target): void {
+    target.retire();
+    // Exchanges may still use it: it is swept until it is empty.
+    if (!target.finished) this.#leaving.set(target, key);
   }
 
   sweep(now: number): void {
     for (const health of this.#health.values()) health.sweep(now);
     for (const target of this.#targets.values()) target.pool.sweep(now);
-    for (const target of this.#leaving) {
+    for (const target of this.#leaving.keys()) {
       target.pool.sweep(now);
       if (target.finished) this.#leaving.delete(target);
     }
@@ -105,19 +172,16 @@ export class TargetRegistry {
   }
 
   close(): void {
-    for (const target of [...this.#targets.values(), ...this.#leaving]) target.close();
+    for (const target of [...this.#targets.values(), ...this.#leaving.keys()]) target.close();
     this.#targets.clear();
     this.#leaving.clear();
+    this.#services.clear();
   }
 }
 
-const keyOf = (service: string, url: string, tls: string): string => `${service}|${url}|${tls}`;
-
 export interface PreparedServices {
-  readonly targets: ReadonlyMap<string, Target>;
+  /** New targets, by key. */
+  readonly made: Map<string, Target>;
   readonly sharers: number;
-  readonly services: readonly {
-    readonly entry: ServiceEntry;
-    readonly own: readonly { readonly target: Target; readonly weight: number; readonly slot: number }[];
-  }[];
+  readonly services: readonly { readonly entry: ServiceEntry; readonly endpoints: ServiceEndpoints }[];
 }

@@ -28,6 +28,8 @@ export interface ReplyOwner {
     readonly secure: boolean;
     readonly tls: ConnectionOptions;
     readonly host: string;
+    /** The IP address of the host to connect to; undefined: the host is looked up. */
+    readonly address: string | undefined;
     readonly port: number;
     readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout'>;
   };
@@ -90,17 +92,17 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
   }
 
   #openPlain(): Socket {
-    const { host, port } = this.pool.target;
+    const { address, host, port } = this.pool.target;
     const onread = sharedOnread((buffer, count) => this.#take(buffer, count));
-    const socket = connect({ host, port, lookup: this.pool.lookup, noDelay: true, onread });
+    const socket = connect({ host: address ?? host, port, lookup: this.pool.lookup, noDelay: true, onread });
     socket.on('connect', () => this.#onConnect());
     return socket;
   }
 
   #openTls(): Socket {
     const { target, lookup } = this.pool;
-    const { host, port, tls } = target;
-    const socket = connectTls({ host, port, lookup, ...tls, ALPNProtocols: ['http/1.1'] });
+    const { address, host, port, tls } = target;
+    const socket = connectTls({ host: address ?? host, port, lookup, ...tls, ALPNProtocols: ['http/1.1'] });
     socket.setNoDelay(true);
     socket.on('secureConnect', () => this.#onConnect());
     socket.on('data', (chunk: Buffer) => this.#take(chunk, chunk.length));

@@ -4,15 +4,28 @@ import type { Target } from './target.js';
 
 export class Service {
   readonly entry: ServiceEntry;
-  readonly targets: readonly Target[];
+  /** As the data plane knows them now; another list after each change. */
+  targets: readonly Target[];
+  /** Why there are none, if that is known. */
+  #cause: string | undefined;
+  /** Called when its generation has ended. */
+  readonly release: () => void;
 
-  constructor(entry: ServiceEntry, targets: readonly Target[]) {
+  constructor(entry: ServiceEntry, targets: readonly Target[], release: () => void = () => {}) {
     this.entry = entry;
     this.targets = targets;
+    this.release = release;
+  }
+
+  /** Its endpoints have changed. `cause`: why there are none. */
+  use(targets: readonly Target[], cause: string | undefined): void {
+    this.targets = targets;
+    this.#cause = cause;
   }
 
   /** Why pick() returns undefined. */
   get noTargetCause(): string {
+    if (this.#cause !== undefined) return this.#cause;
     return this.entry.run === undefined ? 'the service has no target' : 'the managed target is not ready';
   }
 

@@ -25,11 +25,11 @@ export interface TargetHost {
 
 /** The last failure of each target, until control takes it. */
 export class FailureNotes {
-  /** By service and URL: one for each target. */
+  /** By service, URL and address: one for each target. */
   readonly #noted = new Map<string, TargetFailure>();
 
   note(failure: TargetFailure): void {
-    this.#noted.set(`${failure.service}|${failure.url}`, failure);
+    this.#noted.set(`${failure.service}|${failure.url}|${failure.address ?? ''}`, failure);
   }
 
   /** The failures since the last call; undefined for none. */

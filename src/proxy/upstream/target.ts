@@ -1,10 +1,11 @@
-/** A target of a service: its address, weight, health and connection pool. Lives across generations. */
+/** A target of a service, one for each endpoint: its address, weight, health and connection pool. Lives across generations. */
 import type { ConnectionOptions } from 'node:tls';
 import type { ServiceEntry } from '../../bundle/types.js';
+import type { Endpoint } from './endpoints.js';
 import { TargetHealth } from './health/target.js';
 import { ConnectionPool } from './pool.js';
 import type { TargetHost } from './target-host.js';
-import { targetTls, tlsKey } from './tls.js';
+import { targetTls } from './tls.js';
 import type { UpstreamUser } from './user.js';
 
 export class Target {
@@ -13,9 +14,9 @@ export class Target {
   readonly secure: boolean;
   /** For its connections, if it is secure. */
   readonly tls: ConnectionOptions;
-  /** Of the settings behind `tls`: a target with others is another one, with connections of its own. */
-  readonly tlsKey: string;
   readonly host: string;
+  /** The IP address to connect to; undefined: the host is looked up. */
+  readonly address: string | undefined;
   readonly port: number;
   /** For a Host field that names the target. */
   readonly authority: string;
@@ -24,6 +25,10 @@ export class Target {
   /** Base path without a trailing slash. */
   readonly basePath: string;
   weight = 1;
+  /** Undefined: none. */
+  zone: string | undefined;
+  /** The lowest is used first. */
+  priority = 0;
   /** Running value of the smooth weighted round robin. */
   current = 0;
   /** Where it counts. */
@@ -36,16 +41,17 @@ export class Target {
   #retired = false;
 
   /** Throws TypeError for a URL that is not http or https. */
-  constructor(url: string, settings: ServiceEntry, slot: number, host: TargetHost) {
+  constructor(endpoint: Endpoint, settings: ServiceEntry, host: TargetHost) {
+    const { url, address, slot } = endpoint;
     const parsed = new URL(url);
     if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') throw new TypeError(`Not a target URL: ${url}`);
     this.service = settings.name;
     this.url = url;
     this.secure = parsed.protocol === 'https:';
     this.host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
+    this.address = address;
     this.port = parsed.port === '' ? (this.secure ? 443 : 80) : Number(parsed.port);
     this.tls = this.secure ? targetTls(this.host, settings.tls) : {};
-    this.tlsKey = tlsKey(settings.tls);
     this.authority = parsed.host;
     this.hostLine = `host: ${parsed.host}\r\n`;
     this.basePath = parsed.pathname.replace(/\/+$/, '');
@@ -54,6 +60,16 @@ export class Target {
     this.health = new TargetHealth(this, host);
     this.pool = new ConnectionPool(this, host);
     this.pool.configure(1);
+    this.adopt(endpoint);
+  }
+
+  /** Takes over what may change of an endpoint. */
+  adopt({ weight, zone, priority = 0, slot, down }: Endpoint): void {
+    this.weight = weight;
+    this.zone = zone;
+    this.priority = priority;
+    this.slot = slot;
+    this.health.setDown(down === true);
   }
 
   /** Takes over the settings of a generation. Bounds of the whole gateway are divided among `sharers`. */
@@ -68,13 +84,13 @@ export class Target {
     this.pool.acquire(user);
   }
 
-  /** The live generation does not name it any more: connections close as they become free. */
+  /** The live generation does not have it any more: connections close as they become free. */
   retire(): void {
     this.#retired = true;
     this.pool.retire();
   }
 
-  /** A generation names it again. */
+  /** The live generation has it, again or still. */
   revive(): void {
     this.#retired = false;
     this.pool.revive();

@@ -87,18 +87,44 @@ export class StatsRegistry {
   /** Assigns slots to the entities of a program; a name always gets the same slot. */
   assign(program: Pick<Program, 'routes' | 'services' | 'listeners'>, nowMs: number): SlotAssignment {
     this.tick(nowMs);
-    const hold = (kind: SlotKind, name: string): number => this.#names.hold(`${kind}:${name}`, nowMs);
-    const assignment = {
-      routes: program.routes.map((route) => hold('route', route.name)),
-      unmatched: hold('route', UNMATCHED),
+    const names: string[] = [];
+    const note = (kind: SlotKind, name: string): number => names.push(`${kind}:${name}`) - 1;
+    const at = {
+      routes: program.routes.map((route) => note('route', route.name)),
+      unmatched: note('route', UNMATCHED),
       targets: program.services.map((service) =>
-        service.targets.map(({ url }) => hold('target', targetName(service.name, url))),
+        service.targets.map(({ url }) => note('target', targetName(service.name, url))),
       ),
-      listeners: program.listeners.map((listener) => hold('listener', listener.name)),
+      listeners: program.listeners.map((listener) => note('listener', listener.name)),
     };
+    const slots = this.#assign('program', names, nowMs);
+    const slotAt = (index: number): number => slots[index]!;
+    return {
+      routes: at.routes.map(slotAt),
+      unmatched: slotAt(at.unmatched),
+      targets: at.targets.map((own) => own.map(slotAt)),
+      listeners: at.listeners.map(slotAt),
+    };
+  }
+
+  /**
+   * Assigns slots to the endpoints of a service, in addition to those of programs, in place of the ones that it had. None: the
+   * service is gone. Slots of removed endpoints keep their counts for a while, and are reused only when no worker uses them.
+   */
+  assignTargets(
+    service: string,
+    endpoints: readonly { readonly url: string; readonly address?: string }[],
+    nowMs: number,
+  ): readonly number[] {
+    const names = endpoints.map(({ url, address }) => `target:${targetName(service, url, address)}`);
+    return this.#assign(`service ${service}`, names, nowMs);
+  }
+
+  #assign(group: string, names: readonly string[], nowMs: number): readonly number[] {
+    const slots = this.#names.assign(group, names, nowMs);
     while (this.#chunks.length * SLOTS_PER_CHUNK < this.#names.size) this.#chunks.push(this.#newChunk());
     for (const slot of this.#names.release(nowMs, (candidate) => this.#isIdle(candidate))) this.#wipe(slot);
-    return assignment;
+    return slots;
   }
 
   /**
@@ -358,6 +384,6 @@ function addWorker({ buffers, views }: Chunk): void {
 /** More intervals than a window holds. */
 const MAX_CLOSES = 12;
 
-/** Name of a target's slot, without its kind. */
-export const targetName = (service: string, url: string | { readonly $ref: string }): string =>
-  `${service}|${typeof url === 'string' ? url : url.$ref}`;
+/** Name of a target's slot, without its kind. `address`: for one of several addresses of the URL's host. */
+export const targetName = (service: string, url: string | { readonly $ref: string }, address?: string): string =>
+  `${service}|${typeof url === 'string' ? url : url.$ref}${address === undefined ? '' : `|${address}`}`;

@@ -42,8 +42,13 @@ writeFileSync(
     };
     setInterval(strike, 5);
     const uses = (memory) => memory && events.log('info', 'worker ' + worker + ' has consumers ' + memory.version);
+    const has = (services, chunks) => {
+      for (const { service, version } of services)
+        events.log('info', 'worker ' + worker + ' has version ' + version + ' of ' + service + ' with ' + chunks.length);
+    };
     return {
       async replaceConsumers(memory) { uses(memory); },
+      async updateTargets(update) { has(update.services, update.chunks); },
       async prepare(input) {
         const [what, who] = input.sha256.split('@');
         if (what === 'slow') await new Promise((done) => setTimeout(done, 150));
@@ -53,6 +58,7 @@ writeFileSync(
         }
         prepared = input;
         uses(input.consumers);
+        has(input.endpoints?.values() ?? [], input.stats.chunks);
         say('prepared', input);
         return input.program.listeners.map(({ name, address }) => ({ name, address: address.replace(/:0$/, ':' + (4711 + worker)) }));
       },
@@ -87,7 +93,7 @@ function setOf(options: { lookEvery?: number } = {}) {
     entry,
     options: { limits },
     events: { requests: () => {}, log: (level, message, fields) => log.write(level, message, fields) },
-    chunks: () => [],
+    chunks: () => [new SharedArrayBuffer(8)],
     died: (worker) => died.push(worker),
     ...options,
   });
@@ -192,6 +198,18 @@ test('changed consumers reach every worker, also a replacement and a new one', a
   assert.ok(log.count(/^worker 2 has consumers 2$/) > 0);
   await set.load({ ...input(3, 'fine', 3), consumers: memory(3) });
   assert.is(log.count(/^worker \d has consumers 3$/), 3);
+});
+
+test('changed endpoints reach every worker with its counters, also a replacement', async () => {
+  const { set, log, strike } = setOf();
+  const orders = (version: number) => ({ service: 'orders', version, endpoints: [] });
+  await set.load({ ...input(1, 'fine', 2), endpoints: new Map([['orders', orders(1)]]) });
+  await set.updateTargets({ services: [orders(2), { ...orders(3), service: 'gone' }], chunks: [] });
+  assert.is(log.count(/^worker \d has version 2 of orders with 1$/), 2);
+  strike(1, 1);
+  await until(() => log.find(/worker 1 serves again/), 'its return');
+  assert.is(log.count(/^worker 1 has version 2 of orders with 1$/), 2, 'the replacement prepares with the newest');
+  assert.is(log.count(/^worker 1 has version 3 of gone/), 1, 'no generation has it');
 });
 
 test('a repeatedly dying worker restarts with growing delays, and loads do not wait for it', async () => {

@@ -58,7 +58,7 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
     log: () => {},
     bug: () => {},
   };
-  const target = new Target(url, program.services[0]!, stats.targets[0]![0]!, host);
+  const target = new Target({ url, weight: 1, slot: stats.targets[0]![0]! }, program.services[0]!, host);
   const close = (): void => {
     target.close();
     server.close();

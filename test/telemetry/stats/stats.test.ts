@@ -260,13 +260,15 @@ test('slots of long removed names are cleared and reused; busy ones are kept', (
 
 test('removed names are bounded, the oldest are dropped first', () => {
   const names = new SlotNames();
-  for (let at = 0; at < 3000; at++) names.hold(`route:${at}`, at);
-  assert.is(names.release(3000, () => true).length, 3000 - 1024);
+  const all = Array.from({ length: 3000 }, (_, at) => `route:${at}`);
+  for (let at = 0; at <= all.length; at++) names.assign('program', all.slice(at), at);
+  assert.is(names.release(30_000, () => true).length, 0, 'a worker may not know yet that they are gone');
+  assert.is(names.release(70_000, () => true).length, 3000 - 1024);
   assert.is(names.get('route:0'), undefined);
   assert.is(names.get('route:2999'), 2999);
   assert.is(names.nameOf(2999), 'route:2999');
   assert.is(names.nameOf(0), undefined);
-  names.hold('route:new', 3001);
+  names.assign('program', ['route:new'], 70_001);
   assert.is(names.size, 3000);
 });
 

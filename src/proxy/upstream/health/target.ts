@@ -18,6 +18,7 @@ export type EjectSettings = Pick<ServiceEntry, 'ejectAfter' | 'ejectFor' | 'ejec
 export interface HealthTarget {
   readonly service: string;
   readonly url: string;
+  readonly address?: string | undefined;
   readonly slot: number;
   readonly settings: EjectSettings;
 }
@@ -44,8 +45,10 @@ export interface HealthGroup {
 export class TargetHealth {
   /** Whether it may get requests: it is fit, or so few targets of its service are that all are used. */
   available = true;
-  /** Not ejected. */
+  /** Not ejected, and not found unhealthy by active checks. */
   fit = true;
+  #down = false;
+  #out = false;
   /** Undefined: the live generation does not name the target. */
   group: HealthGroup | undefined = undefined;
   /** Latencies are added up: slow targets of the service are ejected. */
@@ -109,11 +112,11 @@ export class TargetHealth {
    * `blame`: it was unreachable, too late, or its reply was invalid.
    */
   failed(error: string, cause: string, blame: boolean): void {
-    const { service, url, settings } = this.#target;
+    const { service, url, address, settings } = this.#target;
     const at = this.#host.now();
     if (blame) this.#failures++;
     const since = this.#failures === 0 ? null : (this.#last?.since ?? at);
-    this.#note({ service, url, at, error, cause, since });
+    this.#note({ service, url, ...placeOf(address), at, error, cause, since });
     const { ejectAfter } = settings;
     if (!blame || ejectAfter === 0 || this.#failures < ejectAfter) return;
     const failures = this.#failures;
@@ -132,12 +135,13 @@ export class TargetHealth {
     const now = this.#host.monotonic();
     if (this.#ejectedUntil > now || this.group?.mayEject() === false) return;
     const forMs = this.#nextTime(now);
-    const { service, url, slot } = this.#target;
+    const { service, url, address, slot } = this.#target;
     this.#ejectedUntil = now + forMs;
     this.#host.stats.set(slot, Counter.EjectedUntil, this.#ejectedUntil);
     this.#host.stats.add(slot, Counter.Ejections, 1);
-    this.#host.log('warn', `target ejected after ${why}`, { service, target: url, ejectedForMs: forMs, ...facts });
-    this.#setFit(false);
+    const place = { service, target: url, ...placeOf(address) };
+    this.#host.log('warn', `target ejected after ${why}`, { ...place, ejectedForMs: forMs, ...facts });
+    this.#setOut(true);
   }
 
   /** Each ejection is longer by `ejectFor` than the one before; each `ejectFor` without one takes a step back. */
@@ -151,12 +155,12 @@ export class TargetHealth {
   }
 
   #return(now: number): void {
-    const { service, url, slot } = this.#target;
+    const { service, url, address, slot } = this.#target;
     this.#returnedAt = Math.min(now, this.#ejectedUntil);
     this.#ejectedUntil = 0;
     this.#host.stats.set(slot, Counter.EjectedUntil, 0);
-    this.#host.log('info', 'target back after its ejection', { service, target: url });
-    this.#setFit(true);
+    this.#host.log('info', 'target back after its ejection', { service, target: url, ...placeOf(address) });
+    this.#setOut(false);
   }
 
   /** Called a few times a second with the monotonic time. When the time of an ejection is over, requests try the target again. */
@@ -164,10 +168,22 @@ export class TargetHealth {
     if (this.#ejectedUntil === 0 || this.#ejectedUntil > now) return;
     // After failures, the next one ejects it again at once, and only a good reply shows that it is back.
     if (this.#failures === 0 && this.#errors === 0) this.#return(now);
-    else this.#setFit(true);
+    else this.#setOut(false);
   }
 
-  #setFit(fit: boolean): void {
+  /** What active checks have found. */
+  setDown(down: boolean): void {
+    this.#down = down;
+    this.#changed();
+  }
+
+  #setOut(out: boolean): void {
+    this.#out = out;
+    this.#changed();
+  }
+
+  #changed(): void {
+    const fit = !this.#out && !this.#down;
     if (this.fit === fit) return;
     this.fit = fit;
     this.available = fit;
@@ -179,3 +195,6 @@ export class TargetHealth {
     this.#host.failures.note(failure);
   }
 }
+
+const placeOf = (address: string | undefined): { readonly address?: string } =>
+  address === undefined ? {} : { address };

@@ -1,0 +1,193 @@
+/**
+ * Which endpoints each service has now. Sources supply targets; the board makes endpoints of them, with the counter slots and
+ * what active checks have found, and sends each change to all workers. A load begins with what the board knows.
+ *
+ *     spec, discovery, processes --supply--> board --ServiceEndpoints--> workers
+ *                    active checks --down-->       --endpoints--> admin API, metrics, active checks
+ */
+import type { Program, ServiceEntry } from '../../bundle/types.js';
+import type { Endpoint, ServiceEndpoints } from '../../proxy/types.js';
+import { reasonOf } from '../../reason.js';
+import type { Log } from '../log.js';
+import { programSupply, type Supply } from './supply.js';
+
+/** Endpoints of one service. Of more, the first ones are used. */
+export const MOST_ENDPOINTS = 2000;
+
+export interface BoardOptions {
+  /** Counter slots for the endpoints of a service; none of them: it is gone. */
+  readonly slots: (service: string, endpoints: readonly Omit<Endpoint, 'slot'>[]) => readonly number[];
+  /** Sends changes to all workers. */
+  readonly send: (changes: readonly ServiceEndpoints[]) => Promise<void>;
+  readonly log: Log;
+}
+
+/** The endpoints of a load. While it is staged, no change is sent to workers. */
+export interface StagedTargets {
+  readonly endpoints: ReadonlyMap<string, ServiceEndpoints>;
+  /** The load is live. */
+  commit(): void;
+  /** It was rejected: the services are as before. */
+  abandon(): void;
+}
+
+type Listener = (service: string, endpoints: readonly Endpoint[]) => void;
+
+export class TargetBoard {
+  readonly #options: BoardOptions;
+  /** Services of the live program. */
+  #services: ReadonlyMap<string, ServiceEntry> = new Map();
+  /** By service: what replaces the targets of its program. */
+  readonly #supplies = new Map<string, Supply>();
+  /** By service: the keys of endpoints that active checks find unhealthy. */
+  readonly #down = new Map<string, ReadonlySet<string>>();
+  /** What workers have, or were sent. */
+  #sent: ReadonlyMap<string, ServiceEndpoints> = new Map();
+  #version = 0;
+  #staged = false;
+  /** Services that have changed since they were sent. */
+  readonly #changed = new Set<string>();
+  readonly #listeners = new Set<Listener>();
+
+  constructor(options: BoardOptions) {
+    this.#options = options;
+  }
+
+  /** The endpoints of a service of the live program. */
+  of(service: string): readonly Endpoint[] {
+    return this.#sent.get(service)?.endpoints ?? [];
+  }
+
+  /** Why a service has no endpoints; undefined if it has some, or if nothing is known. */
+  causeOf(service: string): string | undefined {
+    return this.#sent.get(service)?.cause;
+  }
+
+  /** Calls `listener` after each change of a service, with none for one that is gone. Returns what ends that. */
+  onChange(listener: Listener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /**
+   * The targets of a service from now on, in place of those of its program: from a discovery source, or gw's own processes.
+   * Undefined: those of its program again. They survive reloads.
+   */
+  supply(service: string, supply: Supply | undefined): void {
+    if (supply === undefined) this.#supplies.delete(service);
+    else this.#supplies.set(service, supply);
+    this.#change(service);
+  }
+
+  /** What active checks have found of a service: the keys (endpointKey) of the endpoints that get no requests. */
+  setDown(service: string, down: ReadonlySet<string>): void {
+    if (down.size === 0) this.#down.delete(service);
+    else this.#down.set(service, down);
+    this.#change(service);
+  }
+
+  /** The endpoints for a program that is about to be loaded. */
+  stage({ services }: Pick<Program, 'services'>): StagedTargets {
+    const next = new Map<string, ServiceEndpoints>();
+    const before = this.#sent;
+    for (const entry of services) {
+      const made = this.#make(entry);
+      // Both have their slots until it is known which of them is live.
+      const held = [...made.endpoints, ...(before.get(entry.name)?.endpoints ?? [])];
+      const slots = this.#options.slots(entry.name, held);
+      next.set(entry.name, this.#numbered(made, slots, before.get(entry.name)));
+    }
+    this.#staged = true;
+    return {
+      endpoints: next,
+      commit: () => {
+        this.#services = new Map(services.map((entry) => [entry.name, entry]));
+        this.#settle(next, before);
+        for (const name of [...this.#supplies.keys(), ...this.#down.keys()]) if (!next.has(name)) this.#forget(name);
+      },
+      abandon: () => this.#settle(before, next),
+    };
+  }
+
+  /** Ends the staging: `now` is what workers have. */
+  #settle(now: ReadonlyMap<string, ServiceEndpoints>, other: ReadonlyMap<string, ServiceEndpoints>): void {
+    const changed = [...now.values()].filter(({ service, version }) => this.#sent.get(service)?.version !== version);
+    const gone = [...this.#sent.keys()].filter((service) => !now.has(service));
+    this.#sent = now;
+    this.#staged = false;
+    for (const service of new Set([...now.keys(), ...other.keys()]))
+      this.#options.slots(service, now.get(service)?.endpoints ?? []);
+    for (const { service, endpoints } of changed) this.#tell(service, endpoints);
+    for (const service of gone) this.#tell(service, []);
+    this.#flush();
+  }
+
+  #forget(service: string): void {
+    this.#supplies.delete(service);
+    this.#down.delete(service);
+  }
+
+  #change(service: string): void {
+    this.#changed.add(service);
+    if (!this.#staged) this.#flush();
+  }
+
+  #flush(): void {
+    const changes: ServiceEndpoints[] = [];
+    const now = new Map(this.#sent);
+    for (const service of this.#changed) {
+      const entry = this.#services.get(service);
+      const before = this.#sent.get(service);
+      if (entry === undefined) continue;
+      const made = this.#make(entry);
+      const next = this.#numbered(made, this.#options.slots(service, made.endpoints), before);
+      if (next === before) continue;
+      now.set(service, next);
+      changes.push(next);
+    }
+    this.#changed.clear();
+    if (changes.length === 0) return;
+    this.#sent = now;
+    this.#options.send(changes).catch((error: unknown) => {
+      this.#options.log.error('cannot send the targets of services to the workers', { cause: reasonOf(error) });
+    });
+    for (const { service, endpoints } of changes) this.#tell(service, endpoints);
+  }
+
+  #tell(service: string, endpoints: readonly Endpoint[]): void {
+    for (const listener of this.#listeners) listener(service, endpoints);
+  }
+
+  #make(entry: ServiceEntry): Made {
+    const { targets, cause } = this.#supplies.get(entry.name) ?? programSupply(entry);
+    const down = this.#down.get(entry.name);
+    const endpoints = targets
+      .slice(0, MOST_ENDPOINTS)
+      .map((target): Unslotted => (down?.has(endpointKey(target)) === true ? { ...target, down: true } : target));
+    return { service: entry.name, endpoints, cause: endpoints.length === 0 ? cause : undefined };
+  }
+
+  /** With slots and a version, which is that of `before` if nothing has changed. */
+  #numbered(
+    { service, endpoints, cause }: Made,
+    slots: readonly number[],
+    before: ServiceEndpoints | undefined,
+  ): ServiceEndpoints {
+    const slotted = endpoints.map((endpoint, at): Endpoint => ({ ...endpoint, slot: slots[at]! }));
+    const same = before?.cause === cause && JSON.stringify(before?.endpoints) === JSON.stringify(slotted);
+    if (before !== undefined && same) return before;
+    return { service, version: ++this.#version, endpoints: slotted, ...(cause === undefined ? {} : { cause }) };
+  }
+}
+
+type Unslotted = Omit<Endpoint, 'slot'>;
+
+interface Made {
+  readonly service: string;
+  readonly endpoints: readonly Unslotted[];
+  readonly cause: string | undefined;
+}
+
+/** What identifies an endpoint among those of its service. */
+export const endpointKey = ({ url, address }: Pick<Endpoint, 'url' | 'address'>): string =>
+  address === undefined ? url : `${url}|${address}`;
