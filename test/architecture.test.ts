@@ -55,6 +55,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   'http-proxy': 'proxy',
   chokidar: 'control',
   pino: 'control',
+  'acme-client': 'control',
   lmdb: 'state',
   'prom-client': 'telemetry',
   ink: 'dashboard',

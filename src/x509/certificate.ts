@@ -61,6 +61,8 @@ export class Certificate {
   pathLength: number | undefined = undefined;
   /** It limits the names below it. */
   constrainsNames = false;
+  /** The identifier of the key that signed it, as it names it. */
+  authorityKeyId: Buffer | undefined = undefined;
   /** A critical extension that gw does not know: RFC 5280 section 4.2 requires to refuse it. */
   unknownCritical: string | undefined = undefined;
   #keyUsage: number | undefined = undefined;
@@ -131,6 +133,8 @@ export class Certificate {
       const length = constraints.optional(Tag.Integer);
       if (length !== undefined) this.pathLength = readSmall(length.content);
       constraints.end();
+    } else if (oid === '2.5.29.35') {
+      this.authorityKeyId = new DerReader(readSingle(value).content).optional(contextTag(0, false))?.content;
     } else if (oid === '2.5.29.15') {
       const { content } = readSingle(value, Tag.BitString);
       // Bit 0 is the highest one of the first byte after the count of unused bits.
