@@ -158,10 +158,11 @@ test('folders form no cycle', () => {
 /** Layer of src/proxy -> layers that it may import, types included. The files in src/proxy itself are on top. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: [],
+  websocket: [],
   errors: [],
   load: ['http'],
   upstream: ['http', 'load', 'errors'],
-  exchange: ['http', 'upstream', 'load', 'errors'],
+  exchange: ['http', 'websocket', 'upstream', 'load', 'errors'],
   downstream: ['exchange', 'http', 'load', 'errors'],
   offline: ['exchange', 'http', 'upstream', 'errors'],
 };

@@ -234,6 +234,14 @@ const route = table({
   stripPrefix: optional(text),
   timeout: number(0),
   maxBodyBytes: optional(number(0)),
+  webSocket: optional(
+    table({
+      maxMessage: optional(number(1)),
+      maxReplyMessage: optional(number(1)),
+      rate: optional(table({ capacity: number(0), periodMs: number(1) })),
+      idleTimeout: optional(number(0)),
+    }),
+  ),
   listeners: optional(list(text)),
   tags: optional(list(text)),
   without: optional(list(text)),

@@ -182,6 +182,8 @@ export interface RouteEntry {
   /** Time limit in milliseconds for the whole exchange; 0: no limit. */
   readonly timeout: number;
   readonly maxBodyBytes?: number;
+  /** Absent: no limits of its own. */
+  readonly webSocket?: WebSocketEntry;
   /** Names of the listeners that serve it, for display and diffs (the trie decides). Absent: every listener. */
   readonly listeners?: readonly string[];
   /** Absent: none. */
@@ -189,6 +191,17 @@ export interface RouteEntry {
   /** Names of inherited policies that were removed, for display. */
   readonly without?: readonly string[];
   readonly source: SourceRef;
+}
+
+/** Limits of WebSockets; absent keys: no limit. */
+export interface WebSocketEntry {
+  /** Longest message of a client, and of a target, in bytes on the wire. */
+  readonly maxMessage?: number;
+  readonly maxReplyMessage?: number;
+  /** Messages of a client. */
+  readonly rate?: { readonly capacity: number; readonly periodMs: number };
+  /** Milliseconds; 0: no limit. Absent: as the service says. */
+  readonly idleTimeout?: number;
 }
 
 /** A template split at compile time: strings are literal, objects name a variable (`consumer.name`, `param.id`). */

@@ -18,6 +18,7 @@ import type { ListenerConfig } from './listener.js';
 import type { ServiceConfig } from './service/index.js';
 import type { StateConfig } from './state-section.js';
 import type { VaultConfig } from './vault.js';
+import type { WebSocketConfig } from './websocket.js';
 
 export interface SourceFile {
   /** Relative to the folder of the root spec; used in spans. */
@@ -159,6 +160,8 @@ export interface RouteModel {
   readonly stripPrefix: string | undefined;
   readonly timeout: number;
   readonly maxBody: number | undefined;
+  /** Absent: no limits of its own. */
+  readonly webSocket?: WebSocketConfig | undefined;
   readonly at: Origins;
   /** Its own and those of its groups, each once. */
   readonly tags: readonly string[];

@@ -1,6 +1,7 @@
 /** Declarations of routes and groups: conditions, matches. */
 import { type Infer, s } from '../schema/declare.js';
 import { NAME_PATTERN } from './entities.js';
+import { webSocket } from './websocket.js';
 
 const conditionTable = s.object({
   present: s.boolean().describe('The field or parameter is present, with any value.').optional(),
@@ -120,6 +121,7 @@ export const routeFields = {
     .describe('Literal segments at the start of every path of the route; removed before the path is sent.')
     .optional(),
   timeout: s.duration().describe('Time limit for the whole exchange; `"0s"`: no limit.').default(60_000),
+  websocket: webSocket().describe('Limits of WebSockets on this route ([WebSocket](websocket.md)).').optional(),
   tags: tagList('Tags of the route, for the `route_tags` of plans. Those of its groups are added.'),
   max_body: s
     .size()

@@ -13,7 +13,7 @@ import { engineSuite } from './engine-suite.js';
 
 const H = 'Host: a.example\r\n';
 const GET = `GET / HTTP/1.1\r\n${H}\r\n`;
-const UPGRADE = `GET / HTTP/1.1\r\n${H}Connection: upgrade\r\nUpgrade: websocket\r\n\r\n`;
+const UPGRADE = `GET / HTTP/1.1\r\n${H}Connection: upgrade\r\nUpgrade: echo/1\r\n\r\n`;
 const SERVICE = 'retries = 0\neject_after = 0\nconnect_timeout = "300ms"\nresponse_timeout = "300ms"';
 
 const test = engineSuite('causes', { service: SERVICE });

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { WebSocket } from 'ws';
+import { frame, handshake } from '../support/frames.js';
 import { Busy } from './busy-client.js';
 import { call, closeAll, removeFolders, SpecFile, startGateway, startOrigin, until } from './control-kit.js';
 import { killServed, Served } from './serve-kit.js';
@@ -182,10 +182,13 @@ test('a request that arrives while its idle connection closes is counted', async
 test('exchanges that exceed the deadline are aborted and counted, tunnels separately', async () => {
   const origin = await startOrigin();
   const { gateway, url, port, log } = await startGateway({ spec: new SpecFile(specOf(origin.url)).path });
-  const socket = new WebSocket(`ws://127.0.0.1:${port}/socket`);
-  await new Promise((resolve) => socket.once('open', resolve));
+  const socket = connect(port, '127.0.0.1');
   const closed = new Promise((resolve) => socket.once('close', resolve));
   socket.on('error', () => {});
+  // Neither end can be told to close before the frame ends.
+  socket.write(handshake('/socket'));
+  await new Promise((resolve) => socket.once('data', resolve));
+  socket.write(frame(1, 'half').subarray(0, 8));
   const slow = call(`${url}/slow`).then(
     () => 'answered',
     () => 'cut',

@@ -119,12 +119,12 @@ test('the handshake of a WebSocket is repeated once after a 401, with another to
     socket.end(
       refused.includes(token) || refused.includes('*')
         ? 'HTTP/1.1 401 Unauthorized\r\ncontent-length: 3\r\n\r\nno!'
-        : 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n',
+        : 'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: echo/1\r\n\r\n',
     );
   });
   const policy = `oauth2 = { token_url = "${issuer.url}/token", client_id = "gw", client_secret = "\${env:ATTEMPTS_TEST_SECRET}" }`;
   const { port, gateway } = await startGateway({ spec: new SpecFile(specOf(target.url, policy)).path });
-  const handshake = ['GET /orders HTTP/1.1', 'Host: shop.example', 'Connection: upgrade', 'Upgrade: websocket'];
+  const handshake = ['GET /orders HTTP/1.1', 'Host: shop.example', 'Connection: upgrade', 'Upgrade: echo/1'];
   const open = async (): Promise<string> =>
     (
       await exchange(port, [...handshake, 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Version: 13'])

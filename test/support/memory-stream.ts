@@ -179,5 +179,6 @@ export class MemoryStream implements Downstream {
   tunnel(_end: TunnelEnd): void {}
   tunnelWrite(): void {}
   tunnelWantsMore(): void {}
+  tunnelHalfEnded(): void {}
   tunnelEnded(): void {}
 }

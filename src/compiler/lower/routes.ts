@@ -10,6 +10,7 @@ import {
   type RouteEntry,
   type SegmentIR,
   type SourceRef,
+  type WebSocketEntry,
 } from '../../bundle/types.js';
 import type { PolicyContext } from '../../policies/contract.js';
 import type {
@@ -27,6 +28,7 @@ import { pathKeyOf } from '../../spec/route/path-key.js';
 import { splitRewrite } from '../../spec/route/rewrite.js';
 import { listenersOf, schemesTaken } from '../../spec/route/schemes.js';
 import { servicesByPolicy } from '../../spec/service-policies.js';
+import type { WebSocketConfig } from '../../spec/websocket.js';
 import { given, type PolicyIR, type RouteIR } from '../ir.js';
 import { policyOrigins, refOf } from '../provenance.js';
 
@@ -146,10 +148,11 @@ function lowerRoute(
     source: sourceOfRoute(route),
     timeout: route.timeout,
   };
-  const { listeners, maxBody, rewrite, stripPrefix, tags, without } = route;
+  const { listeners, maxBody, rewrite, stripPrefix, tags, webSocket, without } = route;
   // Most routes have none of these, and an object of one shape is much cheaper than spreading parts.
   const bound = listeners.length + tags.length + without.length > 0;
-  if (!bound && maxBody === undefined && rewrite === undefined && stripPrefix === undefined) return entry;
+  const path = rewrite ?? stripPrefix;
+  if (!bound && maxBody === undefined && path === undefined && webSocket === undefined) return entry;
   const target = rewrite === undefined ? undefined : splitRewrite(rewrite);
   return {
     ...entry,
@@ -159,7 +162,18 @@ function lowerRoute(
     ...given('rewriteQuery', target?.query),
     ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
     ...(tags.length === 0 ? {} : { tags }),
+    ...given('webSocket', webSocket && lowerWebSocket(webSocket)),
     ...given('without', namesOf(without)),
+  };
+}
+
+function lowerWebSocket({ idle_timeout, max_message, max_rate, max_reply_message }: WebSocketConfig): WebSocketEntry {
+  const rate = max_rate && { capacity: max_rate.capacity, periodMs: max_rate.periodMs };
+  return {
+    ...given('idleTimeout', idle_timeout),
+    ...given('maxMessage', max_message),
+    ...given('maxReplyMessage', max_reply_message),
+    ...given('rate', rate),
   };
 }
 

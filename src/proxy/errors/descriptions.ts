@@ -88,8 +88,20 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
     'No reply head within `response_timeout`, or no further bytes of the body (the reply is cut).',
   ),
   'upstream/aborted': on("The target closed the connection within its reply; the client's connection is cut too."),
+  'websocket/handshake': on(
+    'The upgrade to `websocket` is not a `GET`, or its `Sec-WebSocket-Key` or `Sec-WebSocket-Version` is missing or malformed.',
+  ),
+  'websocket/version': on('The upgrade to `websocket` asks for another version than 13, the one of RFC 6455.'),
+  'websocket/protocol': on('A frame of the client or the target breaks RFC 6455. gw closed with code 1002.'),
+  'websocket/too-large': on(
+    "A message is larger than the route's `websocket.max_message` or `max_reply_message`. gw closed with code 1009.",
+  ),
+  'websocket/rate': on(
+    "The client sent more messages than the route's `websocket.max_rate` allows. gw closed with code 1008.",
+  ),
+  'tunnel/drained': on('gw or the listener of a WebSocket stops. gw closed with code 1001.'),
   'tunnel/idle': on(
-    "An upgraded connection (for example a WebSocket) was idle for the service's `tunnel_idle_timeout`.",
+    "An upgraded connection was idle for the service's `tunnel_idle_timeout`, or a WebSocket for the route's `websocket.idle_timeout`; gw closed a WebSocket with code 1001.",
   ),
   'exchange/timeout': on("The route's `timeout` expired; a reply that has begun is cut."),
   'downstream/aborted': on('The client closed the connection before the exchange was over.'),

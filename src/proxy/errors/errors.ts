@@ -118,6 +118,19 @@ export const ERRORS = {
     'Reply cut by the service',
     'The service closed the connection in the middle of its reply.',
   ),
+  'websocket/handshake': kind(
+    400,
+    'Invalid WebSocket handshake',
+    'Send GET with Sec-WebSocket-Version 13 and a Sec-WebSocket-Key of 16 bytes in base64.',
+  ),
+  'websocket/version': {
+    ...kind(400, 'WebSocket version not supported', 'Use version 13 of the WebSocket protocol.'),
+    headers: { 'sec-websocket-version': '13' },
+  },
+  'websocket/protocol': kind(0, 'Invalid WebSocket frame', 'A frame does not follow RFC 6455.'),
+  'websocket/too-large': kind(0, 'WebSocket message too large', 'A message is larger than the route allows.'),
+  'websocket/rate': kind(0, 'Too many WebSocket messages', 'The client sent more messages than the route allows.'),
+  'tunnel/drained': kind(0, 'Closed by the drain', 'The gateway closed the WebSocket because it stops.'),
   'tunnel/idle': kind(0, 'Tunnel idle', 'The upgraded connection was idle for too long.'),
   'exchange/timeout': kind(504, 'Request timed out', 'The request took longer than the route allows.'),
   'downstream/aborted': kind(

@@ -4,17 +4,12 @@
  */
 import type { HeaderFields, Reply } from '../../policies/contract.js';
 import type { BodySink, ClientSide } from './body/types.js';
+import type { TunnelClient, TunnelEnd } from './tunnel/open-tunnel.js';
 
 export type { BodySink, BodySupply, ReplyReceiver, ReplySource } from './body/types.js';
+export type { TunnelEnd } from './tunnel/open-tunnel.js';
 
-/** The target side of a tunnel. */
-export interface TunnelEnd {
-  /** False: accepts no more until `tunnelWantsMore` is called. */
-  fromClient(bytes: Buffer): boolean;
-  clientEnded(): void;
-}
-
-export interface Downstream extends ClientSide {
+export interface Downstream extends ClientSide, TunnelClient {
   /**
    * Sends a reply: head and body if `body` is bytes or null. If `body` is the exchange's source, sends the head and
    * calls flow(); the rest follows through body(). At most once per exchange, unless takeBack() succeeded.
@@ -43,8 +38,4 @@ export interface Downstream extends ClientSide {
   broke(error: unknown): void;
   /** After the head of a 101: forwards bytes unchanged in both directions until one end closes. */
   tunnel(end: TunnelEnd): void;
-  /** Sends bytes of the tunnel; `written` is called when the client's socket has accepted them. */
-  tunnelWrite(bytes: Buffer, written: () => void): void;
-  tunnelWantsMore(): void;
-  tunnelEnded(): void;
 }

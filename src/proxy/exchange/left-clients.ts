@@ -145,5 +145,6 @@ class LeftClient implements Downstream {
   tunnel(): void {}
   tunnelWrite(): void {}
   tunnelWantsMore(): void {}
+  tunnelHalfEnded(): void {}
   tunnelEnded(): void {}
 }

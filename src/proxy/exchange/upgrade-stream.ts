@@ -88,6 +88,11 @@ export class UpgradeStream extends Duplex {
     this.on('close', () => this.failed('upstream/reset', 'connection closed by the target'));
   }
 
+  /** From now on, another owner hears of what happens. */
+  handTo(owner: UpgradeOwner): void {
+    this.#owner = owner;
+  }
+
   failed(error: ErrorSlug, cause: string): void {
     this.#owner?.onFailure(error, cause);
   }
@@ -116,6 +121,8 @@ export class UpgradeStream extends Duplex {
     });
     request.on('upgrade', (response, socket) => {
       this.#socket = socket;
+      // A target may end its half and still read.
+      socket.allowHalfOpen = true;
       this.#answer = headText(response);
     });
     let interim = 0;

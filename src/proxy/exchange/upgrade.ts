@@ -1,7 +1,7 @@
 /**
  * Upgrades: WebSocket and other protocols that use 101. The exchange has passed its chain; http-proxy sends the request
- * to the target and forwards bytes. The target's reply passes the chain like every other reply. The bytes after it are
- * counted, have an idle timeout, and end with the drain.
+ * to the target and forwards bytes. The target's reply passes the chain like every other reply. After a 101, the tunnel
+ * begins (tunnel/).
  */
 
 import type { Reply } from '../../policies/contract.js';
@@ -18,18 +18,22 @@ import { attemptsLeft, isBlameless, isUnsent } from '../upstream/retry.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
+import type { Extensions } from '../websocket/frames.js';
 import { TargetAttempt } from './attempt.js';
-import type { Downstream, ReplySource, TunnelEnd } from './downstream.js';
+import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import type { RelayHost } from './relay.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { isBodiless, switchFault, TargetReply, upgradeOf } from './target-reply.js';
+import { handshakeFault, switched } from './tunnel/handshake.js';
+import { OpenTunnel, type TunnelParts } from './tunnel/open-tunnel.js';
+import { WebSocketTunnel } from './tunnel/websocket-tunnel.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 
 const IDLE = 'response idle timeout: no further bytes of the body';
 
-export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser {
+export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   contentLength = -1;
   readonly #host: RelayHost;
   readonly #exchange: GwExchange;
@@ -44,15 +48,16 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
   over = false;
   #timer: NodeJS.Timeout | undefined;
   #startMs = 0;
-  /** Monotonic milliseconds, roughly, of the last traffic through the tunnel. */
-  #movedAt = 0;
-  #state: 'connecting' | 'head' | 'waiting' | 'body' | 'tunnel' = 'connecting';
+  #state: 'connecting' | 'head' | 'waiting' | 'body' = 'connecting';
   #held: Buffer = Buffer.alloc(0);
   #heldDone: (() => void) | undefined;
   readonly #body = new BodyReader();
   #status = 0;
-  #bytesToTarget = 0;
   #bytesFromTarget = 0;
+  /** After a 101. */
+  #open: OpenTunnel | undefined;
+  /** Of a WebSocket: what its frames may use. */
+  #extensions: Extensions | undefined;
 
   constructor(host: RelayHost, exchange: GwExchange, service: Service) {
     this.#host = host;
@@ -68,6 +73,11 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
   }
 
   start(): void {
+    const fault = handshakeFault(this.#exchange);
+    if (fault !== undefined) {
+      this.#answer(fault.error, fault.cause);
+      return;
+    }
     const target = this.#service.pick(this.#target);
     if (target === undefined) {
       this.#answer('upstream/none', this.#service.noTargetCause);
@@ -165,7 +175,9 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     const wrong =
       length < 0
         ? head.fault
-        : (switchFault(head.status, upgrade, asked) ?? head.lengthFault(this.#exchange.method === 'HEAD'));
+        : (switchFault(head.status, upgrade, asked) ??
+          this.#notWebSocket(head, upgrade) ??
+          head.lengthFault(this.#exchange.method === 'HEAD'));
     if (wrong !== undefined) {
       done();
       this.onFailure('upstream/invalid', `invalid reply: ${wrong}`);
@@ -186,6 +198,15 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     // 100 precedes the 101, even without a body: RFC 9110 section 7.8. gw sends it, since the target gets no Expect.
     else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, new HeaderMap());
     this.#host.driver.replied(this.#exchange, new TargetReply(head, this));
+  }
+
+  /** What is wrong with a 101 to a WebSocket. Notes what the frames of a valid one may use. */
+  #notWebSocket(head: ResponseHead, upgrade: string | undefined): string | undefined {
+    const result = switched(this.#exchange, head, upgrade);
+    if (result === undefined) return undefined;
+    if ('fault' in result) return result.fault;
+    this.#extensions = result.extensions;
+    return undefined;
   }
 
   /** Sends the request once more after a 401. */
@@ -217,24 +238,35 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     this.#held = Buffer.alloc(0);
     this.#heldDone = undefined;
     if (this.#status === 101) {
-      this.#state = 'tunnel';
-      this.#movedAt = this.#host.monotonic();
-      this.#lookAt(this.#service.entry.tunnelIdleTimeout);
-      this.#downstream.tunnel(this);
-    } else {
-      this.#state = 'body';
+      this.#tunnel(this.#stream!).onBytes(held, done);
+      return;
     }
+    this.#state = 'body';
     this.#pass(held, done);
+  }
+
+  #tunnel(stream: UpgradeStream): OpenTunnel {
+    const { route } = this.#exchange;
+    const parts: TunnelParts = {
+      host: this.#host,
+      note: (error, cause) => this.#note(error, cause),
+      downstream: this.#downstream,
+      stream,
+      idleTimeout: () => (this.#extensions && route.webSocket?.idleTimeout) ?? this.#service.entry.tunnelIdleTimeout,
+      ended: (now) => this.#finish(false, now),
+    };
+    const open =
+      this.#extensions === undefined
+        ? new OpenTunnel(parts)
+        : new WebSocketTunnel(parts, route.webSocket, this.#extensions);
+    this.#open = open;
+    stream.handTo(open);
+    this.#downstream.tunnel(open);
+    return open;
   }
 
   #pass(chunk: Buffer, done: () => void): void {
     this.#bytesFromTarget += chunk.length;
-    if (this.#state === 'tunnel') {
-      this.#movedAt = this.#host.cachedNow();
-      if (chunk.length === 0) done();
-      else this.#downstream.tunnelWrite(chunk, done);
-      return;
-    }
     const body = this.#body;
     body.take(chunk, 0, chunk.length);
     if (body.failed) {
@@ -276,28 +308,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     done?.();
   }
 
-  /** Checks the idle timeout of the tunnel after `ms` milliseconds; 0: no timeout. */
-  #lookAt(ms: number): void {
-    if (ms === 0) return;
-    this.#timer = setTimeout(() => {
-      const bound = this.#service.entry.tunnelIdleTimeout;
-      const silent = this.#host.monotonic() - this.#movedAt;
-      if (silent < bound) {
-        this.#lookAt(Math.max(1, bound - silent));
-        return;
-      }
-      this.#exchange.error = 'tunnel/idle';
-      this.#exchange.cause = `tunnel idle timeout (${timeSpan(bound)})`;
-      this.#finish(false);
-      this.#downstream.tunnelEnded();
-    }, ms).unref();
-  }
-
   onEnd(): void {
-    if (this.#state === 'tunnel') {
-      this.#finish(false);
-      this.#downstream.tunnelEnded();
-    } else if (this.#state === 'body' && this.#body.kind === 'close') {
+    if (this.#state === 'body' && this.#body.kind === 'close') {
       this.#finish(false);
       this.#exchange.receiver!.body(this.#held, 0, 0, true);
     } else {
@@ -305,19 +317,7 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     }
   }
 
-  fromClient(bytes: Buffer): boolean {
-    this.#bytesToTarget += bytes.length;
-    this.#movedAt = this.#host.cachedNow();
-    return this.#stream?.push(bytes) ?? false;
-  }
-
-  clientEnded(): void {
-    this.#stream?.push(null);
-  }
-
-  onWanted(): void {
-    if (this.#state === 'tunnel') this.#downstream.tunnelWantsMore();
-  }
+  onWanted(): void {}
 
   /** Progress of the reply, for a cause. */
   get #stage(): string {
@@ -327,12 +327,6 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
 
   onFailure(error: ErrorSlug, cause: string): void {
     if (this.over) return;
-    if (this.#state === 'tunnel') {
-      // Any close of one end is a normal end of a tunnel.
-      this.#finish(false);
-      this.#downstream.tunnelEnded();
-      return;
-    }
     this.#target?.health.failed(error, cause, !isBlameless(error));
     const again = this.#state === 'connecting' && isUnsent(error) && attemptsLeft(this.#service, this.#attempts);
     const replied = this.#state === 'waiting' || this.#state === 'body';
@@ -347,10 +341,10 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     else this.#answer(error, cause);
   }
 
-  #finish(failed: boolean): void {
+  #finish(failed: boolean, now = failed): void {
     if (this.over) return;
     this.over = true;
-    this.#letGo(failed, failed);
+    this.#letGo(failed, now);
   }
 
   /** Releases the target; `now`: drop bytes that are written already. */
@@ -365,21 +359,25 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
     if (this.#target === undefined) return;
     const took = this.#host.monotonic() - this.#startMs;
     const { slot } = this.#target;
+    const { bytesToTarget = 0, bytesFromTarget = this.#bytesFromTarget } = this.#open ?? {};
     this.#host.descriptors.freeTunnel(this.#state !== 'connecting');
-    this.#host.stats.end(slot, this.#status, this.#bytesToTarget, this.#bytesFromTarget, took, failed);
+    this.#host.stats.end(slot, this.#status, bytesToTarget, bytesFromTarget, took, failed);
   }
 
   #answer(error: ErrorSlug, cause: string): void {
     this.#say(problem(this.#exchange, { code: error, ...ERRORS[error] }), error, cause);
   }
 
+  #note(error: string, cause: string | null): void {
+    this.#exchange.error = error;
+    this.#exchange.cause = cause;
+  }
+
   #say(reply: Reply, error: string, cause: string | null): void {
     this.over = true;
-    const exchange = this.#exchange;
-    exchange.error = error;
-    exchange.cause = cause;
+    this.#note(error, cause);
     try {
-      this.#host.driver.replied(exchange, reply);
+      this.#host.driver.replied(this.#exchange, reply);
     } catch (bug) {
       // This may be an event of the target's socket, where no caller catches exceptions.
       this.#downstream.broke(bug);
@@ -387,9 +385,8 @@ export class Tunnel implements ReplySource, TunnelEnd, UpgradeOwner, AttemptUser
   }
 
   cancel(): void {
-    if (this.over) return;
-    this.over = true;
-    this.#letGo(false, true);
+    if (this.#open !== undefined) this.#open.cancel();
+    else this.#finish(false, true);
   }
 
   discard(): void {

@@ -240,6 +240,7 @@ export class OfflineRun implements DriverHost, Downstream, OfflineTargetHost {
   tunnel(_end: TunnelEnd): void {}
   tunnelWrite(): void {}
   tunnelWantsMore(): void {}
+  tunnelHalfEnded(): void {}
   tunnelEnded(): void {}
 }
 

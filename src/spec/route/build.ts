@@ -134,6 +134,7 @@ export class RouteReader {
       stripPrefix: values.strip_prefix,
       timeout: values.timeout ?? 0,
       maxBody: values.max_body,
+      webSocket: values.websocket,
       at: decoder,
       tags: [...new Set([...around.tags, ...(values.tags ?? [])])],
       groups: around.groups,

@@ -180,7 +180,9 @@ test('credentials of one client do not keep others from sharing', async ({ bed }
 
 test('upgrades neither wait for each other nor are answered from the store', async ({ bed }) => {
   bed.target.respond = (_request, socket) =>
-    void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n');
+    void socket.write(
+      'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+    );
   const text =
     'GET /a HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n';
   const clients = [bed.plane.client(), bed.plane.client()];

@@ -173,8 +173,8 @@ test('a request that waits for its target gets an error when its key is revoked'
 test('a tunnel ends when its credential is revoked, or expires', async (context) => {
   const { plane, target, wall } = context;
   target.respond = ({ socket }) =>
-    void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nhi');
-  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+    void socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\nhi');
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: echo/1\r\n';
   const open = async (name: string) => {
     const client = plane.client();
     client.send(ask(`key-of-${name}`, upgrade, `/${name}`));

@@ -248,7 +248,7 @@ test('a mandatory hook asks for the whole reply without content coding, and igno
   const mandatory = { reply: { max: 1000, mandatory: true } };
   await load(context, { body: mandatory, run: { onReplyBody: () => undefined } });
   await context.plane.ask(
-    `GET / HTTP/1.1\r\n${HOST}Range: bytes=0-1\r\nIf-Range: "1"\r\nAccept-Encoding: gzip\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n`,
+    `GET / HTTP/1.1\r\n${HOST}Range: bytes=0-1\r\nIf-Range: "1"\r\nAccept-Encoding: gzip\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n`,
   );
   const [arrived] = context.target.arrived;
   assert.is(arrived?.header('range'), undefined);
@@ -478,7 +478,7 @@ test('a policy may answer in place of an attempt, also of the repeat after 401',
   assert.is(context.target.arrived.length, 1);
 
   await load(context, { onAttempt: refusal });
-  const upgrade = GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const upgrade = GET.replace('\r\n\r\n', '\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
   for (const request of [GET, upgrade, post('body')]) assert.is((await context.plane.ask(request)).status, 503);
   assert.is(context.target.arrived.length, 1, 'no further request has reached the target');
 

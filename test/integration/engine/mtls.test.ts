@@ -161,8 +161,8 @@ test('open streams and tunnels end when a list revokes their certificate, but no
   await reload();
   target.respond = ({ socket, head }) =>
     void socket.write(
-      /upgrade: websocket/i.test(head)
-        ? 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\ndata: 1'
+      /upgrade: echo/i.test(head)
+        ? 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\ndata: 1'
         : 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\ndata: 1\n\n',
     );
   const open = async (issued: Issued, path: string, fields = ''): Promise<RawClient> => {
@@ -172,7 +172,7 @@ test('open streams and tunnels end when a list revokes their certificate, but no
     await until(() => client.pending.includes('data: 1'), path);
     return client;
   };
-  const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+  const upgrade = 'Connection: Upgrade\r\nUpgrade: echo/1\r\n';
   const [stream, tunnel, free, kept, other] = [
     await open(acme, '/stream'),
     await open(acme, '/tunnel', upgrade),

@@ -104,14 +104,14 @@ test('a policy can replace the reply of the target', async ({ target, plane }) =
 });
 
 test('a 101 can be edited in place; one that replaces it names no protocol: 500', async ({ target, plane }) => {
-  const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+  const head = 'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n';
   target.respond = say(head);
-  const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n';
+  const request = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n';
   policy = { after: (_exchange, reply) => void reply.headers.set('x-edited', 'yes') };
   const edited = await plane.ask(request);
   assert.equal(
     ['connection', 'upgrade', 'x-edited'].map((name) => edited.header(name)),
-    ['upgrade', 'websocket', 'yes'],
+    ['upgrade', 'echo/1', 'yes'],
   );
   assert.is(edited.status, 101);
   policy = { after: (_exchange, { body }) => ({ ...new BytesReply(101), body }) };

@@ -66,7 +66,7 @@ for (const [what, more, sent, expected] of [
     const shown = (await plane.record(() => true)).url;
     assert.is(shown.endsWith('?'), sent.endsWith('?'), 'the log shows it');
     client.destroy();
-    await plane.ask(`GET ${sent} HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n${H}`);
+    await plane.ask(`GET ${sent} HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n${H}`);
     assert.is(target.arrived.at(-1)?.url, expected, 'of an upgrade as well');
     assert.is(target.arrived.length, 3);
   });
@@ -94,7 +94,7 @@ for (const [what, fault] of [
   ['bytes until close', sayAndClose(`${RESET}\r\nhi`)],
   ['later bytes until close', sayInTurn(`${RESET}Connection: close\r\n\r\n`, 'hi')],
 ] as const) {
-  for (const upgrade of ['', 'Connection: upgrade\r\nUpgrade: websocket\r\n'])
+  for (const upgrade of ['', 'Connection: upgrade\r\nUpgrade: echo/1\r\n'])
     test(`a 205 with content, by ${what}: 502${upgrade && ' to an upgrade'}`, async ({ target, plane }) => {
       target.respond = fault;
       const reply = await plane.ask(`GET / HTTP/1.1\r\n${upgrade}${H}`);
@@ -110,7 +110,7 @@ for (const [what, fault] of [
   ['a later empty chunked body', sayInTurn(`${RESET}Transfer-Encoding: chunked\r\n\r\n`, '0\r\n\r\n')],
   ['no bytes until close', sayAndClose(`${RESET}\r\n`)],
 ] as const) {
-  for (const upgrade of ['', 'Connection: upgrade\r\nUpgrade: websocket\r\n'])
+  for (const upgrade of ['', 'Connection: upgrade\r\nUpgrade: echo/1\r\n'])
     test(`a 205 without content is forwarded with Content-Length 0: ${what}${upgrade && ', to an upgrade'}`, async (context) => {
       const { target, plane } = context;
       target.respond = fault;

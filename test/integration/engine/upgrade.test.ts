@@ -122,7 +122,7 @@ test('policies edit the 101 reply', async ({ plane, url }) => {
 
 test('an unreachable target: 502', async ({ plane }) => {
   await plane.load(specOf('http://127.0.0.1:1'));
-  const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
   assert.is(reply.status, 502);
 });
 
@@ -135,7 +135,7 @@ test('a target that does not answer: 504', async ({ plane, origin, url }) => {
       .resume(),
   );
   await plane.load(specOf(url, { service: 'response_timeout = "100ms"' }));
-  const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+  const reply = await plane.ask('GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
   assert.is(reply.status, 504);
 });
 
@@ -147,10 +147,10 @@ test('a tunnel outlives reloads and ends with the drain', async ({ plane, url })
     const back = await new Promise<string>((resolve) => socket.once('message', (data) => resolve(String(data))));
     assert.is(back, `message ${i}`);
   }
-  const closed = new Promise((resolve) => socket.once('close', resolve));
-  const report = await plane.plane.drain(100);
-  assert.is(report.cut, 1);
-  await closed;
+  const closed = new Promise<number>((resolve) => socket.once('close', resolve));
+  const report = await plane.plane.drain(2000);
+  assert.equal([report.cut, await closed], [0, 1001]);
+  assert.is((await plane.record(({ status }) => status === 101)).error, 'tunnel/drained');
 });
 
 test('if the client or the target disconnects, the other side is closed', async ({ plane, sockets }) => {
@@ -208,7 +208,7 @@ test('a lower-case method reaches the target unchanged and starts no upgrade', a
   const target = await FaultTarget.start();
   await plane.load(specOf(target.url));
   for (const method of ['get', 'Get', 'pOST']) {
-    await plane.ask(`${method} / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`);
+    await plane.ask(`${method} / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n`);
     const { method: arrived, header } = target.arrived.at(-1)!;
     assert.is(arrived, method);
     assert.is(header('upgrade'), undefined);
@@ -276,12 +276,12 @@ test('valid replies to an upgrade are forwarded byte for byte, invalid ones give
   await plane.load(specOf(target.url));
   const ask = async (method: string, answer: string): Promise<RawReply> => {
     target.respond = say(answer);
-    const text = `${method} / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    const text = `${method} / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n`;
     return plane.ask(text, { head: method === 'HEAD' });
   };
   const switched = await ask(
     'GET',
-    'HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\nX-L: \xe4\xff\r\n\r\n',
+    'HTTP/1.1 101 X\r\nUpgrade: echo/1\r\nConnection: upgrade\r\nX-L: \xe4\xff\r\n\r\n',
   );
   assert.is(switched.status, 101);
   assert.is(switched.header('x-l'), '\xe4\xff');
@@ -292,7 +292,7 @@ test('valid replies to an upgrade are forwarded byte for byte, invalid ones give
     'HTTP/1.1 200 X\r\nTransfer-Encoding: gzip, chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
     'HTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n',
     'HTTP/2.0 200 X\r\nContent-Length: 1\r\n\r\nx',
-    'HTTP/1.0 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n',
+    'HTTP/1.0 101 X\r\nUpgrade: echo/1\r\nConnection: upgrade\r\n\r\n',
   ]) {
     const reply = await ask('GET', nonsense);
     assert.is(reply.status, 502, nonsense);
@@ -330,7 +330,7 @@ test('valid replies to an upgrade are forwarded byte for byte, invalid ones give
   const client = plane.client();
   target.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
   for (let i = 0; i < 2; i++) {
-    client.send('HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n');
+    client.send('HEAD / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo/1\r\n\r\n');
     assert.is((await client.reply({ head: true })).header('content-length'), '5');
   }
   client.destroy();

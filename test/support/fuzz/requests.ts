@@ -132,7 +132,7 @@ const NASTY = [
   'Connection: host, x-forwarded-for, x-request-id',
   'Connection: close, content-length',
   'Connection: close',
-  'Connection: upgrade\r\nUpgrade: websocket',
+  'Connection: upgrade\r\nUpgrade: echo/1',
   'Connection: "x"',
   'X_Forwarded_For: 1.1.1.1',
   'Content_Length: 5',

@@ -33,6 +33,14 @@ export class ClientTunnel {
     this.#end.clientEnded();
   }
 
+  retire(): void {
+    this.#end.retire();
+  }
+
+  halfEnd(): void {
+    this.#socket.end();
+  }
+
   /** `written` is called when the client's socket has taken the bytes. */
   write(bytes: Buffer, written: () => void): void {
     this.#socket.write(bytes, written);

@@ -192,6 +192,7 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
     this.#writer.flush();
     this.#tunnel = new ClientTunnel(end, this.#socket, this.#reader);
     this.#tunnel.start(state.ended);
+    if (this.#host.draining || this.#listener.closing) this.#tunnel.retire();
   }
 
   tunnelWrite(bytes: Buffer, written: () => void): void {
@@ -201,6 +202,10 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
 
   tunnelWantsMore(): void {
     this.#reader.pause(false);
+  }
+
+  tunnelHalfEnded(): void {
+    this.#tunnel?.halfEnd();
   }
 
   tunnelEnded(): void {
@@ -365,6 +370,7 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
 
   retire(until: number): void {
     const state = this.#state;
+    if (state.phase === 'tunnel') this.#tunnel?.retire();
     if (state.phase === 'head' && !this.#reader.headBegun) state.deadline = Math.min(state.deadline, until);
   }
 

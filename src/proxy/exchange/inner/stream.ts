@@ -160,6 +160,7 @@ export class InnerStream implements Downstream, BodySource {
   tunnel(_end: TunnelEnd): void {}
   tunnelWrite(): void {}
   tunnelWantsMore(): void {}
+  tunnelHalfEnded(): void {}
   tunnelEnded(): void {}
 }
 

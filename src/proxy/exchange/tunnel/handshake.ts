@@ -1,0 +1,34 @@
+/** The handshake of an exchange that asks for a WebSocket. */
+import type { ErrorSlug } from '../../errors/errors.js';
+import { findField } from '../../http/fields.js';
+import type { ResponseHead } from '../../http/response-head.js';
+import type { Extensions } from '../../websocket/frames.js';
+import { extensionsIn, replyFault, requestFault, webSocketIn } from '../../websocket/handshake.js';
+
+/** The request, as policies have edited it. */
+interface Asked {
+  readonly method: string;
+  readonly headers: { received(name: string): string | undefined; get(name: string): string | undefined };
+}
+
+/** Why no target gets the request; undefined if it is valid, or the target may choose another protocol. */
+export function handshakeFault({ headers, method }: Asked): { error: ErrorSlug; cause: string } | undefined {
+  if (webSocketIn(headers.received('upgrade') ?? '') !== 'only') return undefined;
+  const fault = requestFault(method, (name) => headers.get(name));
+  return fault && { error: `websocket/${fault.what}`, cause: fault.cause };
+}
+
+/**
+ * What is wrong with a valid 101 to `upgrade` as the begin of a WebSocket; otherwise what its frames may use, or undefined for
+ * another protocol.
+ */
+export function switched(
+  { headers, method }: Asked,
+  head: ResponseHead,
+  upgrade: string | undefined,
+): { fault: string } | { extensions: Extensions } | undefined {
+  if (upgrade === undefined || webSocketIn(upgrade) === 'no') return undefined;
+  const replied = (name: string): string | undefined => findField(head.text, head.fieldsAt, head.fieldsEnd, name);
+  const fault = replyFault(method, (name) => headers.get(name), replied);
+  return fault === undefined ? { extensions: extensionsIn(replied('sec-websocket-extensions')) } : { fault };
+}
