@@ -9,6 +9,7 @@ import type { CacheCounts, ContentsSnapshot, DutySnapshot, RefusalCount } from '
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 import { type TargetFacts, targetMetrics } from './target-metrics.js';
+import { webSocketMetrics } from './websockets.js';
 
 /** Values that are not in the counters; read at each scrape. */
 export interface MetricsInput {
@@ -93,6 +94,7 @@ export class Metrics {
     this.#current = facts();
     collectDefaultMetrics({ register: this.#registry });
     this.#routes();
+    webSocketMetrics(this.#registry, stats);
     this.#refusals();
     this.#limits();
     this.#concurrency();

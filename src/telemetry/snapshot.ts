@@ -2,6 +2,10 @@
 import type { DiskStats } from '../state/content/disk/memory.js';
 import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import type { ReloadChange } from './changes.js';
+import type { WebSocketRecord, WebSocketsSnapshot } from './tunnels.js';
+
+export type { WebSocketRecord, WebSocketsSnapshot };
+
 import type { DutySnapshot } from './duty-snapshot.js';
 
 export type { DutySnapshot } from './duty-snapshot.js';
@@ -97,6 +101,8 @@ export interface RouteSnapshot {
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly latency: LatencySnapshot;
+  /** Absent: it has had none. */
+  readonly webSockets?: WebSocketsSnapshot;
 }
 
 export interface LimitSnapshot {
@@ -339,6 +345,8 @@ export interface RequestRecord {
   readonly rule?: string;
   /** Requests of its policies and its action to services, as they ended, at most 100; absent: none. */
   readonly calls?: readonly CallRecord[];
+  /** Absent: it was no WebSocket. */
+  readonly webSocket?: WebSocketRecord;
   /** Only for event clients that asked for decisions. */
   readonly decisions?: readonly DecisionRecord[];
 }

@@ -211,6 +211,17 @@ test('Limits shows bars, numbers and words, not only colours', () => {
   assert.match(text, /acme +█+.?·+ +1\/4 +now/);
 });
 
+test('the detail of a route shows its WebSockets', () => {
+  const webSockets = { opened: 12, open: 3, messagesIn: 40, messagesOut: 2000, bytesIn: 1024, bytesOut: 4096 };
+  const { routes } = snapshot({});
+  const keys = ['/', ...'policy:strict', 'return', 'return'];
+  const text = check(
+    scene({ snapshot: snapshot({ routes: routes.map((route) => ({ ...route, webSockets })) }) }, ...keys),
+    'detail',
+  );
+  assert.match(text, /websockets +3 open of 12, 40 messages/);
+});
+
 test('the detail of a route shows what its caches answer', () => {
   const requests = { hit: 6000, stale: 1000, collapsed: 500, miss: 2500, bypass: 3 };
   const caches = [{ policy: 'strict', requests, validated: 4, invalidated: 1 }];

@@ -1,4 +1,5 @@
 /** Builds the snapshots of the admin API from the counters, the limits and the live generation. */
+
 import type { Json, PolicyEntry, Program } from '../../bundle/types.js';
 import type { Clock } from '../../policies/contract.js';
 import { declarationOf } from '../../policies/registry.js';
@@ -19,6 +20,7 @@ import {
   type TargetSnapshot,
 } from '../../telemetry/snapshot.js';
 import { type SlotSums, UNMATCHED } from '../../telemetry/stats/registry.js';
+import { webSocketsOf } from '../../telemetry/websockets.js';
 import { gwVersion } from '../../version.js';
 import { cacheCounts } from '../cache/stats.js';
 import type { GatewayStats } from '../gateway-stats.js';
@@ -152,6 +154,7 @@ export class SnapshotBuilder {
     facts: Pick<RouteSnapshot, 'name' | 'match' | 'action' | 'service' | 'policies'>,
   ): RouteSnapshot {
     const sums = this.#sums(slot);
+    const webSockets = slot === undefined ? undefined : webSocketsOf(this.#stats.registry, slot);
     const [c1, c2, c3, c4, c5] = sums?.status ?? [0, 0, 0, 0, 0];
     return {
       ...facts,
@@ -162,6 +165,7 @@ export class SnapshotBuilder {
       bytesIn: sums?.bytesIn ?? 0,
       bytesOut: sums?.bytesOut ?? 0,
       latency: this.#latency(slot),
+      ...(webSockets === undefined ? {} : { webSockets }),
     };
   }
 

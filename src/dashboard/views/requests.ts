@@ -1,4 +1,4 @@
-import type { DecisionRecord, RequestRecord } from '../../telemetry/snapshot.js';
+import type { DecisionRecord, RequestRecord, WebSocketRecord } from '../../telemetry/snapshot.js';
 import { bytes, count, dateTime, latency, rate, timeOfDay } from '../format.js';
 import { listRows } from '../layout.js';
 import { cell, type Line, printable, span } from '../line.js';
@@ -167,9 +167,15 @@ function requestPaneRows(record: RequestRecord, state: State): PaneRow[] {
     { label: 'host', text: record.host },
     { label: 'route', text: [routeName(record.route), ...from].join(` ${state.theme.glyphs.arrow} `) },
     { label: 'bytes', text: `${bytes(record.bytesIn)} received, ${bytes(record.bytesOut)} sent` },
+    ...(record.webSocket === undefined ? [] : [{ label: 'websocket', text: webSocketText(record.webSocket) }]),
     { label: 'id', text: record.id },
     ...routeTrends(record.route ?? '-', state),
   ];
+}
+
+function webSocketText({ messagesIn, messagesOut, closeCode, closedBy }: WebSocketRecord): string {
+  const end = closeCode === null ? 'no Close' : `closed by the ${closedBy} with ${closeCode}`;
+  return `${count(messagesIn)} messages received, ${count(messagesOut)} sent, ${end}`;
 }
 
 /** How the request's route has done in the last minutes. */

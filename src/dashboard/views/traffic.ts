@@ -1,4 +1,4 @@
-import type { CacheCounts, RouteSnapshot, Snapshot } from '../../telemetry/snapshot.js';
+import type { CacheCounts, RouteSnapshot, Snapshot, WebSocketsSnapshot } from '../../telemetry/snapshot.js';
 import { columnChart, recent, resample } from '../chart.js';
 import { bytes, count, latency, percent, rate, span as spanOf } from '../format.js';
 import { trafficLayout } from '../layout.js';
@@ -236,6 +236,7 @@ function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
     ...caches.map((cache) => ({ label: 'cache', text: cacheText(cache) })),
     { label: 'bytes', text: `${bytes(route.bytesIn)} received, ${bytes(route.bytesOut)} sent` },
     { label: 'in flight', text: count(route.inFlight) },
+    ...(route.webSockets === undefined ? [] : [{ label: 'websockets', text: webSocketsText(route.webSockets) }]),
     {
       label: 'requests',
       text: `${count(route.requests)}, ${rate(route.requestsPerSecond)}/s`,
@@ -253,6 +254,11 @@ function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
       sparkline: { values: series?.['p95'] ?? [], show: latency, tone: 'accent' },
     },
   ];
+}
+
+function webSocketsText({ open, opened, messagesIn, messagesOut, bytesIn, bytesOut }: WebSocketsSnapshot): string {
+  const received = `${count(messagesIn)} messages (${bytes(bytesIn)}) received`;
+  return `${count(open)} open of ${count(opened)}, ${received}, ${count(messagesOut)} (${bytes(bytesOut)}) sent`;
 }
 
 /** A cache counts the requests of all routes that use it. */

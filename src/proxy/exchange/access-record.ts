@@ -112,6 +112,8 @@ export function recordOf(
   };
   if (exchange.rule !== undefined) record.rule = exchange.rule;
   if (exchange.calls !== undefined) record.calls = exchange.calls;
+  const webSocket = exchange.source?.webSocket;
+  if (webSocket !== undefined) record.webSocket = webSocket;
   if (exchange.decisions !== undefined)
     record.decisions = exchange.decisions.map(({ step, use, outcome, why }) => ({ step, use, outcome, why }));
   return maskedRecord(record, recordMasksOf(exchange));

@@ -2,7 +2,7 @@
  * The last exchanges that ended, for a client that starts to watch. Keeping one costs a few stores into preallocated
  * memory; records are built only when they are asked for.
  */
-import type { CallRecord, RequestRecord } from '../../telemetry/snapshot.js';
+import type { CallRecord, RequestRecord, WebSocketRecord } from '../../telemetry/snapshot.js';
 import { bounded } from '../errors/cause.js';
 import { recordMasksOf, urlText } from './access-record.js';
 import { maskedRecord, type RecordMask } from './chain/record-masks.js';
@@ -42,6 +42,7 @@ class Slot {
   cause: string | null = null;
   rule: string | undefined = undefined;
   calls: readonly CallRecord[] | undefined = undefined;
+  webSocket: WebSocketRecord | undefined = undefined;
 }
 
 export class RecentExchanges {
@@ -71,6 +72,7 @@ export class RecentExchanges {
     slot.cause = exchange.cause;
     slot.rule = exchange.rule;
     slot.calls = exchange.calls;
+    slot.webSocket = exchange.source?.webSocket;
     if (exchange.headers.text.length > MAX_TEXT) copyOut(slot);
   }
 
@@ -94,6 +96,7 @@ export class RecentExchanges {
     slot.cause = cause;
     slot.rule = undefined;
     slot.calls = undefined;
+    slot.webSocket = undefined;
   }
 
   /** The kept records, oldest first. `now` and `monotonic`: the current time of both clocks, in milliseconds. */
@@ -151,6 +154,7 @@ export class RecentExchanges {
       cause: slot.cause === null ? null : bounded(slot.cause),
       ...(slot.rule === undefined ? {} : { rule: slot.rule }),
       ...(slot.calls === undefined ? {} : { calls: slot.calls }),
+      ...(slot.webSocket === undefined ? {} : { webSocket: slot.webSocket }),
     };
     const shown = maskedRecord(record, slot.masks);
     const { url } = shown;

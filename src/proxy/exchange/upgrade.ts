@@ -7,6 +7,7 @@
 import type { Reply } from '../../policies/contract.js';
 import { HeaderMap, problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
+import type { WebSocketRecord } from '../../telemetry/snapshot.js';
 import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
@@ -54,7 +55,6 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   readonly #body = new BodyReader();
   #status = 0;
   #bytesFromTarget = 0;
-  /** After a 101. */
   #open: OpenTunnel | undefined;
   /** Of a WebSocket: what its frames may use. */
   #extensions: Extensions | undefined;
@@ -246,23 +246,26 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   }
 
   #tunnel(stream: UpgradeStream): OpenTunnel {
-    const { route } = this.#exchange;
+    const { webSocket } = this.#exchange.route;
+    const extensions = this.#extensions;
     const parts: TunnelParts = {
       host: this.#host,
       note: (error, cause) => this.#note(error, cause),
       downstream: this.#downstream,
       stream,
-      idleTimeout: () => (this.#extensions && route.webSocket?.idleTimeout) ?? this.#service.entry.tunnelIdleTimeout,
+      idleTimeout: () => (extensions && webSocket?.idleTimeout) ?? this.#service.entry.tunnelIdleTimeout,
       ended: (now) => this.#finish(false, now),
     };
-    const open =
-      this.#extensions === undefined
-        ? new OpenTunnel(parts)
-        : new WebSocketTunnel(parts, route.webSocket, this.#extensions);
+    const route = { stats: this.#host.stats, slot: this.#exchange.compiled!.slot, settings: webSocket };
+    const open = extensions === undefined ? new OpenTunnel(parts) : new WebSocketTunnel(parts, route, extensions);
     this.#open = open;
     stream.handTo(open);
     this.#downstream.tunnel(open);
     return open;
+  }
+
+  get webSocket(): WebSocketRecord | undefined {
+    return this.#open?.record;
   }
 
   #pass(chunk: Buffer, done: () => void): void {

@@ -1,6 +1,6 @@
 /** The text of an access log line. */
 
-import type { CallRecord, RequestRecord } from '../snapshot.js';
+import type { CallRecord, RequestRecord, WebSocketRecord } from '../snapshot.js';
 import { jsonLineWriter, type LineWriter, roundedMs } from './json-line.js';
 
 export type LineFormat = 'json' | 'pretty';
@@ -47,11 +47,16 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
     if (record.rule !== undefined) words.push(paint(DIM, `by ${printable(record.rule)}`));
     words.push(`${roundedMs(record.durationMs)}ms`);
     if (record.calls !== undefined) words.push(paint(DIM, `[${callWords(record.calls)}]`));
+    if (record.webSocket !== undefined) words.push(paint(DIM, `[${webSocketWords(record.webSocket)}]`));
     if (record.error !== null) words.push(paint(STATUS_COLORS[5], printable(record.error)));
     if (record.cause !== null) words.push(paint(DIM, `(${printable(record.cause)})`));
     return `${words.join(' ')}\n`;
   };
 }
+
+/** `12 messages in, 3 out, 1000 by client`. */
+const webSocketWords = ({ messagesIn, messagesOut, closeCode, closedBy }: WebSocketRecord): string =>
+  `${messagesIn} messages in, ${messagesOut} out, ${closeCode === null ? 'no close' : `${closeCode} by ${closedBy}`}`;
 
 /** Calls that a line names. */
 const MOST_CALLS = 8;

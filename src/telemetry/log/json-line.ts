@@ -23,8 +23,9 @@ export function jsonLineWriter(): LineWriter {
     const { id, url, error, cause, rule, upstreamMs } = record;
     const ends = (error === null ? 0 : error.length) + (cause === null ? 0 : cause.length);
     const texts = id.length + url.length + ends + (rule === undefined ? 0 : rule.length);
-    // Few lines have calls, so they are built as text.
-    const calls = record.calls === undefined ? '' : callsText(record.calls);
+    // Few lines have calls or are of a WebSocket, so these are built as text.
+    let calls = record.calls === undefined ? '' : callsText(record.calls);
+    if (record.webSocket !== undefined) calls += `,"webSocket":${JSON.stringify(record.webSocket)}`;
     if (bytes.length - start < FRAME + texts * WORST + calls.length * 3 + client.length + parties.length) return -1;
     if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset)
       view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

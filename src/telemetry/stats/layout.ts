@@ -34,13 +34,20 @@ export const Counter = {
   Ejections: 16,
   /** Targets: 1 while all targets of its service are used, because too few are available. */
   Panic: 17,
+  /** Routes: WebSockets that were opened, and that are open; their messages and bytes, from clients and from targets. */
+  WebSockets: 24,
+  OpenWebSockets: 25,
+  WebSocketMessagesIn: 26,
+  WebSocketMessagesOut: 27,
+  WebSocketBytesIn: 28,
+  WebSocketBytesOut: 29,
   /** First of HISTOGRAM_BUCKETS latency counts. */
-  Histogram: 24,
+  Histogram: 32,
 } as const;
 
 /** Log-linear: 4 buckets an octave from 2^-4 ms (62.5 us) to 2^16 ms (65 s). */
 export const HISTOGRAM_BUCKETS = 80;
-export const SLOT_WORDS = 104;
+export const SLOT_WORDS = 112;
 
 /** After a chunk's slots: grows with every write into the chunk, so that control skips unchanged chunks. */
 export const CHUNK_ACTIVITY = SLOTS_PER_CHUNK * SLOT_WORDS;

@@ -8,6 +8,7 @@ import { INTERVAL_MS, LatencyWindow, percentiles, sparse } from './histogram.js'
 import { CHUNK_ACTIVITY, CHUNK_BYTES, Counter, HISTOGRAM_BUCKETS, SLOT_WORDS, SLOTS_PER_CHUNK } from './layout.js';
 import { SecondsRing } from './seconds-ring.js';
 import { type SlotKind, SlotNames } from './slot-names.js';
+import type { CounterWord } from './writer.js';
 
 /** Name of the slot of requests that matched no route. */
 export const UNMATCHED = '-';
@@ -205,6 +206,11 @@ export class StatsRegistry {
     return { ejections: this.#sum(slot, Counter.Ejections), panic: this.#sum(slot, Counter.Panic) };
   }
 
+  /** One counter of all workers. */
+  sum(slot: number, word: CounterWord): number {
+    return this.#sum(slot, word);
+  }
+
   /** Numbers of workers short of memory: those that reject new connections, those that close idle ones. */
   overloaded(): { readonly shedding: number; readonly shrinking: number } {
     const slot = this.#names.get(`route:${UNMATCHED}`);
@@ -269,6 +275,7 @@ export class StatsRegistry {
         if (this.#isRoute(index * SLOTS_PER_CHUNK + slot)) lost += Math.max(0, view[base + Counter.InFlight]!);
         view[base + Counter.InFlight] = 0;
         view[base + Counter.Connections] = 0;
+        view[base + Counter.OpenWebSockets] = 0;
         view[base + Counter.EjectedUntil] = 0;
         view[base + Counter.Panic] = 0;
         view[base + Counter.Shedding] = 0;

@@ -2,6 +2,7 @@
 import { connect, type Socket } from 'node:net';
 import * as assert from 'uvu/assert';
 import { WebSocket, WebSocketServer } from 'ws';
+import { webSocketsOf } from '../../../src/telemetry/websockets.js';
 import { frame, handshake, KEY, switching } from '../../support/frames.js';
 import { type Fault, type Plane, RawClient, say, specOf, until } from '../engine-kit.js';
 import { type EngineContext, engineSuite } from '../engine-suite.js';
@@ -97,6 +98,13 @@ test('a 101 with a wrong Sec-WebSocket-Accept, subprotocol or extension gets 502
   }
 });
 
+/** Opened, open, messages in and out of the route. */
+function counted({ registry }: Plane): number[] {
+  const { opened, open, messagesIn, messagesOut, bytesIn } = webSocketsOf(registry, registry.slot('route', 'all')!)!;
+  assert.ok(bytesIn > 0);
+  return [opened, open, messagesIn, messagesOut];
+}
+
 async function openWs(plane: Plane, options = {}): Promise<WebSocket> {
   const socket = new WebSocket(`ws://127.0.0.1:${plane.port}/`, ['one', 'two'], options);
   await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
@@ -131,9 +139,13 @@ test('subprotocols, compression, pings, and close codes with reasons pass in bot
   }
   const socket = await openWs(plane);
   const end = new Promise((resolve) => socket.once('close', (code, reason) => resolve([code, String(reason)])));
+  assert.equal(counted(plane), [3, 1, 2, 2]);
   socket.send('bye');
   assert.equal(await end, [4002, 'from the target']);
   await until(() => plane.connections === 0, 'the end of all connections');
+  assert.equal(counted(plane), [3, 0, 3, 2]);
+  const { webSocket } = await plane.record(({ webSocket }) => webSocket?.closedBy === 'target');
+  assert.equal(webSocket, { messagesIn: 1, messagesOut: 0, closeCode: 4002, closedBy: 'target' });
   await new Promise((resolve) => server.close(resolve));
 });
 

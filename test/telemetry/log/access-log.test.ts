@@ -89,6 +89,14 @@ test('the cause follows the error in both formats', () => {
   assert.match(lineFormatter('pretty', false)(failed), /upstream\/invalid \(invalid reply: a "quoted" ü\)\n$/);
 });
 
+test('a WebSocket is in both formats', () => {
+  const webSocket = { messagesIn: 3, messagesOut: 2, closeCode: 1000, closedBy: 'client' } as const;
+  assert.equal(JSON.parse(lineFormatter('json', false)(record({ webSocket }))).webSocket, webSocket);
+  assert.match(lineFormatter('pretty', false)(record({ webSocket })), '[3 messages in, 2 out, 1000 by client]');
+  const cut = { ...webSocket, closeCode: null, closedBy: null };
+  assert.match(lineFormatter('pretty', false)(record({ webSocket: cut })), '2 out, no close]');
+});
+
 test('the calls of an exchange are in both formats', () => {
   const call = {
     name: 'product "é"\n',

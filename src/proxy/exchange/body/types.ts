@@ -1,5 +1,6 @@
 /** How bodies move between a client, the steps of a chain, and a target. Nothing here depends on the version of HTTP. */
 import type { HeaderFields, ReplyBody } from '../../../policies/contract.js';
+import type { WebSocketRecord } from '../../../telemetry/snapshot.js';
 
 /** The source of a reply's body: a relay, a tunnel, or a stream of a policy or action. It is also the body of that reply. */
 export interface ReplySource extends ReplyBody {
@@ -9,6 +10,8 @@ export interface ReplySource extends ReplyBody {
   readonly bodiless: boolean;
   /** It sends the request's body to a target while it delivers the reply. */
   readonly readsRequest: boolean;
+  /** Of a WebSocket, for the access log. */
+  readonly webSocket?: WebSocketRecord | undefined;
   start(): void;
   /** The receiver takes the body from now on. */
   flow(): void;

@@ -2,6 +2,7 @@
  * A tunnel after its 101: bytes pass unchanged in both directions, each until its sender ends it. It ends when both have,
  * when one end fails, and after its idle timeout.
  */
+import type { WebSocketRecord } from '../../../telemetry/snapshot.js';
 import { timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 
@@ -65,6 +66,11 @@ export class OpenTunnel implements TunnelEnd {
     this.parts = parts;
     this.#movedAt = parts.host.monotonic();
     this.#look();
+  }
+
+  /** For the access log; undefined if gw does not know the protocol. */
+  get record(): WebSocketRecord | undefined {
+    return undefined;
   }
 
   fromClient(bytes: Buffer): boolean {
@@ -135,9 +141,13 @@ export class OpenTunnel implements TunnelEnd {
     if (this.over) return false;
     this.over = true;
     clearTimeout(this.#timer);
+    this.ending();
     this.parts.ended(now);
     return true;
   }
+
+  /** Called once. */
+  protected ending(): void {}
 
   /** The tunnel must be over in `ms` milliseconds, unless an earlier time was set. */
   protected endWithin(ms: number): void {

@@ -3,6 +3,9 @@
  * bound messages and close with a code: its Close frames are between frames of the two ends, never within one.
  */
 import type { WebSocketEntry } from '../../../bundle/types.js';
+import type { WebSocketRecord } from '../../../telemetry/snapshot.js';
+import { Counter } from '../../../telemetry/stats/layout.js';
+import type { CounterWord } from '../../../telemetry/stats/writer.js';
 import { timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { CloseCode, closeFrame } from '../../websocket/close.js';
@@ -26,6 +29,13 @@ const ERRORS: { readonly [code: number]: ErrorSlug } = {
   [CloseCode.TooBig]: 'websocket/too-large',
 };
 
+/** The route of a WebSocket: its counters and limits. */
+export interface WebSocketRoute {
+  readonly stats: { add(slot: number, counter: CounterWord, amount: number): void };
+  readonly slot: number;
+  readonly settings: WebSocketEntry | undefined;
+}
+
 /** One direction. */
 interface Direction {
   readonly reader: FrameReader;
@@ -46,10 +56,17 @@ export class WebSocketTunnel extends OpenTunnel {
   #targetFirst = false;
 
   readonly #limited: boolean;
+  readonly #route: WebSocketRoute;
+  /** The first Close frame, and its sender. */
+  #code: number | null = null;
+  #by: WebSocketRecord['closedBy'] = null;
 
-  constructor(parts: TunnelParts, settings: WebSocketEntry = {}, extensions: Extensions = 'none') {
+  constructor(parts: TunnelParts, route: WebSocketRoute, extensions: Extensions) {
     super(parts);
-    const { maxMessage = 0, maxReplyMessage = 0, rate } = settings;
+    this.#route = route;
+    this.#count(Counter.WebSockets, 1);
+    this.#count(Counter.OpenWebSockets, 1);
+    const { maxMessage = 0, maxReplyMessage = 0, rate } = route.settings ?? {};
     this.#limited = rate !== undefined;
     this.#toTarget = direction(new FrameReader(true, { maxMessage, rate }, extensions));
     this.#toClient = direction(new FrameReader(false, { maxMessage: maxReplyMessage }, extensions));
@@ -57,17 +74,48 @@ export class WebSocketTunnel extends OpenTunnel {
 
   protected override toTarget(bytes: Buffer): boolean {
     const { reader } = this.#toTarget;
+    const { messages } = reader;
     const passing = reader.read(bytes, this.#now());
+    this.#count(Counter.WebSocketBytesIn, passing.length);
+    if (reader.messages !== messages) this.#count(Counter.WebSocketMessagesIn, reader.messages - messages);
     const more = passing.length === 0 || super.toTarget(passing);
     this.#passed(this.#toTarget);
     return more;
   }
 
   protected override toClient(bytes: Buffer, done: () => void): void {
-    const passing = this.#toClient.reader.read(bytes, 0);
+    const { reader } = this.#toClient;
+    const { messages } = reader;
+    const passing = reader.read(bytes, 0);
+    this.#count(Counter.WebSocketBytesOut, passing.length);
+    if (reader.messages !== messages) this.#count(Counter.WebSocketMessagesOut, reader.messages - messages);
     if (passing.length === 0) done();
     else super.toClient(passing, done);
     this.#passed(this.#toClient);
+  }
+
+  /** For the access log. */
+  override get record(): WebSocketRecord {
+    return {
+      messagesIn: this.#toTarget.reader.messages,
+      messagesOut: this.#toClient.reader.messages,
+      closeCode: this.#code,
+      closedBy: this.#by,
+    };
+  }
+
+  protected override ending(): void {
+    this.#count(Counter.OpenWebSockets, -1);
+  }
+
+  #count(counter: CounterWord, amount: number): void {
+    this.#route.stats.add(this.#route.slot, counter, amount);
+  }
+
+  #closedBy(by: 'client' | 'target' | 'gateway', code: number): void {
+    if (this.#by !== null) return;
+    this.#by = by;
+    this.#code = code;
   }
 
   /** Only the rate needs the time. */
@@ -89,6 +137,7 @@ export class WebSocketTunnel extends OpenTunnel {
 
   /** A Close frame of one of the ends has come. */
   #onClose(way: Direction): void {
+    this.#closedBy(way === this.#toTarget ? 'client' : 'target', way.reader.closeCode);
     const both = this.#toTarget.reader.closed && this.#toClient.reader.closed;
     if (this.#closing !== 0) {
       // The client broke the protocol: its answer is not read.
@@ -134,6 +183,7 @@ export class WebSocketTunnel extends OpenTunnel {
   #close(code: number, error: ErrorSlug, cause: string, targetFirst: boolean): void {
     if (this.#closing !== 0 || this.over) return;
     this.#closing = code;
+    this.#closedBy('gateway', code);
     this.parts.note(error, cause);
     this.#targetFirst = targetFirst && !this.#toClient.told;
     this.#stop(this.#toTarget);
