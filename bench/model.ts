@@ -45,6 +45,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
     services: [SERVICE],
     consumers: [],
     consumerFiles: [],
+    zone: undefined,
     stored: {
       size: 0,
       paths: [],

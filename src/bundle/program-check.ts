@@ -2,6 +2,7 @@
  * Checks the shape of a decoded program. The types of bundle/types.ts are erased at run time, so a data plane must refuse
  * a bundle that does not match them.
  */
+import { BALANCE_KINDS, HASH_KEY_KINDS } from './service/balance.js';
 import { CREDENTIAL_KINDS, type Dfa, PHASES, REPLY_PHASES } from './types.js';
 
 /** What is wrong with a value; undefined if it is valid. */
@@ -123,7 +124,16 @@ const service = table({
   name: text,
   implicit: optional(always),
   policies: optional(list(text)),
-  targets: list(table({ url: reference, weight: number(0) })),
+  balance: optional(
+    table({
+      kind: word(...BALANCE_KINDS),
+      keys: optional(list(table({ from: word(...HASH_KEY_KINDS), name: text }))),
+      maxLoad: optional(number(1)),
+    }),
+  ),
+  slowStart: optional(number(0)),
+  zone: optional(reference),
+  targets: list(table({ url: reference, weight: number(0), zone: optional(text), priority: optional(index(0)) })),
   run: optional(
     table({ command: text, portEnv: text, cwd: optional(text), env: map(reference), readyTimeout: number(0) }),
   ),

@@ -1,4 +1,5 @@
 /** A service in the program: its targets, and how requests are sent to them. */
+import type { BalanceEntry } from './service/balance.js';
 import type { EjectEntry } from './service/eject.js';
 import type { ServiceTls } from './tls-entry.js';
 import type { RefString } from './values.js';
@@ -6,7 +7,12 @@ import type { RefString } from './values.js';
 export interface TargetEntry {
   /** `http://host:port` or `https://host:port`, with an optional base path. */
   readonly url: RefString;
+  /** 0: only for requests that no other target can get. */
   readonly weight: number;
+  /** Absent: none. */
+  readonly zone?: string;
+  /** 0, absent: served first. */
+  readonly priority?: number;
 }
 
 export interface RunEntry {
@@ -24,6 +30,12 @@ export interface ServiceEntry {
   readonly implicit?: true;
   /** Names of the policies that sign the calls to it, in the order they run; absent: none. */
   readonly policies?: readonly string[];
+  /** Absent: smooth weighted round robin. */
+  readonly balance?: BalanceEntry;
+  /** Milliseconds in which the share of a target grows after it has come (back). Absent: at once. */
+  readonly slowStart?: number;
+  /** Zone of the gateway. Absent or empty: all zones are alike. */
+  readonly zone?: RefString;
   /** Empty for a managed service: control adds the processes that it started. */
   readonly targets: readonly TargetEntry[];
   readonly run?: RunEntry;

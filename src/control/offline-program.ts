@@ -40,9 +40,9 @@ export function offlineProgram(
   // No connection is opened, and the files of certificates may be elsewhere.
   const services = whole.services.map(({ tls: _, ...service }) => ({
     ...service,
-    targets: service.targets.map(({ url, weight }) => ({
-      url: URL.canParse(written(url)) ? url : UNKNOWN_TARGET,
-      weight,
+    targets: service.targets.map((target) => ({
+      ...target,
+      url: URL.canParse(written(target.url)) ? target.url : UNKNOWN_TARGET,
     })),
   }));
   const consumers = whole.consumers.map((consumer) => ({

@@ -113,6 +113,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       ConnectionTable.ofWorker(options),
       options.bodyMemory,
     );
+    if (options.random !== undefined) this.#engine.random = options.random;
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(log);
     this.#tellRecent = (records) => events.recent?.(records);

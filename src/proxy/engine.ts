@@ -81,6 +81,7 @@ export class Engine implements TargetHost, DriverHost {
   draining = false;
   /** Milliseconds before `min_body_rate` applies to a client. */
   bodyGrace = 5000;
+  random: () => number = Math.random;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #idPrefix = randomBytes(6).toString('hex');

@@ -92,6 +92,7 @@ export class OfflinePlane {
       dns: new DnsCache(() => clock.now()),
       batcher: new WriteBatcher(),
       scheduler: new FairScheduler(),
+      random,
       monotonic: () => clock.now(),
       cachedNow: () => clock.now(),
       now: () => clock.now(),

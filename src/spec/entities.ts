@@ -133,6 +133,13 @@ export const lintSettings = s.object({
 /** Single settings at the top level of a spec. */
 export const topLevel = {
   spec: s.integer({ min: 1, max: 1 }).describe('Version of the spec format: 1.'),
+  zone: s
+    .reference('the name of a zone, or a reference such as `"${env:ZONE}"`')
+    .describe(
+      'Zone in which the gateway runs: targets in the same one come first ([docs/balancing.md](balancing.md)). Default, and if empty: all targets are alike.',
+      '${env:ZONE}',
+    )
+    .optional(),
   drain_timeout: s.duration().describe('How long a stop or reload waits for requests in flight.').default(30_000),
   drain_delay: s
     .duration()

@@ -1,5 +1,5 @@
 /** The model: the spec with names resolved and defaults explicit; input of lint and compiler. */
-import type { ConditionTest, ConsumerEntry, Dfa, Phase } from '../bundle/types.js';
+import type { ConditionTest, ConsumerEntry, Dfa, Phase, RefString } from '../bundle/types.js';
 import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { CheckedExpression, ConfigPath, Origins } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
@@ -230,6 +230,8 @@ export interface Model {
   readonly drainTimeout: number;
   readonly drainDelay: number;
   readonly workers: number;
+  /** Undefined: the spec does not say in which zone the gateway runs. */
+  readonly zone: RefString | undefined;
   readonly lint: LintConfig;
   /** Origins of settings that are not entities: `normalize.trailing_slash`, `admin.address`, `lint.allow.0`. */
   readonly at: Origins;

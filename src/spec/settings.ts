@@ -18,6 +18,7 @@ type Settings = Pick<
   | 'drainTimeout'
   | 'drainDelay'
   | 'workers'
+  | 'zone'
   | 'overload'
   | 'state'
   | 'vault'
@@ -47,6 +48,7 @@ export function readSettings(tree: TableNode, report: Report): Settings {
     drainDelay: values.drain_delay ?? fallback.drain_delay!,
     workers: values.workers ?? fallback.workers!,
     vault: values.vault,
+    zone: values.zone,
     lint: values.lint ?? fallback.lint!,
     consumerFiles: values.consumers ?? [],
     at: decoder,

@@ -118,7 +118,7 @@ test('the reference names every key of every table, once', () => {
     assert.ok(page.includes(`### \`${use}\``), use);
     assert.ok(page.includes(summary), use);
   }
-  assert.ok(page.includes('| `targets[].weight` | an integer from 1 to 1000 | `1` |'));
+  assert.ok(page.includes('| `targets[].weight` | an integer from 0 to 1000 | `1` |'));
   assert.ok(page.includes('| `address` | an address such as `"127.0.0.1:8080"` | **required** | `host:port` to bind.'));
   assert.not.match(page, /undefined|\[object/);
   const rows = page.split('\n').filter((line) => line.startsWith('|'));

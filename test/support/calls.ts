@@ -1,5 +1,6 @@
 /** The calls of a worker, with real targets and a clock that can be advanced. */
 import type { CallFailure, Decision } from '../../src/policies/contract.js';
+import { HeaderMap } from '../../src/policies/run-kit.js';
 import { Engine } from '../../src/proxy/engine.js';
 import { RecordSink } from '../../src/proxy/exchange/access-record.js';
 import type { InnerExchangeWorld } from '../../src/proxy/exchange/policy-host.js';
@@ -55,6 +56,9 @@ export class CallBed {
     return {
       id: 'exchange-1',
       remoteAddress: '192.0.2.7',
+      headers: new HeaderMap(),
+      consumer: undefined,
+      rawParam: () => undefined,
       over: false,
       decisions: [],
       startMs: 0,

@@ -60,7 +60,7 @@ function lowerProgram(model: Model, signers: Signers, include: boolean): Omit<Pr
       files: [...model.files, ...model.policyFiles.files].map(({ path, sha256 }) => ({ path, sha256 })),
       origins: modelOrigins(model),
     },
-    services: model.services.map((service) => lowerService(service, signers.get(service))),
+    services: model.services.map((service) => lowerService(service, signers.get(service), model.zone)),
     ...given('state', lowerState(model)),
     ...given('vault', lowerVault(model.vault)),
     workers: model.workers,

@@ -2,6 +2,7 @@
 import type { ServiceEntry } from '../../bundle/types.js';
 import type { ServiceModel } from '../../spec/model.js';
 import { EJECT_DEFAULTS } from '../../spec/service/eject.js';
+import type { TargetConfig } from '../../spec/service/target.js';
 import { given, type PolicyIR } from '../ir.js';
 
 function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'] {
@@ -28,13 +29,22 @@ function lowerEject(config: ServiceModel['config']): ServiceEntry['eject'] {
   return Object.keys(entry).length === 0 ? undefined : entry;
 }
 
-/** `signers`: the policies that sign the calls to it. */
+const lowerTarget = ({ url, weight, zone, priority }: TargetConfig): ServiceEntry['targets'][number] => ({
+  ...given('priority', priority || undefined),
+  url,
+  weight,
+  ...given('zone', zone),
+});
+
+/** `signers`: the policies that sign the calls to it. `zone`: of the gateway. */
 export function lowerService(
   { name, config, implicit }: ServiceModel,
   signers: readonly PolicyIR[] | undefined,
+  zone: ServiceEntry['zone'],
 ): ServiceEntry {
-  const { run } = config;
+  const { run, balance } = config;
   return {
+    ...given('balance', balance?.kind === 'round-robin' ? undefined : balance),
     connectTimeout: config.connect_timeout,
     ...given('eject', lowerEject(config)),
     ejectAfter: config.eject_after,
@@ -64,8 +74,10 @@ export function lowerService(
             readyTimeout: run.ready_timeout,
           },
         }),
-    targets: (config.targets ?? []).map(({ url, weight }) => ({ url, weight })),
+    ...given('slowStart', config.slow_start || undefined),
+    targets: (config.targets ?? []).map(lowerTarget),
     ...given('tls', lowerServiceTls(config.tls)),
     tunnelIdleTimeout: config.tunnel_idle_timeout,
+    ...given('zone', zone),
   };
 }

@@ -53,13 +53,17 @@ import routeUnauthorized from './route-unauthorized.js';
 import secretPlainText from './secret-plain-text.js';
 import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
+import serviceHashKey from './service-hash-key.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
 import serviceUnused from './service-unused.js';
 import targetDuplicate from './target-duplicate.js';
+import targetNoWeight from './target-no-weight.js';
 import targetPlaintext from './target-plaintext.js';
+import targetPriorityGap from './target-priority-gap.js';
 import targetSchemePort from './target-scheme-port.js';
 import targetSelfLoop from './target-self-loop.js';
 import targetUnspecifiedAddress from './target-unspecified-address.js';
+import targetZone from './target-zone.js';
 import templateUnknownVariable from './template-unknown-variable.js';
 import vaultMissing from './vault-missing.js';
 import vaultPlainHttp from './vault-plain-http.js';
@@ -118,13 +122,17 @@ export const rules: readonly Rule[] = [
   secretPlainText,
   serviceCallCycle,
   serviceCallField,
+  serviceHashKey,
   serviceUnsignedCalls,
   serviceUnused,
   targetDuplicate,
+  targetNoWeight,
   targetPlaintext,
+  targetPriorityGap,
   targetSchemePort,
   targetSelfLoop,
   targetUnspecifiedAddress,
+  targetZone,
   templateUnknownVariable,
   vaultMissing,
   vaultPlainHttp,

@@ -2,6 +2,7 @@
  * The exchange with a target: selects the target, gets a connection, sends the request, retries if that is safe, and
  * passes the reply's head to the chain and its body to the client.
  */
+import type { HashKeyEntry } from '../../bundle/service/balance.js';
 import type { Reply } from '../../policies/contract.js';
 import { problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
@@ -13,6 +14,7 @@ import { forwardedFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { replyTrailers } from '../http/trailers.js';
 import type { Descriptors } from '../load/descriptors.js';
+import { hashValueOf } from '../upstream/balance/hash-value.js';
 import { type AttemptHost, RetryingUser } from '../upstream/retrying-user.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
@@ -87,6 +89,10 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     return this.exchange.hasBody;
   }
 
+  hashValue(key: HashKeyEntry): string | undefined {
+    return hashValueOf(this.exchange, key);
+  }
+
   start(): void {
     if (this.#upload === undefined) this.ask();
     else this.#upload.start();
@@ -138,7 +144,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
       step: 'balance',
       use: 'balance',
       outcome: 'pass',
-      why: this.attempts === 1 ? `round robin, targets: ${this.upstream.targets.length}` : `attempt ${this.attempts}`,
+      why: this.attempts === 1 ? this.upstream.why : `attempt ${this.attempts}: ${this.upstream.why}`,
       details: { service: this.service, target: target.url },
     });
     if (!this.exchange.compiled!.chain.seesAttempts) {

@@ -15,7 +15,7 @@ import { forwardedFields } from '../http/reply-fields.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { Seen } from '../http/seen.js';
 import { replyTrailers } from '../http/trailers.js';
-import { attemptsLeft, isBlameless, isUnsent } from '../upstream/retry.js';
+import { attemptsLeft, isUnsent } from '../upstream/retry.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
@@ -24,6 +24,7 @@ import { TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import type { RelayHost } from './relay.js';
+import { TargetChoice } from './target-choice.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { isBodiless, switchFault, TargetReply, upgradeOf } from './target-reply.js';
@@ -36,6 +37,7 @@ const IDLE = 'response idle timeout: no further bytes of the body';
 
 export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   contentLength = -1;
+  readonly readsRequest = true;
   readonly #host: RelayHost;
   readonly #exchange: GwExchange;
   readonly #downstream: Downstream;
@@ -48,7 +50,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   #attempt: TargetAttempt | undefined = undefined;
   over = false;
   #timer: NodeJS.Timeout | undefined;
-  #startMs = 0;
+  readonly #choice: TargetChoice;
   #state: 'connecting' | 'head' | 'waiting' | 'body' = 'connecting';
   #held: Buffer = Buffer.alloc(0);
   #heldDone: (() => void) | undefined;
@@ -64,9 +66,8 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#exchange = exchange;
     this.#downstream = exchange.downstream!;
     this.#service = service;
+    this.#choice = new TargetChoice(exchange);
   }
-
-  readonly readsRequest = true;
 
   get bodiless(): boolean {
     return isBodiless(this.#status);
@@ -78,7 +79,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       this.#answer(fault.error, fault.cause);
       return;
     }
-    const target = this.#service.pick(this.#target);
+    const target = this.#choice.pick(this.#service, this.#host.monotonic());
     if (target === undefined) {
       this.#answer('upstream/none', this.#service.noTargetCause);
       return;
@@ -91,7 +92,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#target = target;
     this.#state = 'connecting';
     this.#exchange.target = target.url;
-    this.#startMs = this.#host.monotonic();
+    target.load.inFlight++;
     this.#host.stats.begin(target.slot);
     if (!this.#exchange.compiled!.chain.seesAttempts) {
       this.onAttemptReady(target);
@@ -184,7 +185,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       return;
     }
     this.#status = head.status;
-    this.#target?.health.replied(head.status, this.#host.monotonic() - this.#startMs);
+    this.#target?.health.replied(head.status, this.#host.monotonic() - this.#choice.since);
     if (head.status === 401 && this.#attempt?.repeats === true) {
       done();
       this.#repeat();
@@ -234,7 +235,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   flow(): void {
     const held = this.#held;
-    const done = this.#heldDone ?? noop;
+    const done = this.#heldDone ?? ((): void => {});
     this.#held = Buffer.alloc(0);
     this.#heldDone = undefined;
     if (this.#status === 101) {
@@ -330,7 +331,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   onFailure(error: ErrorSlug, cause: string): void {
     if (this.over) return;
-    this.#target?.health.failed(error, cause, !isBlameless(error));
+    if (this.#target !== undefined) this.#choice.failed(this.#target, error, cause);
     const again = this.#state === 'connecting' && isUnsent(error) && attemptsLeft(this.#service, this.#attempts);
     const replied = this.#state === 'waiting' || this.#state === 'body';
     this.#letGo(true, true);
@@ -360,9 +361,10 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   #endAttempt(failed: boolean): void {
     if (this.#target === undefined) return;
-    const took = this.#host.monotonic() - this.#startMs;
+    const took = this.#host.monotonic() - this.#choice.since;
     const { slot } = this.#target;
     const { bytesToTarget = 0, bytesFromTarget = this.#bytesFromTarget } = this.#open ?? {};
+    this.#target.load.inFlight--;
     this.#host.descriptors.freeTunnel(this.#state !== 'connecting');
     this.#host.stats.end(slot, this.#status, bytesToTarget, bytesFromTarget, took, failed);
   }
@@ -396,5 +398,3 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.cancel();
   }
 }
-
-const noop = (): void => {};

@@ -1,6 +1,7 @@
 /** Calls of policies and actions in an offline run: answered by mocks, or reported. */
 import type { BodyOut, BodySource, CallReply, CallRequest, StreamedReply } from '../../contract/index.js';
 import { HeaderMap } from '../../policies/run-kit.js';
+import { ANY_REQUEST } from '../upstream/balance/candidate.js';
 import { CallAttempt, type CallSigning, failedBy, refusedBy } from '../upstream/call/attempt.js';
 import {
   type CalledServices,
@@ -63,7 +64,7 @@ export class OfflineCalls implements CallWorld {
     const own = request.headers.map(([name, value]) => [name.toLowerCase(), value] as const);
     const services = this.#host.services(parent);
     const signing = signingOf(services, caller, { service, id, shared: request.shared === true });
-    const target = signing && services?.serviceNamed(service)?.pick(undefined);
+    const target = signing && services?.serviceNamed(service)?.pick(ANY_REQUEST);
     const signed = signing && target && new OfflineSigning(outgoing, target, signing);
     for (;;) {
       const attempt = await signed?.attempt();

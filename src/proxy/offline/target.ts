@@ -14,6 +14,7 @@ import { refuse } from '../exchange/chain/refuse.js';
 import type { ReplySource } from '../exchange/downstream.js';
 import type { Driver } from '../exchange/driver.js';
 import type { GwExchange } from '../exchange/exchange.js';
+import { TargetChoice } from '../exchange/target-choice.js';
 import { pathAndQuery, requestHead, upgradeLines } from '../exchange/target-head.js';
 import { rewriteFault } from '../exchange/target-path.js';
 import { isBodiless, TargetReply } from '../exchange/target-reply.js';
@@ -90,7 +91,7 @@ export class OfflineTarget implements ReplySource, AttemptUser {
 
   #ask(): void {
     const exchange = this.#exchange;
-    const target = this.#service.pick(undefined);
+    const target = new TargetChoice(exchange).pick(this.#service, 0);
     if (target === undefined) {
       this.#host.asked(exchange, undefined);
       this.#answer(exchange.path, [...exchange.headers.entries()]);
@@ -98,8 +99,8 @@ export class OfflineTarget implements ReplySource, AttemptUser {
     }
     this.#attempts++;
     const details = { service: target.service, target: target.url };
-    const first = `round robin, targets: ${this.#service.targets.length}`;
-    const why = this.#attempts === 1 ? first : `attempt ${this.#attempts}`;
+    const { why: how } = this.#service;
+    const why = this.#attempts === 1 ? how : `attempt ${this.#attempts}: ${how}`;
     exchange.decisions?.push({ step: 'balance', use: 'balance', outcome: 'pass', why, details });
     if (!exchange.compiled!.chain.seesAttempts) {
       this.onAttemptReady(target);

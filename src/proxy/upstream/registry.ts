@@ -77,10 +77,11 @@ export class TargetRegistry {
   /** Makes prepared services live. Targets that they do not have retire. */
   adopt({ services, sharers, made }: PreparedServices): readonly Service[] {
     this.#sharers = sharers;
+    const random = (): number => this.#host.random();
     this.#live = services.map(({ entry, endpoints }) => {
       const newest = this.#newest.get(entry.name);
       const used = newest !== undefined && newest.version > endpoints.version ? newest : endpoints;
-      const service = new Service(entry, [], () => this.#services.delete(service));
+      const service = new Service(entry, [], random, () => this.#services.delete(service));
       service.use(this.#targetsOf(entry, used, made), used.cause);
       this.#services.add(service);
       return service;
@@ -129,11 +130,16 @@ export class TargetRegistry {
     let most = 0;
     const health = this.#health;
     this.#health = new Map();
+    const now = this.#host.monotonic();
     for (const { entry, targets } of this.#live) {
+      const joins = targets.some((target) => before.get(this.#key(entry, target)) === target);
       for (const target of targets) {
-        this.#targets.set(this.#key(entry, target), target);
+        const key = this.#key(entry, target);
+        this.#targets.set(key, target);
         target.revive();
         target.configure(entry, this.#sharers);
+        // The first targets of a service have no others that could serve meanwhile.
+        if (joins && before.get(key) !== target) target.load.came(now);
         most += Math.ceil(entry.maxConnections / this.#sharers);
       }
       const together = health.get(entry.name) ?? new ServiceHealth(entry.name, this.#host);

@@ -2,9 +2,11 @@
  * What all requests to targets have in common: which target is next, whether another attempt follows a failure, and what counts
  * against a target. A base class, so that an exchange needs no further object.
  */
+import type { HashKeyEntry } from '../../bundle/service/balance.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
+import type { BalancedRequest } from './balance/candidate.js';
 import { attemptsLeft, isBlameless, isIdempotent, mayTryElsewhere } from './retry.js';
 import type { Service } from './service.js';
 import type { Target } from './target.js';
@@ -22,7 +24,7 @@ export interface AttemptHost {
   cachedNow(): number;
 }
 
-export abstract class RetryingUser implements UpstreamUser {
+export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   /** It has ended: its reply is complete, or it failed or was cancelled. */
   over = false;
   /** The head of the reply has arrived. */
@@ -44,6 +46,11 @@ export abstract class RetryingUser implements UpstreamUser {
   protected bytesFromTarget = 0;
   readonly #clock: AttemptHost;
   #moves = 0;
+  /** An attempt is in progress. */
+  #running = false;
+  /** The target at which an attempt has failed, and those at which earlier ones have. */
+  #failedAt: Target | undefined = undefined;
+  #failedBefore: Target[] | undefined = undefined;
 
   constructor(host: AttemptHost, service: Service) {
     this.#clock = host;
@@ -61,6 +68,8 @@ export abstract class RetryingUser implements UpstreamUser {
   abstract onTrailers(lines: string): void;
   abstract onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean;
   abstract onWritable(): void;
+
+  abstract hashValue(key: HashKeyEntry): string | undefined;
 
   protected abstract readonly hasBody: boolean;
   /** Part of the request's body is gone, and cannot be sent again. */
@@ -95,27 +104,51 @@ export abstract class RetryingUser implements UpstreamUser {
 
   /** Selects the target of the next attempt, which begins at `now`. Fails the request if the service has none. */
   protected next(now: number): Target | undefined {
-    const target = this.upstream.pick(this.target);
+    this.since = now;
+    const target = this.upstream.pick(this);
     if (target === undefined) {
       this.fail('upstream/none', this.upstream.noTargetCause);
       return undefined;
     }
-    this.since = now;
     this.attempts++;
     this.target = target;
+    target.load.inFlight++;
+    this.#running = true;
     this.stats.begin(target.slot);
     return target;
   }
 
+  tried(target: object): boolean {
+    return target === this.#failedAt || this.#failedBefore?.includes(target as Target) === true;
+  }
+
+  /** The attempt has failed; a further one goes to another target. `blame`: it was the target's fault. */
+  #failed(error: ErrorSlug, cause: string, blame: boolean): void {
+    const target = this.target!;
+    target.health.failed(error, cause, blame);
+    const now = this.#clock.cachedNow();
+    if (blame) target.load.failed(now - this.since, now);
+    if (this.#failedAt !== undefined) {
+      if (this.#failedBefore === undefined) this.#failedBefore = [this.#failedAt];
+      else this.#failedBefore.push(this.#failedAt);
+    }
+    this.#failedAt = target;
+  }
+
   /** Counts the attempt that has ended. */
   protected endAttempt(status: number, failed: boolean, now = this.#clock.monotonic()): void {
+    if (this.#running) this.target!.load.inFlight--;
+    this.#running = false;
     this.stats.end(this.target!.slot, status, this.takeWritten(), this.bytesFromTarget, now - this.since, failed);
     this.bytesFromTarget = 0;
   }
 
   /** The head of a reply has come; its read has read the clock. */
   protected answered(status: number): void {
-    this.target!.health.replied(status, this.#clock.cachedNow() - this.since);
+    const { health, load } = this.target!;
+    const now = this.#clock.cachedNow();
+    health.replied(status, now - this.since);
+    if (this.upstream.usesLatency) load.observe(now - this.since, now);
   }
 
   /** Sends the request once more after a 401. */
@@ -133,7 +166,7 @@ export abstract class RetryingUser implements UpstreamUser {
     this.letGo();
     if (this.over) return;
     this.endAttempt(0, true);
-    this.target!.health.failed(error, cause, blame && !isBlameless(error));
+    this.#failed(error, cause, blame && !isBlameless(error));
     if (mayTryElsewhere(error, this.upstream, this.attempts)) this.ask();
     else this.fail(error, cause);
   }
@@ -152,7 +185,7 @@ export abstract class RetryingUser implements UpstreamUser {
     if (this.over) return;
     this.endAttempt(0, true);
     if (this.replied) {
-      this.target!.health.failed(error, cause, !isBlameless(error));
+      this.#failed(error, cause, !isBlameless(error));
       this.cut(error, cause);
       return;
     }
@@ -163,7 +196,7 @@ export abstract class RetryingUser implements UpstreamUser {
       this.askAgain();
       return;
     }
-    this.target!.health.failed(error, cause, !((untouched && reused) || isBlameless(error)));
+    this.#failed(error, cause, !((untouched && reused) || isBlameless(error)));
     if (repeatable && attemptsLeft(this.upstream, this.attempts)) this.askAgain();
     else this.fail(error, cause);
   }

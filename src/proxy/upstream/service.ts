@@ -1,5 +1,8 @@
-/** A service of one generation: chooses the target of the next exchange. */
+/** A service of one generation: chooses the target of the next attempt. */
+import { resolvedText } from '../../bundle/references.js';
 import type { ServiceEntry } from '../../bundle/types.js';
+import type { BalancedRequest } from './balance/candidate.js';
+import { Selection } from './balance/selection.js';
 import type { Target } from './target.js';
 
 export class Service {
@@ -11,15 +14,34 @@ export class Service {
   /** Called when its generation has ended. */
   readonly release: () => void;
 
-  constructor(entry: ServiceEntry, targets: readonly Target[], release: () => void = () => {}) {
+  /** Its balancing depends on the latency of its targets. */
+  readonly usesLatency: boolean;
+  readonly #random: () => number;
+  #selection: Selection<Target>;
+
+  constructor(
+    entry: ServiceEntry,
+    targets: readonly Target[],
+    random: () => number = Math.random,
+    release: () => void = () => {},
+  ) {
     this.entry = entry;
     this.targets = targets;
     this.release = release;
+    this.usesLatency = entry.balance?.kind === 'ewma';
+    this.#random = random;
+    this.#selection = this.#select();
+  }
+
+  #select(): Selection<Target> {
+    const { balance, slowStart = 0, zone = '' } = this.entry;
+    return new Selection(this.targets, { balance, slowStart, zone: resolvedText(zone) }, this.#random);
   }
 
   /** Its endpoints have changed. `cause`: why there are none. */
   use(targets: readonly Target[], cause: string | undefined): void {
     this.targets = targets;
+    this.#selection = this.#select();
     this.#cause = cause;
   }
 
@@ -29,14 +51,15 @@ export class Service {
     return this.entry.run === undefined ? 'the service has no target' : 'the managed target is not ready';
   }
 
-  /**
-   * Smooth weighted round robin over the available targets. If none is, over all: a target that may fail is
-   * better than a certain 503. Skips `avoid` if there is another target. Undefined without targets.
-   */
-  pick(avoid: Target | undefined): Target | undefined {
+  /** The target of a request's next attempt; undefined without targets. */
+  pick(request: BalancedRequest): Target | undefined {
     const { targets } = this;
-    if (targets.length <= 1) return targets[0];
-    return this.#pick(avoid, true) ?? this.#pick(avoid, false) ?? this.#pick(undefined, false);
+    return targets.length <= 1 ? targets[0] : this.#selection.pick(request);
+  }
+
+  /** How the last target was chosen, for people. */
+  get why(): string {
+    return this.#selection.why;
   }
 
   /** Whether some target has a connection for a request with an incomplete body. */
@@ -47,18 +70,5 @@ export class Service {
   /** Whether some target has connections to spare. */
   get hasSpare(): boolean {
     return this.targets.some((target) => target.pool.hasSpare);
-  }
-
-  #pick(avoid: Target | undefined, available: boolean): Target | undefined {
-    let best: Target | undefined;
-    let total = 0;
-    for (const target of this.targets) {
-      if (target === avoid || (available && !target.health.available)) continue;
-      total += target.weight;
-      target.current += target.weight;
-      if (best === undefined || target.current > best.current) best = target;
-    }
-    if (best !== undefined) best.current -= total;
-    return best;
   }
 }

@@ -15,6 +15,8 @@ export interface TargetHost {
   readonly scheduler: Pick<FairScheduler, 'held' | 'wait'>;
   readonly failures: FailureNotes;
   readonly log: Log;
+  /** From 0 to 1, exclusive. */
+  random(): number;
   /** Monotonic milliseconds. Reads the clock. */
   monotonic(): number;
   /** The result of the last monotonic(), at most one sweep old. */

@@ -1,6 +1,7 @@
 /** A target of a service, one for each endpoint: its address, weight, health and connection pool. Lives across generations. */
 import type { ConnectionOptions } from 'node:tls';
 import type { ServiceEntry } from '../../bundle/types.js';
+import { TargetLoad } from './balance/load.js';
 import type { Endpoint } from './endpoints.js';
 import { TargetHealth } from './health/target.js';
 import { ConnectionPool } from './pool.js';
@@ -29,8 +30,7 @@ export class Target {
   zone: string | undefined;
   /** The lowest is used first. */
   priority = 0;
-  /** Running value of the smooth weighted round robin. */
-  current = 0;
+  readonly load = new TargetLoad();
   /** Where it counts. */
   slot: number;
   settings: ServiceEntry;
@@ -72,9 +72,15 @@ export class Target {
     this.health.setDown(down === true);
   }
 
+  /** The same in all workers and gateways. */
+  get identity(): string {
+    return this.address === undefined ? this.url : `${this.url}|${this.address}`;
+  }
+
   /** Takes over the settings of a generation. Bounds of the whole gateway are divided among `sharers`. */
   configure(settings: ServiceEntry, sharers: number): void {
     this.settings = settings;
+    this.load.slowStart = settings.slowStart ?? 0;
     this.pool.configure(sharers);
   }
 

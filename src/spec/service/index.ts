@@ -1,6 +1,7 @@
 /** Declaration of a service. A part with several keys has a file of its own. */
 import { type Infer, s } from '../../schema/declare.js';
 import { serviceTls } from '../tls.js';
+import { balance } from './balance.js';
 import { eject } from './eject.js';
 import { run } from './run.js';
 import { target } from './target.js';
@@ -10,6 +11,13 @@ export const service = s.object({
     .array(target, { min: 1 })
     .describe('Origins of the service: URLs, or tables with a weight.', ['http://127.0.0.1:4003'])
     .optional(),
+  balance: balance(),
+  slow_start: s
+    .duration()
+    .describe(
+      'Time in which the share of a target grows, after it has joined the others or is back from an ejection; `0s`: it gets its whole share at once.',
+    )
+    .default(0),
   run: run().describe('A managed target: gw starts the process on a free port, monitors it and stops it.').optional(),
   tls: serviceTls()
     .describe('TLS towards `https` targets: a client certificate, and how targets are verified.')

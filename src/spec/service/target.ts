@@ -28,6 +28,8 @@ const targetUrl = () => s.reference('a URL such as `"http://127.0.0.1:4003"`', u
 export interface TargetConfig {
   readonly url: RefString;
   readonly weight: number;
+  readonly zone?: string | undefined;
+  readonly priority?: number | undefined;
 }
 
 export const target = s.either<TargetConfig>(
@@ -37,9 +39,21 @@ export const target = s.either<TargetConfig>(
     schema: s.object({
       url: targetUrl().describe('Scheme, host, port and optionally a base path.'),
       weight: s
-        .integer({ min: 1, max: 1000 })
-        .describe('Share of the traffic, relative to the other targets.')
+        .integer({ min: 0, max: 1000 })
+        .describe(
+          'Share of the traffic, relative to the other targets. 0: only requests that no other target can take.',
+        )
         .default(1),
+      zone: s
+        .string({ nonEmpty: true })
+        .describe('Zone of the target. Those in the zone of the gateway (`zone` at the top level) come first.', 'a')
+        .optional(),
+      priority: s
+        .integer({ max: 15 })
+        .describe(
+          'Targets with 0 come first. Those with 1 get the requests that the available ones with 0 cannot take, and so on.',
+        )
+        .optional(),
     }),
   },
 );

@@ -51,6 +51,7 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
     dns: new DnsCache(now),
     batcher: new WriteBatcher(),
     scheduler: turns,
+    random: Math.random,
     monotonic: now,
     cachedNow: now,
     now,

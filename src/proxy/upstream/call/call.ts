@@ -2,12 +2,14 @@
  * A request that a policy or an action sends itself: an upstream user without a client. It follows the rules of exchanges for
  * balancing, retries, health and counters.
  */
+import type { HashKeyEntry } from '../../../bundle/service/balance.js';
 import type { Reply } from '../../../contract/index.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { HeadFields } from '../../http/fields.js';
 import { forwardedFields } from '../../http/reply-fields.js';
 import type { ResponseHead } from '../../http/response-head.js';
 import { replyTrailers } from '../../http/trailers.js';
+import { fieldValueOf, type HashedRequest, hashValueOf } from '../balance/hash-value.js';
 import { type AttemptHost, RetryingUser } from '../retrying-user.js';
 import type { Service } from '../service.js';
 import type { AttemptUser } from '../shown-attempt.js';
@@ -32,6 +34,8 @@ export interface ReplyTaker {
 export class Call extends RetryingUser implements AttemptUser {
   /** Monotonic milliseconds at which it times out; 0 for no limit. */
   deadline = 0;
+  /** The exchange that it belongs to; set before start(). */
+  parent: HashedRequest | undefined = undefined;
   readonly streams = false;
   readonly clientKey: string;
   readonly #host: AttemptHost;
@@ -75,6 +79,13 @@ export class Call extends RetryingUser implements AttemptUser {
   /** The whole body is in memory. */
   protected get bodyGone(): boolean {
     return false;
+  }
+
+  /** Fields and cookies are its own, all else is of the exchange that it belongs to. */
+  hashValue(key: HashKeyEntry): string | undefined {
+    const { from, name } = key;
+    if (from === 'header' || from === 'cookie') return fieldValueOf(this.#request.fields(), from, name);
+    return this.parent && hashValueOf(this.parent, key);
   }
 
   start(): void {

@@ -3,6 +3,7 @@ import type { CallReply, CallRequest, Decision, Exchange, StreamedReply } from '
 import { addressKey } from '../../../state/connection-table.js';
 import { timeSpan } from '../../errors/cause.js';
 import type { BodyBudget } from '../../load/body-buffer.js';
+import type { HashedRequest } from '../balance/hash-value.js';
 import type { AttemptHost } from '../retrying-user.js';
 import type { Service } from '../service.js';
 import type { CallSigning, ShowAttempt } from './attempt.js';
@@ -44,9 +45,8 @@ export interface CalledServices {
 }
 
 /** The exchange that a call belongs to; with the services of its generation. */
-export interface CallParent extends CalledServices, RecordedParent {
+export interface CallParent extends CalledServices, RecordedParent, HashedRequest {
   readonly id: string;
-  readonly remoteAddress: string;
   /** It has ended. */
   readonly over: boolean;
   readonly decisions: Decision[] | undefined;
@@ -208,6 +208,7 @@ export class Calls implements CallWorld {
       if (parent === undefined) this.#detached--;
       else parent.attached.delete(attached);
     });
+    call.parent = parent;
     if (record !== undefined) record.call = call;
     call.signing = signingOf(owner, caller, { service: name, id, shared: request.shared === true });
     call.deadline = this.#host.monotonic() + (request.timeout ?? service.entry.responseTimeout);
