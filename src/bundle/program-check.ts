@@ -157,6 +157,22 @@ const service = table({
   pipelining: number(1),
   ejectAfter: number(0),
   ejectFor: number(0),
+  retry: optional(
+    table({
+      on: list(word('connect', 'reset', 'timeout')),
+      statuses: optional(list(number(400))),
+      grpc: optional(list(number(0))),
+      methods: optional(list(text)),
+      attemptTimeout: optional(number(1)),
+      maxBody: optional(number(1)),
+      backoff: number(0),
+      backoffMax: number(0),
+      budget: number(1),
+      budgetMin: number(0),
+      retryAfterMax: number(0),
+      hedge: optional(table({ percentile: number(1), min: number(1), max: number(1) })),
+    }),
+  ),
   eject: optional(
     table({
       after5xx: optional(number(1)),

@@ -1,6 +1,7 @@
 /** A service in the program: its targets, and how requests are sent to them. */
 import type { BalanceEntry } from './service/balance.js';
 import type { EjectEntry } from './service/eject.js';
+import type { RetryEntry } from './service/retry.js';
 import type { ServiceTls } from './tls-entry.js';
 import type { RefString } from './values.js';
 
@@ -49,6 +50,8 @@ export interface ServiceEntry {
   readonly tunnelIdleTimeout: number;
   /** Attempts after the first one, only for requests that are safe to repeat (RFC 9110 section 9.2.2). */
   readonly retries: number;
+  /** Absent: the defaults. */
+  readonly retry?: RetryEntry;
   /** Maximum connections to one target; further exchanges wait in a queue of `maxQueue`. */
   readonly maxConnections: number;
   readonly maxQueue: number;

@@ -7,6 +7,8 @@ import type { CodeEntry, CodeTexts } from './code.js';
 import type { ConsumerEntry } from './consumers.js';
 import type { ListenerEntry } from './listener-entry.js';
 import type { Dfa } from './match-ir.js';
+import type { EjectEntry } from './service/eject.js';
+import type { HedgeEntry, RetryEntry } from './service/retry.js';
 import type { RunEntry, ServiceEntry, TargetEntry } from './service-entry.js';
 import type { ListenerTls, ServiceTls } from './tls-entry.js';
 import type { Json, RefString } from './values.js';
@@ -17,10 +19,13 @@ export type { ConditionIR, ConditionTest, Dfa, MatchIR, SegmentIR, TrieIR } from
 export type {
   CodeEntry,
   CodeTexts,
+  EjectEntry,
+  HedgeEntry,
   Json,
   ListenerEntry,
   ListenerTls,
   RefString,
+  RetryEntry,
   RunEntry,
   ServiceEntry,
   ServiceTls,

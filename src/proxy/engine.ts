@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import type { After } from '../state/timers.js';
 import { type CallerCount, CallerCounts } from '../telemetry/callers.js';
 import { Counter } from '../telemetry/stats/layout.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
@@ -42,6 +43,12 @@ function* exchangesOf(all: readonly OpenExchanges[]): Generator<GwExchange> {
   for (const each of all) yield* each.exchanges();
 }
 
+/** A request waits for it, so it keeps the process running. */
+const requestAfter: After = (ms, work) => {
+  const timer = setTimeout(work, ms);
+  return () => clearTimeout(timer);
+};
+
 export class Engine implements TargetHost, DriverHost {
   readonly stats = new StatsWriter();
   /** The file descriptors that this data plane may use. */
@@ -58,6 +65,7 @@ export class Engine implements TargetHost, DriverHost {
   readonly recent = new RecentExchanges();
   /** Schedules connections with much pending work. */
   readonly scheduler = new FairScheduler();
+  readonly after = requestAfter;
   readonly acceptBursts = new AcceptBursts(this.scheduler);
   /** Memory budget of buffered bodies. */
   readonly bodies: BodyBudget;

@@ -1,7 +1,11 @@
 /** The data of the admin API, for `gw dash`, `--once --json` and other programs. `version` is its contract. */
 import type { DiskStats } from '../state/content/disk/memory.js';
 import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
+import type { AttemptRecord, CallRecord } from './attempt-records.js';
 import type { ReloadChange } from './changes.js';
+
+export type { AttemptRecord, CallRecord } from './attempt-records.js';
+
 import type { WebSocketRecord, WebSocketsSnapshot } from './tunnels.js';
 
 export type { WebSocketRecord, WebSocketsSnapshot };
@@ -343,36 +347,14 @@ export interface RequestRecord {
   readonly cause: string | null;
   /** The rule that decided about access, `POLICY/RULE`; absent: none did. */
   readonly rule?: string;
+  /** Attempts at targets that others followed, oldest first; absent: there was one at most. */
+  readonly attempts?: readonly AttemptRecord[];
   /** Requests of its policies and its action to services, as they ended, at most 100; absent: none. */
   readonly calls?: readonly CallRecord[];
   /** Absent: it was no WebSocket. */
   readonly webSocket?: WebSocketRecord;
   /** Only for event clients that asked for decisions. */
   readonly decisions?: readonly DecisionRecord[];
-}
-
-/** A call of an exchange. */
-export interface CallRecord {
-  /** What it is for: the name of the call of an aggregate, or of the policy. */
-  readonly name: string;
-  readonly service: string;
-  readonly target: string | null;
-  readonly method: string;
-  /** Without the query, which may hold credentials. */
-  readonly path: string;
-  /** 0: no reply. */
-  readonly status: number;
-  /** As in a RequestRecord; `call/abandoned`: the exchange has ended without it. */
-  readonly error: string | null;
-  /** Milliseconds from the start of the exchange. */
-  readonly startMs: number;
-  readonly durationMs: number;
-  /** Of the reply's body. */
-  readonly bytes: number;
-  /** The reply is one that was stored: nothing was sent. Absent: it was sent. */
-  readonly stored?: true;
-  /** Its id in the trace of the request: the parent id that the service got. Absent: the request has no trace. */
-  readonly span?: string;
 }
 
 export interface DecisionRecord {

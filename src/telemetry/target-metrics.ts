@@ -1,5 +1,6 @@
 /** Metrics of targets and their services, filled at each scrape. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { Counter as Word } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 
 /** A target of the live generation. */
@@ -24,7 +25,17 @@ const COUNTERS: readonly Metric[] = [
   [
     'gw_target_ejections_total',
     'Ejections of a target, over all workers.',
-    (stats, { slot }) => stats.health(slot).ejections,
+    (stats, { slot }) => stats.sum(slot, Word.Ejections),
+  ],
+  [
+    'gw_target_repeated_total',
+    'Attempts that were followed by another one.',
+    (stats, { slot }) => stats.sum(slot, Word.Repeated),
+  ],
+  [
+    'gw_target_retries_denied_total',
+    'Attempts that were not repeated because the retry budget was used up.',
+    (stats, { slot }) => stats.sum(slot, Word.RetriesDenied),
   ],
 ];
 
@@ -83,7 +94,7 @@ export function targetMetrics(registry: Registry, stats: StatsRegistry, current:
     registers,
     collect: () => {
       panic.reset();
-      for (const { service, slot } of current()) panic.set({ service }, stats.health(slot).panic);
+      for (const { service, slot } of current()) panic.set({ service }, stats.sum(slot, Word.Panic));
     },
   });
 }

@@ -2,6 +2,7 @@
 import type { ServiceEntry } from '../../bundle/types.js';
 import type { ServiceModel } from '../../spec/model.js';
 import { EJECT_DEFAULTS } from '../../spec/service/eject.js';
+import { attemptsOf, GRPC_CODES } from '../../spec/service/retry.js';
 import type { TargetConfig } from '../../spec/service/target.js';
 import { given, type PolicyIR } from '../ir.js';
 
@@ -36,6 +37,22 @@ const lowerTarget = ({ url, weight, zone, priority }: TargetConfig): ServiceEntr
   ...given('zone', zone),
 });
 
+function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry'] {
+  if (retry === undefined) return undefined;
+  return {
+    backoff: retry.backoff,
+    backoffMax: Math.max(retry.backoff, retry.backoff_max),
+    budget: retry.budget,
+    budgetMin: retry.budget_min,
+    ...(retry.grpc.length === 0 ? {} : { grpc: retry.grpc.map((name) => GRPC_CODES[name]) }),
+    ...(retry.max_body === 0 ? {} : { maxBody: retry.max_body }),
+    ...given('methods', retry.methods),
+    on: retry.on,
+    retryAfterMax: retry.retry_after_max,
+    ...(retry.statuses.length === 0 ? {} : { statuses: retry.statuses }),
+  };
+}
+
 /** `signers`: the policies that sign the calls to it. `zone`: of the gateway. */
 export function lowerService(
   { name, config, implicit }: ServiceModel,
@@ -62,7 +79,8 @@ export function lowerService(
       signers?.map((policy) => policy.name),
     ),
     responseTimeout: config.response_timeout,
-    retries: config.retries,
+    retries: attemptsOf(config),
+    ...given('retry', lowerRetry(config.retry)),
     ...(run === undefined
       ? {}
       : {

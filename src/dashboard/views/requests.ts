@@ -136,6 +136,11 @@ export function requestDetail(state: State, columns: number): Line[] {
     state.theme,
     endSecond(state.snapshot?.gateway.now ?? 0),
   );
+  if (record.attempts !== undefined) {
+    out.push([], [span('earlier attempts', 'title')]);
+    for (const { durationMs, target, why } of record.attempts)
+      out.push([span(printable(`${target}  ${why}  `, state.theme)), span(latency(durationMs), 'dim')]);
+  }
   if (record.calls !== undefined) {
     out.push([], [span('calls', 'title')]);
     out.push(...waterfallLines(record, columns, state.theme));

@@ -51,9 +51,11 @@ import routeTimeoutBudget from './route-timeout-budget.js';
 import routeUnauthenticated from './route-unauthenticated.js';
 import routeUnauthorized from './route-unauthorized.js';
 import secretPlainText from './secret-plain-text.js';
+import serviceAttemptsTwice from './service-attempts-twice.js';
 import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
 import serviceHashKey from './service-hash-key.js';
+import serviceRepeatsUnsafe from './service-repeats-unsafe.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
 import serviceUnused from './service-unused.js';
 import targetDuplicate from './target-duplicate.js';
@@ -120,9 +122,11 @@ export const rules: readonly Rule[] = [
   routeUnauthenticated,
   routeUnauthorized,
   secretPlainText,
+  serviceAttemptsTwice,
   serviceCallCycle,
   serviceCallField,
   serviceHashKey,
+  serviceRepeatsUnsafe,
   serviceUnsignedCalls,
   serviceUnused,
   targetDuplicate,

@@ -1,5 +1,6 @@
 import { formatDuration } from '../../schema/units.js';
 import type { ServiceModel } from '../../spec/model.js';
+import { attemptsOf } from '../../spec/service/retry.js';
 import { routeEntity } from '../model-index.js';
 import type { Rule } from '../rule.js';
 
@@ -12,7 +13,7 @@ const KEYS = ['retries', 'connect_timeout', 'response_timeout'] as const;
 
 /** Longest wait for the head of a reply: all attempts to connect but the last time out, and its reply is late. */
 function longestWait({ config }: ServiceModel): number {
-  return (config.retries + 1) * config.connect_timeout + config.response_timeout;
+  return (attemptsOf(config) + 1) * config.connect_timeout + config.response_timeout;
 }
 
 const rule: Rule = {
@@ -29,7 +30,8 @@ const rule: Rule = {
       const written = KEYS.filter((key) => service.at.originOf(key).from !== 'default');
       // With only default values in the service, a short timeout is intended.
       if (written.length === 0) continue;
-      const { retries, connect_timeout: connect, response_timeout: response } = service.config;
+      const { connect_timeout: connect, response_timeout: response } = service.config;
+      const retries = attemptsOf(service.config);
       const attempts = retries === 0 ? 'one attempt' : `${retries + 1} attempts`;
       report({
         span: route.at.originOf('timeout').from === 'default' ? route.nameSpan : route.at.spanOf('timeout'),

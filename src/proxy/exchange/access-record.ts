@@ -111,6 +111,7 @@ export function recordOf(
     cause: exchange.cause === null ? null : bounded(exchange.cause),
   };
   if (exchange.rule !== undefined) record.rule = exchange.rule;
+  if (exchange.attempts !== undefined) record.attempts = exchange.attempts;
   if (exchange.calls !== undefined) record.calls = exchange.calls;
   const webSocket = exchange.source?.webSocket;
   if (webSocket !== undefined) record.webSocket = webSocket;

@@ -16,7 +16,7 @@ import type {
 } from '../../policies/contract.js';
 import { firstValue } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
-import type { CallRecord } from '../../telemetry/snapshot.js';
+import type { AttemptRecord, CallRecord } from '../../telemetry/snapshot.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { RequestFields } from '../http/fields.js';
 import { isForwarding } from '../http/own-names.js';
@@ -73,8 +73,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   certificate: ClientCertificate | undefined = undefined;
   decisions: Decision[] | undefined = undefined;
   calls: CallRecord[] | undefined = undefined;
+  attempts: AttemptRecord[] | undefined = undefined;
   readonly headers: RequestFields;
-
   // The fields from here on are for the engine only.
   readonly peer: Peer;
   readonly generation: Generation;

@@ -2,7 +2,7 @@
  * The last exchanges that ended, for a client that starts to watch. Keeping one costs a few stores into preallocated
  * memory; records are built only when they are asked for.
  */
-import type { CallRecord, RequestRecord, WebSocketRecord } from '../../telemetry/snapshot.js';
+import type { AttemptRecord, CallRecord, RequestRecord, WebSocketRecord } from '../../telemetry/snapshot.js';
 import { bounded } from '../errors/cause.js';
 import { recordMasksOf, urlText } from './access-record.js';
 import { maskedRecord, type RecordMask } from './chain/record-masks.js';
@@ -43,6 +43,7 @@ class Slot {
   rule: string | undefined = undefined;
   calls: readonly CallRecord[] | undefined = undefined;
   webSocket: WebSocketRecord | undefined = undefined;
+  attempts: readonly AttemptRecord[] | undefined = undefined;
 }
 
 export class RecentExchanges {
@@ -73,6 +74,7 @@ export class RecentExchanges {
     slot.rule = exchange.rule;
     slot.calls = exchange.calls;
     slot.webSocket = exchange.source?.webSocket;
+    slot.attempts = exchange.attempts;
     if (exchange.headers.text.length > MAX_TEXT) copyOut(slot);
   }
 
@@ -97,6 +99,7 @@ export class RecentExchanges {
     slot.rule = undefined;
     slot.calls = undefined;
     slot.webSocket = undefined;
+    slot.attempts = undefined;
   }
 
   /** The kept records, oldest first. `now` and `monotonic`: the current time of both clocks, in milliseconds. */
@@ -153,6 +156,7 @@ export class RecentExchanges {
       error: slot.error,
       cause: slot.cause === null ? null : bounded(slot.cause),
       ...(slot.rule === undefined ? {} : { rule: slot.rule }),
+      ...(slot.attempts === undefined ? {} : { attempts: slot.attempts }),
       ...(slot.calls === undefined ? {} : { calls: slot.calls }),
       ...(slot.webSocket === undefined ? {} : { webSocket: slot.webSocket }),
     };

@@ -8,7 +8,7 @@ import { problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import { addressKey } from '../../state/connection-table.js';
 import { Counter } from '../../telemetry/stats/layout.js';
-import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
+import { BAD_REWRITE, BUG_CAUSE, bounded } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { forwardedFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
@@ -57,9 +57,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     super(host, service);
     this.#host = host;
     this.exchange = exchange;
-    this.#upload = exchange.hasBody
-      ? new Upload(this, exchange.bodies?.request ?? this.#downstream, host.uploads)
-      : undefined;
+    this.#upload = this.#newUpload();
   }
 
   /** Not the same for the whole exchange: it may go on without its client. */
@@ -70,7 +68,9 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   #newUpload(): Upload | undefined {
     const { exchange } = this;
     if (!exchange.hasBody) return undefined;
-    return new Upload(this, exchange.bodies?.request ?? this.#downstream, this.#host.uploads);
+    const { maxBody } = this.upstream.retry;
+    const keeps = maxBody > 0 && exchange.contentLength <= maxBody && this.mayRetry ? maxBody : 0;
+    return new Upload(this, exchange.bodies?.request ?? this.#downstream, this.#host.uploads, keeps);
   }
 
   get bodiless(): boolean {
@@ -83,6 +83,35 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   protected override get mayRepeat(): boolean {
     return !this.exchange.sendOnce && super.mayRepeat;
+  }
+
+  protected override get mayRetry(): boolean {
+    return !this.exchange.sendOnce && super.mayRetry;
+  }
+
+  protected get endsAt(): number {
+    return this.exchange.deadline;
+  }
+
+  protected broke(error: unknown): void {
+    this.#downstream.broke(error);
+  }
+
+  protected override retrying(why: string, waitMs: number): void {
+    const { exchange } = this;
+    exchange.attempts ??= [];
+    exchange.attempts.push({
+      target: this.target!.url,
+      why: bounded(why),
+      durationMs: this.#host.cachedNow() - this.since,
+    });
+    exchange.decisions?.push({
+      step: 'retry',
+      use: 'retry',
+      outcome: 'pass',
+      why: `attempt ${this.attempts} failed: ${why}`,
+      details: { target: this.target!.url, waitMs: Math.round(waitMs) },
+    });
   }
 
   protected get hasBody(): boolean {
@@ -179,6 +208,11 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
       this.ask();
       return;
     }
+    if (this.#upload.rewindable) {
+      this.#upload.rewind();
+      this.ask();
+      return;
+    }
     this.#upload.release();
     this.#upload = this.#newUpload();
     this.start();
@@ -186,7 +220,8 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   /** Part of the body is gone, and cannot be sent again. */
   protected get bodyGone(): boolean {
-    return this.#upload?.begun === true && this.exchange.bodies?.requestBytes === undefined;
+    const upload = this.#upload;
+    return upload?.begun === true && !upload.rewindable && this.exchange.bodies?.requestBytes === undefined;
   }
 
   onConnection(connection: OwnConnection): void {
@@ -253,7 +288,9 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
       this.repeat(head.status);
       return;
     }
+    if (this.repeatsReply(head)) return;
     this.replied = true;
+    this.#upload?.dropKept();
     this.status = head.status;
     this.contentLength = head.contentLength;
     this.answered(head.status);
@@ -329,6 +366,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.#upload?.release();
     if (this.over) return;
     this.over = true;
+    this.stopWaiting();
     const waiting = this.target !== undefined;
     const replies = this.replies;
     this.letGo();

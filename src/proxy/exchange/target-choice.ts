@@ -3,7 +3,7 @@ import type { HashKeyEntry } from '../../bundle/service/balance.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { BalancedRequest } from '../upstream/balance/candidate.js';
 import { type HashedRequest, hashValueOf } from '../upstream/balance/hash-value.js';
-import { isBlameless } from '../upstream/retry.js';
+import { isBlameless } from '../upstream/retry/rules.js';
 import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
 

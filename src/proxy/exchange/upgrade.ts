@@ -15,7 +15,7 @@ import { forwardedFields } from '../http/reply-fields.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { Seen } from '../http/seen.js';
 import { replyTrailers } from '../http/trailers.js';
-import { attemptsLeft, isUnsent } from '../upstream/retry.js';
+import { isUnsent } from '../upstream/retry/rules.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
@@ -332,7 +332,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   onFailure(error: ErrorSlug, cause: string): void {
     if (this.over) return;
     if (this.#target !== undefined) this.#choice.failed(this.#target, error, cause);
-    const again = this.#state === 'connecting' && isUnsent(error) && attemptsLeft(this.#service, this.#attempts);
+    const again = this.#state === 'connecting' && isUnsent(error) && this.#service.mayRepeat('connect', this.#attempts);
     const replied = this.#state === 'waiting' || this.#state === 'body';
     this.#letGo(true, true);
     if (again) {

@@ -38,7 +38,7 @@ export interface Uploader {
 export class Upload implements BodySink {
   /** The end of the body has been passed on to here. */
   ended = false;
-  /** The head or a part of the body was sent to a target, so it cannot be sent to another one. */
+  /** The head or a part of the body was sent to a target: another one can get it only after rewind(). */
   begun = false;
   /** The whole body is written to the target. */
   sent = false;
@@ -63,12 +63,17 @@ export class Upload implements BodySink {
   /** The same, in the buffer of the current read. */
   #hand: Buffer | undefined = undefined;
   #written = 0;
+  /** What was written is kept for another attempt up to this number of bytes; 0: it is not. */
+  #keepUpTo: number;
+  #kept: BodyBuffer | undefined = undefined;
   #trailers: HeaderFields | undefined = undefined;
 
-  constructor(owner: Uploader, supply: BodySupply, host: Uploads) {
+  /** `keepUpTo`: bytes up to which the body can be sent again. */
+  constructor(owner: Uploader, supply: BodySupply, host: Uploads, keepUpTo = 0) {
     this.#owner = owner;
     this.#supply = supply;
     this.#host = host;
+    this.#keepUpTo = keepUpTo;
     this.#inMemory = owner.exchange.bodies?.requestBytes !== undefined;
     this.#asksToSend = owner.exchange.expectsContinue;
     this.chunked = (owner.exchange.seen & Seen.TransferEncoding) !== 0;
@@ -196,9 +201,42 @@ export class Upload implements BodySink {
     if (store.length === 0) this.#store = undefined;
   }
 
+  /** All that was written is kept. */
+  get rewindable(): boolean {
+    return this.#keepUpTo > 0;
+  }
+
+  /** Nothing is written now: the whole body goes to the next target. Only if it is rewindable. */
+  rewind(): void {
+    const kept = this.#kept;
+    if (kept !== undefined) {
+      if (this.#store !== undefined) kept.append(this.#store);
+      this.#store = kept;
+    }
+    this.#kept = undefined;
+    this.#uplink = null;
+    this.#written = 0;
+    this.begun = false;
+    this.sent = false;
+  }
+
+  /** There will be no other attempt. */
+  dropKept(): void {
+    this.#keepUpTo = 0;
+    this.#kept?.clear();
+    this.#kept = undefined;
+  }
+
+  #retain(bytes: Buffer): void {
+    this.#kept ??= new BodyBuffer(this.#host.budget);
+    if (this.#kept.room(this.#keepUpTo) < bytes.length) this.dropKept();
+    else this.#kept.add(bytes, 0, bytes.length);
+  }
+
   #write(bytes: Buffer, last: boolean): void {
     const connection = this.#uplink;
     if (connection === null) return;
+    if (this.#keepUpTo > 0) this.#retain(bytes);
     this.#written += bytes.length;
     if (last) this.sent = true;
     if (!this.#owner.replied) connection.awaitReply();
@@ -225,6 +263,7 @@ export class Upload implements BodySink {
     this.#hand = undefined;
     this.#store?.clear();
     this.#store = undefined;
+    this.dropKept();
     this.#host.delete(this);
   }
 }

@@ -136,6 +136,16 @@ export class BodyBuffer {
     return block;
   }
 
+  /** Takes over the bytes of `other`, which is empty then. */
+  append(other: BodyBuffer): void {
+    this.#blocks.push(...other.#blocks);
+    this.length += other.length;
+    this.#taken += other.#taken;
+    other.#blocks = [];
+    other.length = 0;
+    other.#taken = 0;
+  }
+
   /** A copy of all bytes; they stay in the buffer. */
   joined(): Buffer {
     return Buffer.concat(

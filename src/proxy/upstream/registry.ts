@@ -3,8 +3,8 @@ import type { ServiceEntry } from '../../bundle/types.js';
 import { reasonOf } from '../../reason.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 import { type Endpoint, programEndpoints, type ServiceEndpoints } from './endpoints.js';
-import { ServiceHealth } from './health/service.js';
 import { Service } from './service.js';
+import { ServiceState } from './service-state.js';
 import { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
 import { tlsKey } from './tls.js';
@@ -16,7 +16,7 @@ export class TargetRegistry {
   /** Retired targets that exchanges still use, with their keys. */
   readonly #leaving = new Map<Target, string>();
   /** By service. */
-  #health = new Map<string, ServiceHealth>();
+  #states = new Map<string, ServiceState>();
   /** Services of the live generation and of older ones with exchanges in flight. */
   readonly #services = new Set<Service>();
   #live: readonly Service[] = [];
@@ -81,7 +81,8 @@ export class TargetRegistry {
     this.#live = services.map(({ entry, endpoints }) => {
       const newest = this.#newest.get(entry.name);
       const used = newest !== undefined && newest.version > endpoints.version ? newest : endpoints;
-      const service = new Service(entry, [], random, () => this.#services.delete(service));
+      const state = this.#state(entry.name);
+      const service = new Service(entry, state, random, () => this.#services.delete(service));
       service.use(this.#targetsOf(entry, used, made), used.cause);
       this.#services.add(service);
       return service;
@@ -91,6 +92,10 @@ export class TargetRegistry {
     for (const name of this.#newest.keys()) if (!names.has(name)) this.#newest.delete(name);
     this.#settle();
     return this.#live;
+  }
+
+  #state(service: string): ServiceState {
+    return this.#states.get(service) ?? new ServiceState(service, this.#host);
   }
 
   /** Applies changes to all generations. Older versions than those in use are ignored. */
@@ -128,10 +133,9 @@ export class TargetRegistry {
     const before = this.#targets;
     this.#targets = new Map();
     let most = 0;
-    const health = this.#health;
-    this.#health = new Map();
+    const states = new Map<string, ServiceState>();
     const now = this.#host.monotonic();
-    for (const { entry, targets } of this.#live) {
+    for (const { entry, state, targets } of this.#live) {
       const joins = targets.some((target) => before.get(this.#key(entry, target)) === target);
       for (const target of targets) {
         const key = this.#key(entry, target);
@@ -142,13 +146,14 @@ export class TargetRegistry {
         if (joins && before.get(key) !== target) target.load.came(now);
         most += Math.ceil(entry.maxConnections / this.#sharers);
       }
-      const together = health.get(entry.name) ?? new ServiceHealth(entry.name, this.#host);
-      this.#health.set(entry.name, together);
-      together.use(
+      states.set(entry.name, state);
+      state.use(
         targets.map((target) => target.health),
         entry,
+        this.#sharers,
       );
     }
+    this.#states = states;
     for (const [key, target] of before) if (this.#targets.get(key) !== target) this.#retire(key, target);
     for (const target of this.#targets.values()) this.#leaving.delete(target);
     // A generation whose exchanges are ending may have got a new target.
@@ -164,7 +169,7 @@ export class TargetRegistry {
   }
 
   sweep(now: number): void {
-    for (const health of this.#health.values()) health.sweep(now);
+    for (const state of this.#states.values()) state.sweep(now);
     for (const target of this.#targets.values()) target.pool.sweep(now);
     for (const target of this.#leaving.keys()) {
       target.pool.sweep(now);

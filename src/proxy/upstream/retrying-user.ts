@@ -3,11 +3,14 @@
  * against a target. A base class, so that an exchange needs no further object.
  */
 import type { HashKeyEntry } from '../../bundle/service/balance.js';
+import type { After } from '../../state/timers.js';
+import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { ErrorSlug } from '../errors/errors.js';
+import { findField } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { BalancedRequest } from './balance/candidate.js';
-import { attemptsLeft, isBlameless, isIdempotent, mayTryElsewhere } from './retry.js';
+import { isBlameless, isIdempotent, type RetryCause, retryAfterMs } from './retry/rules.js';
 import type { Service } from './service.js';
 import type { Target } from './target.js';
 import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from './user.js';
@@ -22,6 +25,11 @@ export interface AttemptHost {
   monotonic(): number;
   /** The result of the last monotonic(). */
   cachedNow(): number;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** From 0 to below 1. */
+  random(): number;
+  readonly after: After;
 }
 
 export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
@@ -51,6 +59,8 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   /** The target at which an attempt has failed, and those at which earlier ones have. */
   #failedAt: Target | undefined = undefined;
   #failedBefore: Target[] | undefined = undefined;
+  /** Ends the wait before the next attempt. */
+  #cancelWait: (() => void) | undefined = undefined;
 
   constructor(host: AttemptHost, service: Service) {
     this.#clock = host;
@@ -87,6 +97,10 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   protected abstract fail(error: ErrorSlug, cause: string): void;
   /** The rest of a reply will not come. */
   protected abstract cut(error: ErrorSlug, cause: string): void;
+  /** An exception that no caller catches. */
+  protected abstract broke(error: unknown): void;
+  /** Monotonic milliseconds at which the request times out; 0: never. */
+  protected abstract readonly endsAt: number;
 
   get service(): string {
     return this.upstream.entry.name;
@@ -95,6 +109,11 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   /** Whether what was sent may be sent again, if nothing of a reply came. */
   protected get mayRepeat(): boolean {
     return isIdempotent(this.method);
+  }
+
+  /** Whether the service repeats requests like this one, if a target may have got it. */
+  protected get mayRetry(): boolean {
+    return this.upstream.retry.repeats(this.method);
   }
 
   get shares(): boolean {
@@ -110,6 +129,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
       this.fail('upstream/none', this.upstream.noTargetCause);
       return undefined;
     }
+    if (this.attempts === 0) this.upstream.state.budget.requests++;
     this.attempts++;
     this.target = target;
     target.load.inFlight++;
@@ -128,6 +148,11 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     target.health.failed(error, cause, blame);
     const now = this.#clock.cachedNow();
     if (blame) target.load.failed(now - this.since, now);
+    this.#avoid(target);
+  }
+
+  /** A further attempt goes to another target. */
+  #avoid(target: Target): void {
     if (this.#failedAt !== undefined) {
       if (this.#failedBefore === undefined) this.#failedBefore = [this.#failedAt];
       else this.#failedBefore.push(this.#failedAt);
@@ -137,7 +162,9 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
 
   /** Counts the attempt that has ended. */
   protected endAttempt(status: number, failed: boolean, now = this.#clock.monotonic()): void {
-    if (this.#running) this.target!.load.inFlight--;
+    // Between two attempts none is in progress.
+    if (!this.#running) return;
+    this.target!.load.inFlight--;
     this.#running = false;
     this.stats.end(this.target!.slot, status, this.takeWritten(), this.bytesFromTarget, now - this.since, failed);
     this.bytesFromTarget = 0;
@@ -162,12 +189,79 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     this.askAgain();
   }
 
+  /** If the head of a reply is one for which the service repeats requests: begins the next attempt, and returns true. */
+  protected repeatsReply(head: ResponseHead): boolean {
+    const { retry } = this.upstream;
+    if (!retry.readsReplies) return false;
+    const grpcStatus = (retry.readsGrpc ? fieldOf(head, 'grpc-status') : undefined) ?? '';
+    if (!retry.isRetryable(head.status, grpcStatus) || this.bodyGone || !this.mayRetry) return false;
+    const least = retry.retryAfter(retryAfterMs(fieldOf(head, 'retry-after'), this.#clock.now()));
+    const wait = least === undefined ? -1 : this.#mayAgain('status', least);
+    if (wait < 0) return false;
+    const { status } = head;
+    const { replies } = this;
+    this.answered(status);
+    this.#avoid(this.target!);
+    this.letGo();
+    this.endAttempt(status, false);
+    replies?.abandon(this);
+    this.#again(wait, grpcStatus === '' ? `status ${status}` : `status ${status}, grpc-status ${grpcStatus}`);
+    return true;
+  }
+
+  /** Milliseconds to wait before another attempt, at least `least`; -1 if the service allows none, or its budget is used up. */
+  #mayAgain(cause: RetryCause, least: number): number {
+    const { retry, state, targets } = this.upstream;
+    const { attempts } = this;
+    if (!retry.allows(cause, attempts)) return -1;
+    // Another target is not affected by what a connection failed for.
+    const atOnce = cause === 'connect' && attempts < targets.length;
+    const wait = Math.max(least, atOnce ? 0 : retry.delay(attempts, this.#clock.random()));
+    if (this.endsAt !== 0 && this.#clock.monotonic() + wait >= this.endsAt) return -1;
+    if (state.budget.take()) return wait;
+    this.stats.add(this.target!.slot, Counter.RetriesDenied, 1);
+    return -1;
+  }
+
+  /** Begins another attempt after `wait` milliseconds. `why`: how the last one ended. */
+  #again(wait: number, why: string): void {
+    this.retrying(why, wait);
+    if (wait < 1) {
+      this.#repeat();
+      return;
+    }
+    this.#cancelWait = this.#clock.after(wait, () => {
+      this.#cancelWait = undefined;
+      try {
+        if (!this.over) this.#repeat();
+      } catch (error) {
+        this.broke(error);
+      }
+    });
+  }
+
+  #repeat(): void {
+    this.stats.add(this.target!.slot, Counter.Repeated, 1);
+    this.askAgain();
+  }
+
+  /** Another attempt follows after `waitMs` milliseconds; `why`: how the last one ended, for people. */
+  protected retrying(_why: string, _waitMs: number): void {}
+
+  /** The request has ended: no other attempt follows. */
+  protected stopWaiting(): void {
+    this.#cancelWait?.();
+    this.#cancelWait = undefined;
+  }
+
   onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void {
     this.letGo();
     if (this.over) return;
     this.endAttempt(0, true);
     this.#failed(error, cause, blame && !isBlameless(error));
-    if (mayTryElsewhere(error, this.upstream, this.attempts)) this.ask();
+    const pointless = isBlameless(error) && this.upstream.targets.length <= 1;
+    const wait = pointless ? -1 : this.#mayAgain('connect', 0);
+    if (wait >= 0) this.#again(wait, cause);
     else this.fail(error, cause);
   }
 
@@ -189,15 +283,20 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
       this.cut(error, cause);
       return;
     }
-    const repeatable = untouched && !this.bodyGone && this.mayRepeat;
-    if (repeatable && reused && !this.fresh) {
+    const whole = !this.bodyGone;
+    if (untouched && whole && this.mayRepeat && reused && !this.fresh) {
       this.fresh = true;
       this.attempts--;
       this.askAgain();
       return;
     }
     this.#failed(error, cause, !((untouched && reused) || isBlameless(error)));
-    if (repeatable && attemptsLeft(this.upstream, this.attempts)) this.askAgain();
+    const kind = untouched ? 'reset' : error === 'upstream/timeout' ? 'timeout' : undefined;
+    const wait = kind !== undefined && whole && this.mayRetry ? this.#mayAgain(kind, 0) : -1;
+    if (wait >= 0) this.#again(wait, cause);
     else this.fail(error, cause);
   }
 }
+
+const fieldOf = (head: ResponseHead, name: string): string | undefined =>
+  findField(head.text, head.fieldsAt, head.fieldsEnd, name);

@@ -3,12 +3,17 @@ import { resolvedText } from '../../bundle/references.js';
 import type { ServiceEntry } from '../../bundle/types.js';
 import type { BalancedRequest } from './balance/candidate.js';
 import { Selection } from './balance/selection.js';
+import { type RetryCause, RetryRules } from './retry/rules.js';
+import type { ServiceState } from './service-state.js';
 import type { Target } from './target.js';
 
 export class Service {
   readonly entry: ServiceEntry;
   /** As the data plane knows them now; another list after each change. */
-  targets: readonly Target[];
+  targets: readonly Target[] = [];
+  /** The same in all generations. */
+  readonly state: ServiceState;
+  readonly retry: RetryRules;
   /** Why there are none, if that is known. */
   #cause: string | undefined;
   /** Called when its generation has ended. */
@@ -21,12 +26,13 @@ export class Service {
 
   constructor(
     entry: ServiceEntry,
-    targets: readonly Target[],
+    state: ServiceState,
     random: () => number = Math.random,
     release: () => void = () => {},
   ) {
     this.entry = entry;
-    this.targets = targets;
+    this.state = state;
+    this.retry = new RetryRules(entry);
     this.release = release;
     this.usesLatency = entry.balance?.kind === 'ewma';
     this.#random = random;
@@ -60,6 +66,11 @@ export class Service {
   /** How the last target was chosen, for people. */
   get why(): string {
     return this.#selection.why;
+  }
+
+  /** Takes a repeat from the budget, if the service allows another attempt after so many for this cause. */
+  mayRepeat(cause: RetryCause, attempts: number): boolean {
+    return this.retry.allows(cause, attempts) && this.state.budget.take();
   }
 
   /** Whether some target has a connection for a request with an incomplete body. */

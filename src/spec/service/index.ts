@@ -3,6 +3,7 @@ import { type Infer, s } from '../../schema/declare.js';
 import { serviceTls } from '../tls.js';
 import { balance } from './balance.js';
 import { eject } from './eject.js';
+import { retry } from './retry.js';
 import { run } from './run.js';
 import { target } from './target.js';
 
@@ -38,6 +39,11 @@ export const service = s.object({
     .integer({ max: 10 })
     .describe('Number of further attempts if a target cannot be reached; only for requests that are safe to repeat.')
     .default(1),
+  retry: retry()
+    .describe(
+      'When and how requests are repeated. Without this table, failures to connect and connections that end before the reply are.',
+    )
+    .optional(),
   max_connections: s.integer({ min: 1 }).describe('Maximum number of connections to one target.').default(256),
   max_share_per_address: s
     .integer({ min: 1, max: 100 })

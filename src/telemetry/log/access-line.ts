@@ -1,6 +1,6 @@
 /** The text of an access log line. */
 
-import type { CallRecord, RequestRecord, WebSocketRecord } from '../snapshot.js';
+import type { AttemptRecord, CallRecord, RequestRecord, WebSocketRecord } from '../snapshot.js';
 import { jsonLineWriter, type LineWriter, roundedMs } from './json-line.js';
 
 export type LineFormat = 'json' | 'pretty';
@@ -46,6 +46,7 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
     if (record.consumer !== null) words.push(paint(DIM, `as ${printable(record.consumer)}`));
     if (record.rule !== undefined) words.push(paint(DIM, `by ${printable(record.rule)}`));
     words.push(`${roundedMs(record.durationMs)}ms`);
+    if (record.attempts !== undefined) words.push(paint(DIM, `after ${attemptWords(record.attempts)}`));
     if (record.calls !== undefined) words.push(paint(DIM, `[${callWords(record.calls)}]`));
     if (record.webSocket !== undefined) words.push(paint(DIM, `[${webSocketWords(record.webSocket)}]`));
     if (record.error !== null) words.push(paint(STATUS_COLORS[5], printable(record.error)));
@@ -57,6 +58,11 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
 /** `12 messages in, 3 out, 1000 by client`. */
 const webSocketWords = ({ messagesIn, messagesOut, closeCode, closedBy }: WebSocketRecord): string =>
   `${messagesIn} messages in, ${messagesOut} out, ${closeCode === null ? 'no close' : `${closeCode} by ${closedBy}`}`;
+/** `http://127.0.0.1:4003 connection refused 1ms, http://127.0.0.1:4004 status 503 12ms`. */
+const attemptWords = (attempts: readonly AttemptRecord[]): string =>
+  attempts
+    .map(({ durationMs, target, why }) => `${printable(target)} ${printable(why)} ${roundedMs(durationMs)}ms`)
+    .join(', ');
 
 /** Calls that a line names. */
 const MOST_CALLS = 8;

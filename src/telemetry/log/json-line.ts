@@ -2,7 +2,7 @@
  * Writes a record as a line of JSON directly as bytes. Allocates only for values that differ from the previous line: a line
  * built as a string would need two dozen strings, joined, flattened and encoded.
  */
-import type { CallRecord, RequestRecord } from '../snapshot.js';
+import type { AttemptRecord, CallRecord, RequestRecord } from '../snapshot.js';
 
 /** Returns the offset after the line, or -1 if it may not fit into the buffer. */
 export type LineWriter = (record: RequestRecord, bytes: Buffer, at: number) => number;
@@ -23,8 +23,9 @@ export function jsonLineWriter(): LineWriter {
     const { id, url, error, cause, rule, upstreamMs } = record;
     const ends = (error === null ? 0 : error.length) + (cause === null ? 0 : cause.length);
     const texts = id.length + url.length + ends + (rule === undefined ? 0 : rule.length);
-    // Few lines have calls or are of a WebSocket, so these are built as text.
-    let calls = record.calls === undefined ? '' : callsText(record.calls);
+    // Few lines have attempts or calls, or are of a WebSocket, so these are built as text.
+    let calls = record.attempts === undefined ? '' : attemptsText(record.attempts);
+    if (record.calls !== undefined) calls += callsText(record.calls);
     if (record.webSocket !== undefined) calls += `,"webSocket":${JSON.stringify(record.webSocket)}`;
     if (bytes.length - start < FRAME + texts * WORST + calls.length * 3 + client.length + parties.length) return -1;
     if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset)
@@ -44,6 +45,12 @@ export function jsonLineWriter(): LineWriter {
     if (cause === null) return NO_CAUSE.put(view, at);
     return END.put(view, putText(bytes, CAUSE.put(view, at), cause));
   };
+}
+
+/** A member of the line with the attempts that others followed. */
+function attemptsText(attempts: readonly AttemptRecord[]): string {
+  const rounded = attempts.map((attempt) => ({ ...attempt, durationMs: roundedMs(attempt.durationMs) }));
+  return `,"attempts":${JSON.stringify(rounded)}`;
 }
 
 /** A member of the line with the calls of the exchange. */

@@ -34,6 +34,9 @@ export const Counter = {
   Ejections: 16,
   /** Targets: 1 while all targets of its service are used, because too few are available. */
   Panic: 17,
+  /** Targets: attempts there that were followed by another one, and those that were not because the budget was used up. */
+  Repeated: 18,
+  RetriesDenied: 19,
   /** Routes: WebSockets that were opened, and that are open; their messages and bytes, from clients and from targets. */
   WebSockets: 24,
   OpenWebSockets: 25,

@@ -201,11 +201,6 @@ export class StatsRegistry {
     return this.#sum(slot, Counter.Shed);
   }
 
-  /** How often a target was ejected; in how many workers all targets of its service are used, because too few are available. */
-  health(slot: number): { readonly ejections: number; readonly panic: number } {
-    return { ejections: this.#sum(slot, Counter.Ejections), panic: this.#sum(slot, Counter.Panic) };
-  }
-
   /** One counter of all workers. */
   sum(slot: number, word: CounterWord): number {
     return this.#sum(slot, word);

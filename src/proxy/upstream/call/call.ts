@@ -124,6 +124,14 @@ export class Call extends RetryingUser implements AttemptUser {
     this.cancel('policy/failed', failedBy(error));
   }
 
+  protected get endsAt(): number {
+    return this.deadline;
+  }
+
+  protected broke(error: unknown): void {
+    this.onAttemptFailed(error);
+  }
+
   /** The target that was asked last; undefined for none. */
   get targetUrl(): string | undefined {
     return this.target?.url;
@@ -176,6 +184,7 @@ export class Call extends RetryingUser implements AttemptUser {
       this.repeat(head.status);
       return;
     }
+    if (this.repeatsReply(head)) return;
     this.replied = true;
     this.status = head.status;
     this.answered(head.status);
@@ -209,6 +218,7 @@ export class Call extends RetryingUser implements AttemptUser {
     if (this.over) return;
     const replies = this.replies;
     const waiting = this.target !== undefined;
+    this.stopWaiting();
     this.letGo();
     if (waiting) this.endAttempt(this.status, error !== undefined && !this.#pending && isOfTarget(error));
     // Before the connection is abandoned, so that its end is not reported to this call.

@@ -1,0 +1,75 @@
+/** When and how failed attempts are repeated. */
+import { s } from '../../schema/declare.js';
+
+/** Codes of gRPC that may mean that another attempt succeeds, by their names in a spec. */
+export const GRPC_CODES = {
+  cancelled: 1,
+  'deadline-exceeded': 4,
+  'resource-exhausted': 8,
+  aborted: 10,
+  internal: 13,
+  unavailable: 14,
+} as const;
+
+const MOST_ATTEMPTS = 10;
+
+export const retry = () =>
+  s.object({
+    attempts: s
+      .integer({ max: MOST_ATTEMPTS })
+      .describe('Number of further attempts; default: `retries` of the service.')
+      .optional(),
+    on: s
+      .array(s.enum('connect', 'reset', 'timeout'))
+      .describe(
+        'Failures that are repeated: no connection to the target (`connect`), a connection that ends before the reply (`reset`), no reply within `response_timeout` (`timeout`).',
+        ['connect', 'reset', 'timeout'],
+      )
+      .default(['connect', 'reset']),
+    statuses: s
+      .array(s.integer({ min: 400, max: 599 }))
+      .describe('Statuses of replies that lead to another attempt. The last reply is passed on.', [502, 503, 504])
+      .default([]),
+    grpc: s
+      .array(s.enum(...(Object.keys(GRPC_CODES) as (keyof typeof GRPC_CODES)[])))
+      .describe(
+        'Statuses of gRPC that lead to another attempt if the reply consists of them alone; `methods` must contain `POST`.',
+        ['unavailable'],
+      )
+      .default([]),
+    methods: s
+      .array(s.string({ pattern: /^[A-Z][A-Z-]*$/, expected: 'a method such as `"POST"`' }), { min: 1 })
+      .describe(
+        'Methods of requests that are sent again although a target may have got them; default: the idempotent ones (`GET`, `HEAD`, `OPTIONS`, `PUT`, `DELETE`, `TRACE`).',
+      )
+      .optional(),
+    max_body: s
+      .size({ max: 16 * 1024 * 1024 })
+      .describe('A request body up to this size is kept in memory until the reply, so that it can be sent again.')
+      .default(64 * 1024),
+    backoff: s
+      .duration()
+      .describe(
+        'Longest wait before the first repeat; doubled for each further one. The wait is a random part of it (full jitter).',
+      )
+      .default(25),
+    backoff_max: s.duration().describe('Longest wait before any repeat.').default(250),
+    budget: s
+      .integer({ min: 1, max: 100 })
+      .describe('Repeats as a percentage of the requests of the last 10 seconds.')
+      .default(20),
+    budget_min: s.integer().describe('Repeats each second that are allowed in any case.').default(3),
+    retry_after_max: s
+      .duration()
+      .describe('Longest `Retry-After` that is waited for before a repeat. A reply that asks for more is passed on.')
+      .default(2000),
+  });
+
+/** Further attempts after the first one. */
+export const attemptsOf = ({
+  retries,
+  retry: table,
+}: {
+  readonly retries: number;
+  readonly retry?: { readonly attempts?: number | undefined } | undefined;
+}): number => table?.attempts ?? retries;
