@@ -7,6 +7,8 @@ export interface ListenerEntry {
   /** `host:port`, `[v6]:port`. */
   readonly address: RefString;
   readonly tls?: ListenerTls;
+  /** It only redirects to https, at this port. Absent: it serves routes. */
+  readonly redirect?: number;
   /** Maximum size of request head and body, bytes. */
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;

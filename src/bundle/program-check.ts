@@ -105,6 +105,7 @@ const listener = table({
       ),
     }),
   ),
+  redirect: optional(number(1, 65_535)),
   maxHeaderBytes: number(0),
   maxBodyBytes: number(0),
   maxHeaders: number(0),

@@ -85,6 +85,8 @@ export class Engine implements TargetHost, DriverHost {
   inFlight = 0;
   /** `date: ...` with the line's end, at most one sweep old. */
   dateLine = '';
+  /** Answers to open challenges of ACME HTTP-01, by token. */
+  tokens: ReadonlyMap<string, string> = new Map();
   /** Connections close after their current exchange. */
   draining = false;
   /** Milliseconds before `min_body_rate` applies to a client. */

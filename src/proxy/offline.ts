@@ -190,7 +190,9 @@ export class OfflinePlane {
     const { tls, clients } = tlsOf(listener, request, now);
     const entry = listener ?? { name: '', maxBodyBytes: Number.MAX_SAFE_INTEGER };
     const address = request.remoteAddress ?? '127.0.0.1';
-    const peer = peerOf(address, tls === undefined ? 'http' : 'https', proxies, { entry, clients }, tls);
+    const { redirect } = listener ?? {};
+    const front = redirect === undefined ? undefined : { redirect, tokens: new Map<string, string>() };
+    const peer = peerOf(address, tls === undefined ? 'http' : 'https', proxies, { entry, clients, front }, tls);
     const head = new RequestHead();
     head.written = this.#generation.written;
     const body = bodyOf(request);

@@ -9,7 +9,7 @@ import { NAME_PATTERN, plan } from './entities.js';
 import { Consumer, decodeEntity, readEntity } from './entity.js';
 import { listener } from './listener.js';
 import { resolveMembers } from './members.js';
-import type { ConsumerModel, Model, PlanModel, ServiceModel } from './model.js';
+import type { ConsumerModel, ListenerModel, Model, PlanModel, ServiceModel } from './model.js';
 import { DeclaredNames, invalidName, notTable, unresolved } from './names.js';
 import { checkPlanLimits, checkPlanRoutes } from './plans.js';
 import { readPolicy, reportReservedName } from './policies.js';
@@ -45,9 +45,11 @@ export function buildModel(
     readConsumer(entry, entity, { plans, policyFiles }, report),
   );
   const services = readServices(tree, report);
-  const listeners = readSection(withSectionDefaults(tree, 'listener'), 'listener', report, (entry, entity) =>
-    readEntity(listener, entry, entity, report),
-  );
+  const listeners = readSection(withSectionDefaults(tree, 'listener'), 'listener', report, (entry, entity) => {
+    const found = readEntity(listener, entry, entity, report);
+    if (found !== undefined) checkRedirect(found, report);
+    return found;
+  });
   const ofServices = servicePolicies(services.values, policies, report);
   const rules = planOf(settings.normalize);
   const routes = new RouteReader({ policies, listeners }, services, rules, sources, report, ofServices);
@@ -182,4 +184,17 @@ function hasOneTargetKey(found: ServiceModel, entry: TableEntry, report: Report)
     entity,
   });
   return false;
+}
+
+/** Reports a redirect to https on a listener that uses https already. */
+function checkRedirect({ name, config, at }: ListenerModel, report: Report): void {
+  if (config.tls === undefined || config.redirect === undefined) return;
+  report({
+    code: 'schema/value',
+    severity: 'error',
+    span: at.keySpanOf('redirect'),
+    entity: `listener.${name}`,
+    message: '`redirect` leads to https, but the listener has `tls`: its clients use https already.',
+    help: 'Remove `redirect`, or set it on a listener without `tls`, such as the one at port 80.',
+  });
 }

@@ -1,11 +1,33 @@
 /** Declaration of a listener. */
-import { type Infer, s } from '../schema/declare.js';
+import { type Infer, type Problem, quoted, type Schema, s } from '../schema/declare.js';
 import { address, blockProblem } from './addresses.js';
 import { listenerTls } from './tls.js';
+
+const HTTPS = /^https(?::(\d{1,5}))?$/;
+
+function redirectProblem(text: string): Problem | undefined {
+  const port = HTTPS.exec(text);
+  if (port !== null && Number(port[1] ?? 443) >= 1 && Number(port[1] ?? 443) <= 65_535) return undefined;
+  return {
+    message: `Expected \`"https"\`, or a port such as \`"https:8443"\`, found ${quoted(text)}.`,
+    help: 'A listener redirects to the same host by https. For other redirects use the action `redirect` of a route.',
+  };
+}
+
+const redirect = (): Schema<number> =>
+  s.mapped(s.string({ nonEmpty: true }).check('schema/value', redirectProblem), (text) =>
+    Number(HTTPS.exec(text)?.[1] ?? 443),
+  );
 
 export const listener = s.object({
   address: address(),
   tls: listenerTls().describe('Serve HTTPS with this certificate.').optional(),
+  redirect: redirect()
+    .describe(
+      'Answer every request with a redirect (308) to the same URL by https: `"https"`, or with a port `"https:8443"`. The listener serves no routes; it still answers the challenge HTTP-01 of ACME.',
+      'https',
+    )
+    .optional(),
   max_header: s
     .size({ min: 1024, max: 16 * 1024 ** 2 })
     .describe('Maximum size of a request head.')

@@ -18,6 +18,7 @@ export function lowerListener({ name, config }: ListenerModel): ListenerEntry {
     maxTargetBytes: config.max_target,
     minBodyRate: config.min_body_rate,
     name,
+    ...given('redirect', config.redirect),
     ...given('tls', lowerTls(config.tls)),
     trustedProxies: config.trusted_proxies,
     underscores: config.underscores,

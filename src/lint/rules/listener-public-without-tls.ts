@@ -9,7 +9,7 @@ const rule: Rule = {
   check(model, report) {
     for (const listener of model.listeners) {
       const endpoint = endpointOf(listener.config.address);
-      if (!endpoint || listener.config.tls) continue;
+      if (!endpoint || listener.config.tls || listener.config.redirect !== undefined) continue;
       const everywhere = isAnyAddress(endpoint.host);
       if (!everywhere && isPrivate(endpoint.host)) continue;
       report({

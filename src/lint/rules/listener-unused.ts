@@ -10,7 +10,7 @@ const rule: Rule = {
     if (model.routes.length === 0 || model.routes.some(({ listeners }) => listeners.length === 0)) return;
     const serving = new Set(model.routes.flatMap(({ listeners }) => listeners));
     for (const listener of model.listeners) {
-      if (serving.has(listener)) continue;
+      if (serving.has(listener) || listener.config.redirect !== undefined) continue;
       report({
         span: listener.nameSpan,
         entity: `listener.${listener.name}`,

@@ -7,7 +7,7 @@ import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { ClientRules } from '../exchange/client-certificate.js';
 import type { GwExchange } from '../exchange/exchange.js';
-import type { TrustedProxies } from '../exchange/peer.js';
+import type { ListenerFront, TrustedProxies } from '../exchange/peer.js';
 import type { AcceptBursts } from '../load/accept-bursts.js';
 import type { Log } from '../load/log.js';
 import { splitAddress } from './address.js';
@@ -28,6 +28,8 @@ export interface ListenerHost extends ConnectionHost {
   readonly admission: Admission;
   readonly acceptBursts: AcceptBursts;
   readonly stats: StatsWriter;
+  /** Answers to open challenges of ACME HTTP-01, by token. */
+  readonly tokens: ReadonlyMap<string, string>;
   readonly log: Log;
 }
 
@@ -121,6 +123,14 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
   /** Which client certificates it accepts; undefined: it asks for none. */
   get clients(): ClientRules | undefined {
     return this.#gate.clients;
+  }
+
+  /** What it answers itself; undefined: every request goes to a route. */
+  get front(): ListenerFront | undefined {
+    const { redirect } = this.entry;
+    const { tokens } = this.#host;
+    if (redirect === undefined && tokens.size === 0) return undefined;
+    return this.#gate.active ? undefined : { redirect, tokens };
   }
 
   /** `host:port` with the real port. */

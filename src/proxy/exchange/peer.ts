@@ -71,11 +71,21 @@ const familyOf = (address: string): 'ipv4' | 'ipv6' | undefined => {
   return version === 4 ? 'ipv4' : version === 6 ? 'ipv6' : undefined;
 };
 
+/** What a listener without TLS answers before any route. */
+export interface ListenerFront {
+  /** Port of the https URL of redirects; undefined: it has routes. */
+  readonly redirect: number | undefined;
+  /** Answers to the challenge HTTP-01 by token, RFC 8555 section 8.3. */
+  readonly tokens: ReadonlyMap<string, string>;
+}
+
 /** The part of a listener that an exchange uses. */
 export interface NamedListener {
   readonly entry: { readonly name: string; readonly maxBodyBytes: number };
   /** Which client certificates it accepts; undefined: it asks for none. */
   readonly clients?: ClientRules | undefined;
+  /** What it answers itself; undefined: every request goes to a route. */
+  readonly front?: ListenerFront | undefined;
 }
 
 /** The TLS of a connection, as the engine sees it. */

@@ -8,6 +8,7 @@ import { Seen } from '../http/seen.js';
 import { refuse } from './chain/refuse.js';
 import { CLIENT_CERT_FIELDS, type ClientRules } from './client-certificate.js';
 import type { GwExchange } from './exchange.js';
+import { answerInFront } from './front.js';
 import { preflightRoute, requestedMethod } from './preflight.js';
 
 /** The methods in Allow for a route without a method: the common ones. */
@@ -26,6 +27,11 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
   // Targets behind such a listener may trust them: they are from gw or from a trusted proxy, RFC 9440 section 4.
   if (!peer.trusted && (peer.listener.clients !== undefined || !peer.proxies.empty))
     for (const name of CLIENT_CERT_FIELDS) exchange.headers.remove(name);
+  const { front } = peer.listener;
+  if (front !== undefined) {
+    const answer = answerInFront(exchange, front);
+    if (answer !== undefined) return answer;
+  }
   // An https URI over an insecure connection must be refused: RFC 9110 section 7.4.
   if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https')
     return refuse(exchange, 'request/misdirected', 'the target is an https URL, and the connection has no TLS');
