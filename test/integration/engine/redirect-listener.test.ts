@@ -11,7 +11,7 @@ trusted_proxies = ["127.0.0.1"]
 ${listener}
 [[route]]
 name = "all"
-match = "/*rest"
+match = "/{rest...}"
 reply = { status = 200, body = "a route" }
 `;
 
