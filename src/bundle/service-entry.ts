@@ -25,6 +25,9 @@ export interface RunEntry {
   readonly readyTimeout: number;
 }
 
+/** Milliseconds after which a connection to a target is replaced, unless the spec says otherwise. */
+export const CONNECTION_AGE = 600_000;
+
 export interface ServiceEntry {
   readonly name: string;
   /** Not declared in the spec: a policy or an action calls its URL, which is its name. */
@@ -46,6 +49,10 @@ export interface ServiceEntry {
   readonly connectTimeout: number;
   readonly responseTimeout: number;
   readonly idleTimeout: number;
+  /** Longest time between two lookups of the targets' names; absent: as DNS says. */
+  readonly refresh?: number;
+  /** Age from which a connection takes no further request; 0: no limit. Absent: CONNECTION_AGE. */
+  readonly maxConnectionAge?: number;
   /** Maximum time without data on an upgraded connection; 0: no limit. */
   readonly tunnelIdleTimeout: number;
   /** Attempts after the first one, only for requests that are safe to repeat (RFC 9110 section 9.2.2). */

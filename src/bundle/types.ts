@@ -16,6 +16,7 @@ import type { VaultEntry } from './vault.js';
 
 export { type ConsumerEntry, CREDENTIAL_KINDS, type CredentialEntry, type CredentialKind } from './consumers.js';
 export type { ConditionIR, ConditionTest, Dfa, MatchIR, SegmentIR, TrieIR } from './match-ir.js';
+export { CONNECTION_AGE } from './service-entry.js';
 export type {
   CodeEntry,
   CodeTexts,

@@ -14,6 +14,8 @@ import { VaultSecrets } from './vault/secrets.js';
 export interface BackgroundEvents {
   /** Sends the value of a duty to all workers. */
   readonly publish: DutySetOptions['publish'];
+  /** What is known of the sources of targets. */
+  readonly targets: () => readonly DutySnapshot[];
   /** A secret that the live program uses has another value. */
   readonly changed: () => void;
   /** A program could not be loaded because of its secrets, which may be there by now. */
@@ -24,8 +26,10 @@ export interface BackgroundEvents {
 export class Background {
   readonly duties: DutySet;
   readonly secrets: VaultSecrets;
+  readonly #targets: BackgroundEvents['targets'];
 
-  constructor(clock: Clock, log: Log, { publish, changed, retry }: BackgroundEvents) {
+  constructor(clock: Clock, log: Log, { publish, targets, changed, retry }: BackgroundEvents) {
+    this.#targets = targets;
     const world: DutyWorld = { clock, log, random: Math.random, after: systemAfter, fetch: dutyFetch };
     this.secrets = new VaultSecrets(world, changed, retry);
     this.duties = new DutySet({
@@ -39,10 +43,10 @@ export class Background {
     });
   }
 
-  /** In the order of the program; that of the secrets last. */
+  /** In the order of the program; then that of the secrets, and the sources of targets. */
   snapshots(program: Program): DutySnapshot[] {
     const secrets = this.secrets.snapshot;
-    return [...this.duties.snapshots(program), ...(secrets === undefined ? [] : [secrets])];
+    return [...this.duties.snapshots(program), ...(secrets === undefined ? [] : [secrets]), ...this.#targets()];
   }
 
   /** Idempotent. */

@@ -3,6 +3,7 @@ import type { Clock } from '../policies/contract.js';
 import type { DataPlaneOptions } from '../proxy/types.js';
 import type { Log } from './log.js';
 import type { SourceOptions } from './reload/source.js';
+import type { Lookups } from './targets/lookups.js';
 
 export interface GatewayOptions extends SourceOptions {
   /** Reload when the spec changes on disk. Default false. */
@@ -23,6 +24,8 @@ export interface GatewayOptions extends SourceOptions {
   readonly killSignal?: AbortSignal;
   /** The clock of an inline data plane and of snapshots. */
   readonly clock?: Clock;
+  /** How names of targets are looked up. Default: as the system does. */
+  readonly lookups?: Lookups;
 }
 
 /** A gateway that could not start: `diagnostics` is rendered as `gw validate` prints it. */

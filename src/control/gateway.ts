@@ -119,18 +119,17 @@ export class Gateway {
       }),
     });
     this.#plane = new Plane({
-      inline: options.inline === true,
+      given: options,
       limits: this.#limits,
-      accessLog: options.accessLog,
       stats: this.#stats,
       log: this.#log,
-      clock: options.clock,
       ask: (identity, question) => this.#background.duties.ask(identity, question),
       requests: (records, dropped) => this.#admin.events.requests(records, dropped),
       recent: (records) => this.#admin.events.recent(records),
     });
     this.#background = new Background(this.#clock, this.#log, {
       publish: (identity, value) => this.#plane.api.publish(identity, value),
+      targets: () => this.#plane.targets.snapshots(),
       changed: () => void this.#request('secrets'),
       retry: () => {
         if (this.#watchers !== undefined && this.#loader.live !== undefined) void this.#request('watch');

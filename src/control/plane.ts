@@ -1,9 +1,9 @@
 /** Runs the data plane of a gateway, in worker threads or in this thread, and collects what it reports. */
 import { resolve } from 'node:path';
 import { DEFAULT_CONTENT_BYTES, DEFAULT_DISK_BYTES, type Program } from '../bundle/types.js';
-import type { Clock, Json } from '../policies/contract.js';
+import type { Json } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
-import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions } from '../proxy/types.js';
+import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions, WorkerReports } from '../proxy/types.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { DiskClient } from '../state/content/disk/client.js';
@@ -21,24 +21,24 @@ import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
 import { GatewayConsumers } from './consumers.js';
 import { DiskHost } from './contents/disk-host.js';
+import type { GatewayOptions } from './gateway-options.js';
 import type { GatewayStats } from './gateway-stats.js';
 import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
 import { contentsOf } from './stats/contents.js';
 import { stateIdentityOf } from './stats/limit-policies.js';
 import { TargetBoard } from './targets/board.js';
+import { systemLookups } from './targets/lookups.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 import { StepWatch } from './workers/step-watch.js';
 
 export interface PlaneOptions {
-  readonly inline: boolean;
+  /** Its clock is that of an inline data plane. */
+  readonly given: Pick<GatewayOptions, 'inline' | 'accessLog' | 'clock' | 'lookups'>;
   readonly limits: SharedArrayBuffer;
-  readonly accessLog: DataPlaneOptions['accessLog'];
   readonly stats: GatewayStats;
   readonly log: Log;
-  /** For an inline data plane. */
-  readonly clock: Clock | undefined;
   /** Finished requests, while a client watches; ordered over all workers. */
   readonly requests: (records: readonly RequestRecord[], dropped: number) => void;
   /** Asks the duty of a policy. */
@@ -46,6 +46,9 @@ export interface PlaneOptions {
   /** The last requests of one worker before they were watched. */
   readonly recent: (records: readonly RequestRecord[]) => void;
 }
+
+/** Failures that may mean that a name has other addresses by now. */
+const UNREACHABLE: ReadonlySet<string> = new Set(['upstream/unreachable', 'upstream/connect-timeout']);
 
 /** Among the numbers of workers that use the contents on disk. */
 const CONTROL = -1;
@@ -81,12 +84,13 @@ export class Plane {
       requests: (records, dropped) => this.#requests(records, dropped),
       recent: options.recent,
       log: (level, message, fields) => options.log.write(level, message, fields),
-      reports: (reports) => options.stats.note(reports),
+      reports: (reports) => this.#note(reports),
       ask: options.ask,
       disk: (worker, ...wanted) => this.#disk.link(worker, ...wanted),
       lines: (lines, count) => this.#lines.write(lines, count),
     };
-    const several = !options.inline && whyNoSharing() === undefined;
+    const { accessLog, clock, inline = false, lookups = systemLookups() } = options.given;
+    const several = !inline && whyNoSharing() === undefined;
     const workers = several ? MAX_WORKERS : 1;
     this.#workers = workers;
     const connections = ConnectionTable.allocate({ workers });
@@ -96,16 +100,17 @@ export class Plane {
     this.#disk = new DiskHost({ memory: state.disk, log: options.log });
     this.#diskMemory = new DiskMemory(state.disk);
     this.#diskClient = new DiskClient({ memory: this.#diskMemory, after: systemAfter });
-    const { accessLog, clock, limits, log, stats } = options;
+    const { limits, log, stats } = options;
     this.targets = new TargetBoard({
       slots: (service, endpoints) => stats.slotsOfTargets(service, endpoints),
       send: (services) => this.api.updateTargets({ services, chunks: stats.chunks(0) }),
       log,
+      names: { lookups, clock: clock ?? systemClock, after: systemAfter, random: Math.random },
     });
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
     this.steps = new StepWatch({
       memory: steps,
-      inline: options.inline,
+      inline,
       log: options.log,
       now: () => performance.now(),
     });
@@ -116,7 +121,7 @@ export class Plane {
       connections,
       ...(accessLog === undefined ? {} : { accessLog }),
     };
-    if (!options.inline) this.#set = this.#createSet(shared, events, new ConnectionTable(connections, 0));
+    if (!inline) this.#set = this.#createSet(shared, events, new ConnectionTable(connections, 0));
     this.api = this.#set ?? new DataPlane({ ...shared, ...(clock ? { clock } : {}) }, events);
   }
 
@@ -197,7 +202,14 @@ export class Plane {
     return whyNoSharing() ?? (this.#set.maySpread ? undefined : bound);
   }
 
+  #note(reports: WorkerReports): void {
+    this.#options.stats.note(reports);
+    for (const { url, address, error } of reports.failures ?? [])
+      if (address !== undefined && UNREACHABLE.has(error)) this.targets.unreachable(url);
+  }
+
   async close(): Promise<void> {
+    this.targets.close();
     this.steps.close();
     await this.api.close();
     this.#outcomes?.close();

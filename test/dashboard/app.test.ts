@@ -235,14 +235,14 @@ test('Targets shows the duties of policies below the targets', () => {
   const known = snapshot({ duties: duties(NOW) });
   const down = Array.from({ length: 10 }, () => 'down');
   const text = check(scene({ snapshot: known }, '3', ...down), 'duties');
-  assert.match(text, /duties of policies {2}2 duties: runs, and time until the next {2}✗ 1 of 2 failing/);
+  assert.match(text, /duties {2}2 duties: runs, and time until the next {2}✗ 1 of 2 failing/);
   assert.match(text, /tokens +● succeeds/);
-  assert.match(text, /duty of policy partners/);
+  assert.match(text, /duty partners/);
   assert.match(text, /3 Targets\]✗2/);
   const last = check(scene({ snapshot: known }, '3', ...down, 'down', 'down'), 'a duty');
   assert.match(last, /▸ +partners +✗ failing +connection refused, la/);
   const wide = check(scene({ snapshot: known, size: LARGE }, '3', ...down), 'duties, wide');
-  assert.match(wide, /duty of policy partners/);
+  assert.match(wide, /duty partners/);
   assert.match(wide, /last success +\d\d:\d\d:\d\d \(1h/);
   assert.match(wide, /last error +connection refused/);
   assert.match(wide, /12 runs, 5 failed/);

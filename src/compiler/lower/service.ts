@@ -1,5 +1,5 @@
 /** Services of the model as entries. */
-import type { ServiceEntry } from '../../bundle/types.js';
+import { CONNECTION_AGE, type ServiceEntry } from '../../bundle/types.js';
 import type { ServiceModel } from '../../spec/model.js';
 import { EJECT_DEFAULTS } from '../../spec/service/eject.js';
 import { attemptsOf, GRPC_CODES } from '../../spec/service/retry.js';
@@ -69,6 +69,7 @@ export function lowerService(
     host: config.host,
     idleTimeout: config.idle_timeout,
     ...given('implicit', implicit),
+    ...given('maxConnectionAge', config.max_connection_age === CONNECTION_AGE ? undefined : config.max_connection_age),
     maxConnections: config.max_connections,
     maxQueue: config.max_queue,
     maxSharePerAddress: config.max_share_per_address,
@@ -78,6 +79,7 @@ export function lowerService(
       'policies',
       signers?.map((policy) => policy.name),
     ),
+    ...given('refresh', config.refresh),
     responseTimeout: config.response_timeout,
     retries: attemptsOf(config),
     ...given('retry', lowerRetry(config.retry)),

@@ -168,8 +168,10 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const preparation = await this.#startTargets(candidate);
     // Managed targets first: they may serve what a duty fetches.
     try {
+      await this.#parts.targets.prepare(candidate.program.services);
       return { candidate, preparation, duties: await this.#startDuties(candidate) };
     } catch (error) {
+      this.#parts.targets.abandon();
       await preparation.abandon();
       throw error;
     }

@@ -3,23 +3,30 @@
  * what active checks have found, and sends each change to all workers. A load begins with what the board knows.
  *
  *     spec, discovery, processes --supply--> board --ServiceEndpoints--> workers
- *                    active checks --down-->       --endpoints--> admin API, metrics, active checks
+ *               names --addresses-->         --endpoints--> admin API, metrics, active checks
+ *                    active checks --down-->
  */
 import type { Program, ServiceEntry } from '../../bundle/types.js';
 import type { Endpoint, ServiceEndpoints } from '../../proxy/types.js';
 import { reasonOf } from '../../reason.js';
+import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
-import { programSupply, type Supply } from './supply.js';
+import { type Expanded, expand, type Unslotted } from './expand.js';
+import type { NameWorld, Refresh } from './name.js';
+import { hostOf, Names } from './names.js';
+import { programSupply, type SuppliedTarget, type Supply } from './supply.js';
 
-/** Endpoints of one service. Of more, the first ones are used. */
-export const MOST_ENDPOINTS = 2000;
+/** Milliseconds that a load waits for the addresses of new names. After that, workers look them up when they connect. */
+const LOAD_WAIT = 250;
 
 export interface BoardOptions {
   /** Counter slots for the endpoints of a service; none of them: it is gone. */
-  readonly slots: (service: string, endpoints: readonly Omit<Endpoint, 'slot'>[]) => readonly number[];
+  readonly slots: (service: string, endpoints: readonly Unslotted[]) => readonly number[];
   /** Sends changes to all workers. */
   readonly send: (changes: readonly ServiceEndpoints[]) => Promise<void>;
   readonly log: Log;
+  /** Looks names up. Absent: workers do, when they connect. */
+  readonly names?: Omit<NameWorld, 'log'>;
 }
 
 /** The endpoints of a load. While it is staged, no change is sent to workers. */
@@ -48,9 +55,17 @@ export class TargetBoard {
   /** Services that have changed since they were sent. */
   readonly #changed = new Set<string>();
   readonly #listeners = new Set<Listener>();
+  readonly #names: Names | undefined;
+  /** Services by the names of their targets. */
+  #users: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(options: BoardOptions) {
     this.#options = options;
+    const { log, names } = options;
+    if (names !== undefined)
+      this.#names = new Names({ ...names, log }, (host) => {
+        for (const service of this.#users.get(host) ?? []) this.#change(service);
+      });
   }
 
   /** The endpoints of a service of the live program. */
@@ -76,7 +91,52 @@ export class TargetBoard {
   supply(service: string, supply: Supply | undefined): void {
     if (supply === undefined) this.#supplies.delete(service);
     else this.#supplies.set(service, supply);
+    if (!this.#staged) this.#watchNames();
     this.#change(service);
+  }
+
+  /** Looks up the names of a program, or of further targets, before they are used; waits a moment for the answers. */
+  async prepare(services: Program['services'], more: readonly SuppliedTarget[] = []): Promise<void> {
+    const wanted = new Map<string, Refresh>();
+    for (const entry of services) addNames(wanted, this.#supplyOf(entry).targets, entry.refresh);
+    addNames(wanted, more, undefined);
+    await this.#names?.prepare(wanted, LOAD_WAIT);
+  }
+
+  /** The load that they were prepared for was rejected. */
+  abandon(): void {
+    if (!this.#staged) this.#watchNames();
+  }
+
+  /** An attempt at an endpoint could not connect: its name may have other addresses by now. */
+  unreachable(url: string): void {
+    const host = hostOf(url);
+    if (host !== undefined) this.#names?.get(host)?.suspect();
+  }
+
+  /** What is known of the lookups. */
+  snapshots(): DutySnapshot[] {
+    return this.#names?.snapshots() ?? [];
+  }
+
+  close(): void {
+    this.#names?.close();
+  }
+
+  #supplyOf(entry: ServiceEntry): Supply {
+    return this.#supplies.get(entry.name) ?? programSupply(entry);
+  }
+
+  /** The names of the live services; others are not looked up any more. */
+  #watchNames(): void {
+    const wanted = new Map<string, Refresh>();
+    const users = new Map<string, string[]>();
+    for (const entry of this.#services.values()) {
+      const hosts = addNames(wanted, this.#supplyOf(entry).targets, entry.refresh);
+      for (const host of hosts) users.set(host, [...(users.get(host) ?? []), entry.name]);
+    }
+    this.#users = users;
+    this.#names?.use(wanted);
   }
 
   /** What active checks have found of a service: the keys (endpointKey) of the endpoints that get no requests. */
@@ -102,8 +162,8 @@ export class TargetBoard {
       endpoints: next,
       commit: () => {
         this.#services = new Map(services.map((entry) => [entry.name, entry]));
-        this.#settle(next, before);
         for (const name of [...this.#supplies.keys(), ...this.#down.keys()]) if (!next.has(name)) this.#forget(name);
+        this.#settle(next, before);
       },
       abandon: () => this.#settle(before, next),
     };
@@ -115,6 +175,7 @@ export class TargetBoard {
     const gone = [...this.#sent.keys()].filter((service) => !now.has(service));
     this.#sent = now;
     this.#staged = false;
+    this.#watchNames();
     for (const service of new Set([...now.keys(), ...other.keys()]))
       this.#options.slots(service, now.get(service)?.endpoints ?? []);
     for (const { service, endpoints } of changed) this.#tell(service, endpoints);
@@ -159,12 +220,10 @@ export class TargetBoard {
   }
 
   #make(entry: ServiceEntry): Made {
-    const { targets, cause } = this.#supplies.get(entry.name) ?? programSupply(entry);
+    const { endpoints, cause } = expand(this.#supplyOf(entry), this.#names);
     const down = this.#down.get(entry.name);
-    const endpoints = targets
-      .slice(0, MOST_ENDPOINTS)
-      .map((target): Unslotted => (down?.has(endpointKey(target)) === true ? { ...target, down: true } : target));
-    return { service: entry.name, endpoints, cause: endpoints.length === 0 ? cause : undefined };
+    const marked = (one: Unslotted): Unslotted => (down?.has(endpointKey(one)) === true ? { ...one, down: true } : one);
+    return { service: entry.name, endpoints: down === undefined ? endpoints : endpoints.map(marked), cause };
   }
 
   /** With slots and a version, which is that of `before` if nothing has changed. */
@@ -180,12 +239,22 @@ export class TargetBoard {
   }
 }
 
-type Unslotted = Omit<Endpoint, 'slot'>;
-
-interface Made {
+interface Made extends Expanded {
   readonly service: string;
-  readonly endpoints: readonly Unslotted[];
-  readonly cause: string | undefined;
+}
+
+/** Adds the names of targets, with the shortest refresh of those that have the name. Returns them. */
+function addNames(
+  wanted: Map<string, Refresh>,
+  targets: readonly SuppliedTarget[],
+  refresh: Refresh,
+): ReadonlySet<string> {
+  const hosts = new Set(targets.map(({ url }) => hostOf(url)).filter((host) => host !== undefined));
+  for (const host of hosts) {
+    const known = wanted.get(host);
+    wanted.set(host, known === undefined || (refresh !== undefined && refresh < known) ? refresh : known);
+  }
+  return hosts;
 }
 
 /** What identifies an endpoint among those of its service. */

@@ -51,7 +51,7 @@ export function dutiesLine(row: TargetRow & { kind: 'duties' }, selected: boolea
   const failing = row.duties.filter((duty) => duty.failing).length;
   const left: Span[] = [
     span(selected ? theme.glyphs.marker.padEnd(2) : '  ', 'accent'),
-    span('duties of policies', 'accent'),
+    span('duties', 'accent'),
     span(
       `  ${row.duties.length === 1 ? '1 duty' : `${row.duties.length} duties`}: runs, and time until the next`,
       'dim',
@@ -62,7 +62,7 @@ export function dutiesLine(row: TargetRow & { kind: 'duties' }, selected: boolea
   return selected ? inverse(line) : line;
 }
 
-export const dutyTitle = (duty: DutySnapshot): string => `duty of policy ${duty.policy}`;
+export const dutyTitle = (duty: DutySnapshot): string => `duty ${duty.policy}`;
 
 /** All about a duty. */
 export function dutyRows(duty: DutySnapshot, now: number, theme: Theme): PaneRow[] {
@@ -71,7 +71,7 @@ export function dutyRows(duty: DutySnapshot, now: number, theme: Theme): PaneRow
   const [next, nextTone] = nextRun(duty, now);
   const at = (time: number): string => `${timeOfDay(time)} (${age(now - time)} ago)`;
   return [
-    { label: 'health', text: [span(text.trim(), tone), span(`  policy of kind ${printable(duty.use, theme)}`, 'dim')] },
+    { label: 'health', text: [span(text.trim(), tone), span(`  of kind ${printable(duty.use, theme)}`, 'dim')] },
     {
       label: 'last success',
       text: lastSuccess === null ? 'none yet' : at(lastSuccess),

@@ -4,6 +4,7 @@ import type { ErrorSlug } from '../errors/errors.js';
 import { lastChunk } from '../http/trailers.js';
 import type { BatchedWriter, WriteBatcher } from '../load/write-batcher.js';
 import { writeBody } from '../load/write-body.js';
+import { closeAt } from './age.js';
 import { ReplyConnection, type ReplyOwner } from './reply-connection.js';
 import type { OwnConnection, RequestFraming, UpstreamUser } from './user.js';
 
@@ -19,6 +20,7 @@ export interface ConnectionOwner extends ReplyOwner {
 export class UpstreamConnection extends ReplyConnection<ConnectionOwner> implements OwnConnection, BatchedWriter {
   /** The whole request is written. */
   #sent = true;
+  readonly #closeAt: number;
   /** The request's head, until it is written. */
   #outHead = '';
   #chunked = false;
@@ -27,6 +29,7 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
 
   constructor(pool: ConnectionOwner, user: UpstreamUser, deadline: number) {
     super(pool, user, deadline);
+    this.#closeAt = closeAt(pool.target.settings, pool.cachedNow());
     this.socket.on('drain', () => this.user?.onWritable());
   }
 
@@ -103,6 +106,14 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
     if (!surplus && this.keep && this.#sent && this.socket.writable) this.pool.release(this);
     else this.destroy();
     return false;
+  }
+
+  override sweep(now: number): void {
+    super.sweep(now);
+    if (now < this.#closeAt || !this.connected || this.dead) return;
+    // Without a deadline it was given to a user that has not begun yet.
+    if (this.user === null && this.deadline > 0) this.abandon();
+    else this.keep = false;
   }
 
   override abandon(): void {

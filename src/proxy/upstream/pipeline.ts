@@ -4,6 +4,7 @@
  * pipelined: if the connection ends before their turn, they move to another one.
  */
 import type { ErrorSlug } from '../errors/errors.js';
+import { closeAt } from './age.js';
 import { ReplyConnection, type ReplyOwner } from './reply-connection.js';
 import type { SharedConnection, UpstreamUser } from './user.js';
 
@@ -40,9 +41,11 @@ export class Pipeline extends ReplyConnection<PipelineOwner> implements SharedCo
   #since = 0;
   /** Takes no further requests, and closes when the line is empty. */
   leaving = false;
+  readonly #closeAt: number;
 
   constructor(pool: PipelineOwner, deadline: number) {
     super(pool, null, deadline);
+    this.#closeAt = closeAt(pool.target.settings, pool.cachedNow());
   }
 
   get idle(): boolean {
@@ -237,6 +240,7 @@ export class Pipeline extends ReplyConnection<PipelineOwner> implements SharedCo
 
   override sweep(now: number): void {
     super.sweep(now);
+    if (now >= this.#closeAt && this.connected && !this.dead && !this.leaving) this.leave();
     if (this.#length < 2 || !this.connected) return;
     const behind = this.#line[(this.#first + 1) & MASK]!;
     const { responseTimeout } = this.pool.target.settings;

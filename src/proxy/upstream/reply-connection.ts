@@ -31,7 +31,7 @@ export interface ReplyOwner {
     /** The IP address of the host to connect to; undefined: the host is looked up. */
     readonly address: string | undefined;
     readonly port: number;
-    readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout'>;
+    readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout' | 'maxConnectionAge'>;
   };
   readonly lookup: LookupFunction;
   /** The address of the target's name is not known yet. */

@@ -2,6 +2,7 @@
 import { type Infer, s } from '../../schema/declare.js';
 import { serviceTls } from '../tls.js';
 import { balance } from './balance.js';
+import { maxConnectionAge, refresh } from './connections.js';
 import { eject } from './eject.js';
 import { retry } from './retry.js';
 import { run } from './run.js';
@@ -29,6 +30,8 @@ export const service = s.object({
     .describe('Maximum wait for the reply head of a target, and between parts of the body.')
     .default(30_000),
   idle_timeout: s.duration().describe('How long an idle connection to a target stays open.').default(60_000),
+  refresh: refresh(),
+  max_connection_age: maxConnectionAge(),
   tunnel_idle_timeout: s
     .duration()
     .describe(
