@@ -248,6 +248,10 @@ const templatePart: Check = (value, at) =>
     ? undefined
     : expected(at, 'a part of a template');
 
+const span = optional(number(0));
+const rate = table({ capacity: number(0), periodMs: number(0) });
+const webSocket = table({ maxMessage: span, maxReplyMessage: span, rate: optional(rate), idleTimeout: span });
+
 const route = table({
   name: text,
   match: text,
@@ -261,14 +265,9 @@ const route = table({
   stripPrefix: optional(text),
   timeout: number(0),
   maxBodyBytes: optional(number(0)),
-  webSocket: optional(
-    table({
-      maxMessage: optional(number(1)),
-      maxReplyMessage: optional(number(1)),
-      rate: optional(table({ capacity: number(0), periodMs: number(1) })),
-      idleTimeout: optional(number(0)),
-    }),
-  ),
+  stream: optional(flag),
+  streamIdleTimeout: optional(number(0)),
+  webSocket: optional(webSocket),
   listeners: optional(list(text)),
   tags: optional(list(text)),
   without: optional(list(text)),
@@ -317,7 +316,7 @@ const program = table({
   plans: list(
     table({
       name: text,
-      rates: optional(list(table({ capacity: number(0), periodMs: number(0) }))),
+      rates: optional(list(rate)),
       concurrency: optional(number(1)),
       routes: optional(list(text)),
       routeTags: optional(list(text)),

@@ -188,6 +188,10 @@ export interface RouteEntry {
   /** Time limit in milliseconds for the whole exchange; 0: no limit. */
   readonly timeout: number;
   readonly maxBodyBytes?: number;
+  /** Whether its replies are streams; absent: by their fields. */
+  readonly stream?: boolean;
+  /** Longest wait in milliseconds for further bytes of a stream; 0: no limit. Absent: `tunnelIdleTimeout` of the service. */
+  readonly streamIdleTimeout?: number;
   /** Absent: no limits of its own. */
   readonly webSocket?: WebSocketEntry;
   /** Names of the listeners that serve it, for display and diffs (the trie decides). Absent: every listener. */

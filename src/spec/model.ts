@@ -160,6 +160,8 @@ export interface RouteModel {
   readonly stripPrefix: string | undefined;
   readonly timeout: number;
   readonly maxBody: number | undefined;
+  readonly stream?: boolean | undefined;
+  readonly streamIdleTimeout?: number | undefined;
   /** Absent: no limits of its own. */
   readonly webSocket?: WebSocketConfig | undefined;
   readonly at: Origins;

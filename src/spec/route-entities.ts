@@ -120,7 +120,24 @@ export const routeFields = {
     .string({ pattern: /^\/.*[^/]$/, expected: 'a path prefix such as `"/api"`' })
     .describe('Literal segments at the start of every path of the route; removed before the path is sent.')
     .optional(),
-  timeout: s.duration().describe('Time limit for the whole exchange; `"0s"`: no limit.').default(60_000),
+  timeout: s
+    .duration()
+    .describe('Time limit for the whole exchange, unless it is a stream or an upgrade; `"0s"`: no limit.')
+    .default(60_000),
+  stream: s
+    .boolean()
+    .describe(
+      'Whether the replies are streams, which have `stream_idle_timeout` in place of `timeout` and `response_timeout`. Default: those of the types `text/event-stream`, `multipart/x-mixed-replace` and `application/grpc*`.',
+      true,
+    )
+    .optional(),
+  stream_idle_timeout: s
+    .duration()
+    .describe(
+      'Longest wait for further bytes of a stream; `0s`: no limit. Default: `tunnel_idle_timeout` of the service.',
+      '5m',
+    )
+    .optional(),
   websocket: webSocket().describe('Limits of WebSockets on this route ([WebSocket](websocket.md)).').optional(),
   tags: tagList('Tags of the route, for the `route_tags` of plans. Those of its groups are added.'),
   max_body: s

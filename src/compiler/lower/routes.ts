@@ -148,11 +148,12 @@ function lowerRoute(
     source: sourceOfRoute(route),
     timeout: route.timeout,
   };
-  const { listeners, maxBody, rewrite, stripPrefix, tags, webSocket, without } = route;
+  const { listeners, maxBody, rewrite, stream, streamIdleTimeout, stripPrefix, tags, webSocket, without } = route;
   // Most routes have none of these, and an object of one shape is much cheaper than spreading parts.
   const bound = listeners.length + tags.length + without.length > 0;
   const path = rewrite ?? stripPrefix;
-  if (!bound && maxBody === undefined && path === undefined && webSocket === undefined) return entry;
+  const lasting = stream ?? streamIdleTimeout ?? webSocket;
+  if (!bound && maxBody === undefined && path === undefined && lasting === undefined) return entry;
   const target = rewrite === undefined ? undefined : splitRewrite(rewrite);
   return {
     ...entry,
@@ -160,6 +161,8 @@ function lowerRoute(
     ...given('maxBodyBytes', maxBody),
     ...given('rewrite', target?.path),
     ...given('rewriteQuery', target?.query),
+    ...given('stream', stream),
+    ...given('streamIdleTimeout', streamIdleTimeout),
     ...given('stripPrefix', stripPrefix === undefined ? undefined : normalizePrefix(stripPrefix)),
     ...(tags.length === 0 ? {} : { tags }),
     ...given('webSocket', webSocket && lowerWebSocket(webSocket)),

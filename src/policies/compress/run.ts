@@ -73,7 +73,8 @@ class CompressPolicy implements PolicyInstance {
   replyStage(exchange: Exchange, reply: Reply, out: StageOut): BodyStage | undefined {
     const decided = this.#decided(exchange, reply);
     if (decided === undefined) return undefined;
-    const events = mediaType(reply.headers.get('content-type')) === 'text/event-stream';
+    const events =
+      exchange.route.stream === true || mediaType(reply.headers.get('content-type')) === 'text/event-stream';
     const stage = new CompressStage(decided.codec, events, out, this.#owner);
     this.#active++;
     this.#compressed++;

@@ -4,7 +4,7 @@ import type { BodyStage, HeaderFields, StageOut } from '../contract.js';
 import type { Coding } from './schema.js';
 
 /** A body that pauses for so long is flushed, in milliseconds. */
-const FLUSH_AFTER = 10;
+const FLUSH_AFTER = 2;
 
 /** Bytes of one piece of output. */
 const CHUNK = 16 * 1024;
@@ -29,7 +29,8 @@ export interface Compressor {
 export interface Codec {
   readonly coding: Coding;
   readonly flush: number;
-  create(): Compressor;
+  /** `flushing`: what is written comes out at once, without a call of flush(). */
+  create(flushing: boolean): Compressor;
 }
 
 interface ZstdModule {
@@ -44,21 +45,23 @@ export function codecOf(coding: Coding, level: number): Codec | undefined {
       return {
         coding,
         flush: constants.Z_SYNC_FLUSH,
-        create: () => zlib.createGzip({ level, chunkSize: CHUNK, memLevel: 8, windowBits: 15 }),
+        create: (flushing) => zlib.createGzip(deflateOptions(level, flushing)),
       };
     case 'deflate':
       // RFC 9110 section 8.4.1.2: the zlib format, not bare deflate data.
       return {
         coding,
         flush: constants.Z_SYNC_FLUSH,
-        create: () => zlib.createDeflate({ level, chunkSize: CHUNK, memLevel: 8, windowBits: 15 }),
+        create: (flushing) => zlib.createDeflate(deflateOptions(level, flushing)),
       };
     case 'br': {
       const params = { [constants.BROTLI_PARAM_QUALITY]: level, [constants.BROTLI_PARAM_LGWIN]: WINDOW_BITS };
+      const flush = constants.BROTLI_OPERATION_FLUSH;
+      const each = (flushing: boolean): number => (flushing ? flush : constants.BROTLI_OPERATION_PROCESS);
       return {
         coding,
-        flush: constants.BROTLI_OPERATION_FLUSH,
-        create: () => zlib.createBrotliCompress({ chunkSize: CHUNK, params }),
+        flush,
+        create: (flushing) => zlib.createBrotliCompress({ chunkSize: CHUNK, params, flush: each(flushing) }),
       };
     }
     case 'zstd':
@@ -66,13 +69,25 @@ export function codecOf(coding: Coding, level: number): Codec | undefined {
   }
 }
 
+const deflateOptions = (level: number, flushing: boolean): zlib.ZlibOptions => ({
+  level,
+  chunkSize: CHUNK,
+  memLevel: 8,
+  windowBits: 15,
+  flush: flushing ? zlib.constants.Z_SYNC_FLUSH : zlib.constants.Z_NO_FLUSH,
+});
+
 /** Node 22.15 and later; the types of Node 20 do not have it. */
 function zstd(level: number): Codec | undefined {
   const { createZstdCompress } = zlib as ZstdModule;
   if (createZstdCompress === undefined) return undefined;
   // ZSTD_c_compressionLevel, ZSTD_c_windowLog, ZSTD_e_flush.
   const params = { 100: level, 101: WINDOW_BITS };
-  return { coding: 'zstd', flush: 1, create: () => createZstdCompress({ chunkSize: CHUNK, params }) };
+  return {
+    coding: 'zstd',
+    flush: 1,
+    create: (flushing) => createZstdCompress({ chunkSize: CHUNK, params, flush: flushing ? 1 : 0 }),
+  };
 }
 
 /** What a stage reports to its policy. */
@@ -87,7 +102,7 @@ export class CompressStage implements BodyStage {
   readonly #out: StageOut;
   readonly #codec: Codec;
   readonly #owner: StageOwner;
-  /** Whether each write is flushed: the events of a stream. */
+  /** Whether each write is flushed: the events of a stream. The compressor does that with the write, in one job. */
   readonly #events: boolean;
   readonly #compressor: Compressor;
   /** Written while the compressor was busy: at most what the source had in flight when it was paused. */
@@ -109,7 +124,7 @@ export class CompressStage implements BodyStage {
     this.#codec = codec;
     this.#events = events;
     this.#owner = owner;
-    this.#compressor = codec.create();
+    this.#compressor = codec.create(events);
     this.#compressor.on('data', (bytes) => this.#emit(bytes));
     this.#compressor.on('end', () => this.#complete());
     this.#compressor.on('error', (error) => this.#fail(error));
@@ -142,15 +157,14 @@ export class CompressStage implements BodyStage {
     const bytes = this.#waiting.shift();
     if (bytes !== undefined) {
       this.#busy = true;
-      this.#unflushed = true;
+      this.#unflushed = !this.#events;
       this.#compressor.write(bytes, (error) => this.#wrote(error));
     } else if (this.#ended) {
       this.#busy = true;
       this.#stopTimer();
       this.#compressor.end();
     } else if (this.#unflushed) {
-      if (this.#events) this.#flush();
-      else this.#cancelFlush ??= this.#owner.after(FLUSH_AFTER, () => this.#due());
+      this.#cancelFlush ??= this.#owner.after(FLUSH_AFTER, () => this.#due());
     }
   }
 

@@ -270,7 +270,7 @@ function bound(exchange: GwExchange): Reply | undefined {
   const { contentLength, route } = exchange;
   const maxBody = route.maxBodyBytes ?? exchange.peer.listener.entry.maxBodyBytes;
   exchange.maxBody = maxBody;
-  if (route.timeout > 0) exchange.deadline = exchange.startMs + route.timeout;
+  if (route.timeout > 0 && route.stream !== true) exchange.deadline = exchange.startMs + route.timeout;
   if (contentLength <= maxBody) return undefined;
   const cause = `Content-Length ${contentLength} is above ${maxBody} bytes (max_body)`;
   return refuse(exchange, 'request/body-too-large', cause);

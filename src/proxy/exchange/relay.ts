@@ -12,6 +12,7 @@ import { BAD_REWRITE, BUG_CAUSE, bounded } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { forwardedFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
+import { isStreamType } from '../http/stream-types.js';
 import { replyTrailers } from '../http/trailers.js';
 import type { Descriptors } from '../load/descriptors.js';
 import { hashValueOf } from '../upstream/balance/hash-value.js';
@@ -25,6 +26,7 @@ import { TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Driver } from './driver.js';
 import type { GwExchange } from './exchange.js';
+import { isStream } from './streams.js';
 import { requestHead } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { isBodiless, TargetReply } from './target-reply.js';
@@ -48,6 +50,9 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   #upload: Upload | undefined;
   /** What policies see of the current attempt; undefined if none wants to. */
   #attempt: TargetAttempt | undefined = undefined;
+  /** Its fields say whether it is a stream; that is looked up only if the reply lasts. */
+  #answer: TargetReply | undefined = undefined;
+  #lasts: boolean | undefined = undefined;
   /** The client's connection accepts the reply's body. */
   #flowing = false;
   /** The target's pool accounts for the pace of its client. */
@@ -58,6 +63,19 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.#host = host;
     this.exchange = exchange;
     this.#upload = this.#newUpload();
+  }
+
+  get isStream(): boolean {
+    return isStreamType(this.#answer?.headers.get('content-type'));
+  }
+
+  get replyTimeout(): number | undefined {
+    const { exchange } = this;
+    const { route } = exchange;
+    // Before the reply, only the route or the request say that it is a stream.
+    if (this.replied) this.#lasts ??= isStream(exchange);
+    const lasts = this.replied ? this.#lasts : (route.stream ?? (exchange.hasBody && isStream(exchange)));
+    return lasts === true ? (route.streamIdleTimeout ?? this.upstream.entry.tunnelIdleTimeout) : undefined;
   }
 
   /** Not the same for the whole exchange: it may go on without its client. */
@@ -294,7 +312,9 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.status = head.status;
     this.contentLength = head.contentLength;
     this.answered(head.status);
-    this.#host.driver.replied(exchange, new TargetReply(head, this));
+    const reply = new TargetReply(head, this);
+    this.#answer = reply;
+    this.#host.driver.replied(exchange, reply);
     // The downstream does not accept the body yet: pause the target.
     if (!this.#flowing) this.replies?.pause();
   }

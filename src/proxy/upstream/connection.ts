@@ -6,7 +6,7 @@ import type { BatchedWriter, WriteBatcher } from '../load/write-batcher.js';
 import { writeBody } from '../load/write-body.js';
 import { closeAt } from './age.js';
 import { ReplyConnection, type ReplyOwner } from './reply-connection.js';
-import type { OwnConnection, RequestFraming, UpstreamUser } from './user.js';
+import { type OwnConnection, type RequestFraming, replyDeadline, type UpstreamUser } from './user.js';
 
 /** What a connection uses of its pool. */
 export interface ConnectionOwner extends ReplyOwner {
@@ -46,7 +46,7 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
   begin(user: UpstreamUser, text: string, framing: RequestFraming): void {
     this.expect(user);
     // The read that led here has read the clock, or a sweep has.
-    this.deadline = this.pool.cachedNow() + this.pool.target.settings.responseTimeout;
+    this.deadline = replyDeadline(this.pool.cachedNow(), user, this.pool.target.settings.responseTimeout);
     this.#sent = framing === 'none';
     this.#chunked = framing === 'chunked';
     this.#trailers = undefined;
@@ -59,7 +59,7 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
   }
 
   awaitReply(): void {
-    this.deadline = this.pool.responseDeadline();
+    this.deadline = this.pool.responseDeadline(this.user);
   }
 
   trailers(fields: HeaderFields): void {

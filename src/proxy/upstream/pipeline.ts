@@ -105,7 +105,7 @@ export class Pipeline extends ReplyConnection<PipelineOwner> implements SharedCo
       this.pool.vacated(this);
       return;
     }
-    this.deadline = this.pool.responseDeadline();
+    this.deadline = this.pool.responseDeadline(this.user);
     this.flush();
   }
 

@@ -15,7 +15,7 @@ import type { ReplyConnection } from './reply-connection.js';
 import { Shedding } from './shed.js';
 import { SlowClients } from './slow-clients.js';
 import type { TargetHost } from './target-host.js';
-import type { UpstreamUser } from './user.js';
+import { replyDeadline, type UpstreamUser } from './user.js';
 import { WaitQueue } from './wait-queue.js';
 
 /** There are connections to spare while at most this share is in use. */
@@ -344,8 +344,8 @@ export class ConnectionPool implements ConnectionOwner, PipelineOwner, Scheduled
   }
 
   /** Monotonic time by which the next bytes of a reply must come. */
-  responseDeadline(): number {
-    return this.#host.monotonic() + this.target.settings.responseTimeout;
+  responseDeadline(user: UpstreamUser | null): number {
+    return replyDeadline(this.#host.monotonic(), user, this.target.settings.responseTimeout);
   }
 
   /** Checks all deadlines; called a few times a second. */

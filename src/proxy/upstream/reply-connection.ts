@@ -12,7 +12,7 @@ import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { sharedOnread } from '../load/shared-read.js';
 import type { Claim } from './claims.js';
-import type { UpstreamUser } from './user.js';
+import { replyDeadline, type UpstreamUser } from './user.js';
 
 /** A read up to this size is decoded whole; in a larger one, the end of the head is searched first. */
 const DECODE_WHOLE = 4 * 1024;
@@ -41,7 +41,7 @@ export interface ReplyOwner {
   /** Reads the clock for cachedNow(). */
   readClock(): void;
   /** Monotonic time by which the next bytes of a reply must come. Reads the clock. */
-  responseDeadline(): number;
+  responseDeadline(user: UpstreamUser | null): number;
   /** A connection has a socket, which gets its descriptor later. */
   opening(socket: Socket): void;
   /** Logs an unexpected exception. */
@@ -172,7 +172,7 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
   resume(user: UpstreamUser): void {
     if (!this.paused || this.dead || user !== this.user) return;
     this.paused = false;
-    this.deadline = this.pool.responseDeadline();
+    this.deadline = this.pool.responseDeadline(user);
     const held = this.#held;
     if (held !== undefined) {
       this.#held = undefined;
@@ -301,7 +301,7 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
       user.onBody(buffer, start, end, true);
       return more && !this.dead ? used : -1;
     }
-    this.deadline = this.pool.cachedNow() + this.pool.target.settings.responseTimeout;
+    this.deadline = replyDeadline(this.pool.cachedNow(), user, this.pool.target.settings.responseTimeout);
     // The head of a reply that must be empty is held back until its end.
     if ((!first || this.#mustBeEmpty) && end === start) return -1;
     // A user that left in onBody() does not pause the connection.
@@ -356,7 +356,7 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
     const { settings, secure } = target;
     if (this.connected) {
       const what = this.#replyTimeout();
-      this.fail('upstream/timeout', `${what} (${timeSpan(settings.responseTimeout)})`);
+      this.fail('upstream/timeout', `${what} (${timeSpan(this.user?.replyTimeout ?? settings.responseTimeout)})`);
     } else {
       const tcp = resolving ? 'name lookup timeout' : 'connect timeout';
       const what = secure && !this.socket.connecting ? 'TLS handshake timeout' : tcp;

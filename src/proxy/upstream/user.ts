@@ -61,6 +61,11 @@ export interface UpstreamUser {
   readonly fresh: boolean;
   /** Monotonic milliseconds at which its present attempt began. */
   readonly since: number;
+  /**
+   * Milliseconds that it waits for the next bytes of its reply; 0: without end. Absent: `response_timeout` of the service. Read
+   * for each wait, and only for replies that do not come in one read.
+   */
+  readonly replyTimeout?: number | undefined;
   /** The connection is its own until the reply ends or fails. */
   onConnection(connection: OwnConnection): void;
   /** A place on a shared connection, for users that share. */
@@ -87,4 +92,10 @@ export interface UpstreamUser {
   onMoved(): void;
   /** The connection takes more of the request's body. */
   onWritable(): void;
+}
+
+/** Monotonic time by which the next bytes of a user's reply must come; 0: no such time. */
+export function replyDeadline(now: number, user: UpstreamUser | null, responseTimeout: number): number {
+  const ms = user?.replyTimeout ?? responseTimeout;
+  return ms === 0 ? 0 : now + ms;
 }

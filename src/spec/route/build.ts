@@ -134,6 +134,8 @@ export class RouteReader {
       stripPrefix: values.strip_prefix,
       timeout: values.timeout ?? 0,
       maxBody: values.max_body,
+      stream: values.stream,
+      streamIdleTimeout: values.stream_idle_timeout,
       webSocket: values.websocket,
       at: decoder,
       tags: [...new Set([...around.tags, ...(values.tags ?? [])])],

@@ -10,6 +10,7 @@ import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
 import { type Peer, peerOf } from '../../exchange/peer.js';
+import { outlivesTimeout } from '../../exchange/streams.js';
 import { Seen } from '../../http/seen.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
 import type { AcceptedConnection, ClientConnection, CutCount } from '../connection/client-connection.js';
@@ -358,9 +359,13 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
     } else if (state.phase === 'linger' && state.deadline === 0 && !this.#writer.busy) state.deadline = now + LINGER_MS;
   }
 
-  #expireExchange({ route }: GwExchange): void {
+  #expireExchange(exchange: GwExchange): void {
+    if (outlivesTimeout(exchange)) {
+      exchange.deadline = 0;
+      return;
+    }
     const collecting = this.#reader.sink?.collecting === true;
-    this.#fail(collecting ? 'request/timeout' : 'exchange/timeout', timeoutCause(route.timeout, collecting));
+    this.#fail(collecting ? 'request/timeout' : 'exchange/timeout', timeoutCause(exchange.route.timeout, collecting));
   }
 
   /** Fails the exchange, if there is one. */

@@ -3,6 +3,7 @@ import type { BodyStage, Reply, ReplyBody, StageOut } from '../../../policies/co
 import { HeaderMap } from '../../../policies/run-kit.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { Seen } from '../../http/seen.js';
+import { isStreamType } from '../../http/stream-types.js';
 import { type CollectBudget, type Collected, type CollectFault, Collector, countBytes } from './collector.js';
 import { BytesSource, isBodySource, PolicySource, ReplyLink, ReplyPipe } from './reply-pipe.js';
 import { asBuffer, RequestBody, SLICE } from './request-body.js';
@@ -132,6 +133,7 @@ export class ExchangeBodies {
         body: (buffer, start, end, last) => exchange.receiver!.body(buffer, start, end, last),
         trailers: (fields) => exchange.receiver!.trailers(fields),
       },
+      isStream: isStreamType(reply.headers.get('content-type')),
       bodiless: exchange.method === 'HEAD' || reply.status === 204 || reply.status === 304,
       failed: (cause, begun) => exchange.fail(begun && exchange.sending ? 'upstream/aborted' : 'upstream/reset', cause),
       broke: (error) => this.#broke(STREAM, 'the stream failed', error),

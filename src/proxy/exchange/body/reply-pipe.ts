@@ -108,6 +108,8 @@ export class ReplyPipe implements ReplyReceiver {
 
 /** Where a policy's stream writes, and what the exchange gives it. */
 export interface StreamHost {
+  /** The fields of the reply say that it is a stream. */
+  readonly isStream: boolean;
   /** The receiver of the reply's body. */
   readonly receiver: ReplyReceiver;
   /** The reply has no body for this request: HEAD, 204, 304. */
@@ -124,6 +126,7 @@ export interface StreamHost {
 export class PolicySource implements ReplySource, BodyOut {
   readonly bodiless = false;
   readonly readsRequest = false;
+  readonly isStream: boolean;
   readonly #body: BodySource;
   readonly #host: StreamHost;
   #onWritable: (() => void) | undefined = undefined;
@@ -136,6 +139,7 @@ export class PolicySource implements ReplySource, BodyOut {
   constructor(body: BodySource, host: StreamHost) {
     this.#body = body;
     this.#host = host;
+    this.isStream = host.isStream;
     const { length } = body;
     this.#length = Number.isSafeInteger(length) && length >= 0 ? length : -1;
   }

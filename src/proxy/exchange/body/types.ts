@@ -10,6 +10,8 @@ export interface ReplySource extends ReplyBody {
   readonly bodiless: boolean;
   /** It sends the request's body to a target while it delivers the reply. */
   readonly readsRequest: boolean;
+  /** Whether its reply is a stream, by its fields. */
+  readonly isStream?: boolean;
   /** Of a WebSocket, for the access log. */
   readonly webSocket?: WebSocketRecord | undefined;
   start(): void;

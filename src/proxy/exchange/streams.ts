@@ -1,0 +1,24 @@
+/**
+ * Streams: replies that last as long as there is something to say. The timeout of a route does not apply to them, and bytes
+ * may be further apart than those of other replies.
+ */
+import type { RouteEntry } from '../../bundle/types.js';
+import { isGrpcType } from '../http/stream-types.js';
+
+/** An exchange whose time is over. */
+interface Timed {
+  readonly route: RouteEntry;
+  readonly startMs: number;
+  readonly deadline: number;
+  readonly headers: { received(name: string): string | undefined };
+  readonly source: { readonly isStream?: boolean | undefined } | undefined;
+}
+
+/** Whether the request or the reply of an exchange is a stream. */
+export function isStream({ route, headers, source }: Pick<Timed, 'route' | 'headers' | 'source'>): boolean {
+  return route.stream ?? (source?.isStream === true || isGrpcType(headers.received('content-type')));
+}
+
+/** Whether the deadline of an exchange is the timeout of its route and does not apply, because it is a stream. */
+export const outlivesTimeout = (exchange: Timed): boolean =>
+  exchange.deadline === exchange.startMs + exchange.route.timeout && isStream(exchange);
