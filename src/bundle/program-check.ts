@@ -87,24 +87,25 @@ const source = table({
   line: optional(number(1)),
 });
 
+const tlsPolicy = {
+  cert: optional(reference),
+  key: optional(reference),
+  minVersion: optional(word('1.2', '1.3')),
+  ciphers: optional(list(text)),
+  client: optional(
+    table({
+      certificate: word('optional', 'required'),
+      ca: list(reference),
+      crl: optional(list(reference)),
+      forward: optional(always),
+    }),
+  ),
+};
+
 const listener = table({
   name: text,
   address: reference,
-  tls: optional(
-    table({
-      cert: reference,
-      key: reference,
-      minVersion: optional(word('1.2', '1.3')),
-      ciphers: optional(list(text)),
-      client: optional(
-        table({
-          certificate: word('optional', 'required'),
-          ca: list(reference),
-          crl: optional(list(reference)),
-        }),
-      ),
-    }),
-  ),
+  tls: optional(table({ ...tlsPolicy, hosts: optional(list(table({ ...tlsPolicy, names: optional(list(text)) }))) })),
   redirect: optional(number(1, 65_535)),
   maxHeaderBytes: number(0),
   maxBodyBytes: number(0),

@@ -2,6 +2,7 @@
  * TLS ciphers that gw supports, by OpenSSL name: only with forward secrecy (RFC 9325 section 4.1), so no RSA key transport,
  * no static Diffie-Hellman, no anonymous ciphers.
  */
+import type { ListenerTls, TlsPolicyEntry } from './tls-entry.js';
 
 /** Ciphers of TLS 1.3 in order of preference; the default. */
 export const CIPHERS_13: readonly string[] = [
@@ -43,6 +44,13 @@ export const KNOWN_CIPHERS: ReadonlySet<string> = new Set([
   'DHE-RSA-AES128-SHA',
   'DHE-RSA-AES256-SHA',
 ]);
+
+/** The policy of a listener for a host name in lower case: exact before wildcard before default. */
+export function tlsPolicyFor({ hosts = [], ...others }: ListenerTls, name: string): TlsPolicyEntry {
+  const wildcard = `*${name.slice(Math.max(0, name.indexOf('.')))}`;
+  const named = (wanted: string) => hosts.find(({ names }) => names?.includes(wanted) === true);
+  return named(name) ?? named(wildcard) ?? others;
+}
 
 /** Whether a cipher belongs to TLS 1.3, where OpenSSL uses the standard names. */
 export const isOfTls13 = (cipher: string): boolean => cipher.startsWith('TLS_') && !cipher.includes('_WITH_');

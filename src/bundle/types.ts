@@ -10,7 +10,7 @@ import type { Dfa } from './match-ir.js';
 import type { EjectEntry } from './service/eject.js';
 import type { HedgeEntry, RetryEntry } from './service/retry.js';
 import type { RunEntry, ServiceEntry, TargetEntry } from './service-entry.js';
-import type { ListenerTls, ServiceTls } from './tls-entry.js';
+import type { ListenerTls, ServiceTls, TlsHostEntry, TlsPolicyEntry } from './tls-entry.js';
 import type { Json, RefString } from './values.js';
 import type { VaultEntry } from './vault.js';
 
@@ -31,6 +31,8 @@ export type {
   ServiceEntry,
   ServiceTls,
   TargetEntry,
+  TlsHostEntry,
+  TlsPolicyEntry,
   VaultEntry,
 };
 

@@ -58,18 +58,17 @@ export async function clientOf(
   io: Io,
   file: string,
   program: Program,
+  request: Pick<ExplainRequest, 'url' | 'headers'>,
   listener: string | undefined,
   spec: string | undefined,
 ): Promise<Pick<ExplainRequest, 'client' | 'listener'>> {
   const { CertificateError, presentedTo } = await import('../control/explain-certificate.js');
   const pem = Buffer.from(readInput(io, file, 'secret')).toString('utf8');
-  const name = listener ?? program.listeners.find(({ tls }) => tls?.client !== undefined)?.name;
   // What a bundle or standard input names is relative to the working directory.
   const elsewhere = spec === STANDARD || (spec !== undefined && (await isBundleFile(resolve(io.cwd, spec))));
   const root = elsewhere ? io.cwd : dirname(findSpec(io, spec));
   try {
-    const client = presentedTo(program, { pem, file, listener: name, root, env: io.env });
-    return { client, ...(name === undefined ? {} : { listener: name }) };
+    return presentedTo(program, { pem, file, listener, request, root, env: io.env });
   } catch (error) {
     if (error instanceof CertificateError) throw usage(error.message);
     throw error;

@@ -10,6 +10,11 @@ export const CONTROL_CODES = [
     severity: 'warning',
     summary: 'A certificate has expired or is not valid yet',
   },
+  {
+    code: 'listener/certificate-names',
+    severity: 'warning',
+    summary: 'A certificate is not for a name that it is used for',
+  },
   { code: 'listener/client-ca', severity: 'error', summary: 'The client CA of a listener cannot be used' },
   { code: 'listener/client-crl', severity: 'error', summary: 'A revocation list of a listener cannot be used' },
   {

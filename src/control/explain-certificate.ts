@@ -1,7 +1,9 @@
 /** The client certificate of a request that `gw explain` explains, and by which rules its listener judges it. */
 import { resolveReferences } from '../bundle/references.js';
+import { tlsPolicyFor } from '../bundle/tls.js';
 import type { Program } from '../bundle/types.js';
 import { clientRules } from '../proxy/downstream/tls/options.js';
+import { serverNameOf } from '../proxy/offline/request.js';
 import type { OfflineRequest } from '../proxy/offline.js';
 import { reasonOf } from '../reason.js';
 import { DerError, readCertificates } from '../x509/index.js';
@@ -15,23 +17,31 @@ export interface PresentedFile {
   readonly pem: string;
   /** For messages. */
   readonly file: string;
-  /** Name of the listener that it is presented to. */
+  /** Name of the listener that it is presented to. Default: the first that asks for one. */
   readonly listener: string | undefined;
+  /** Its host is the server name of the connection. */
+  readonly request: Pick<OfflineRequest, 'url' | 'headers'>;
   /** The folder of the spec: files of `client_ca` are relative to it. */
   readonly root: string;
   readonly env: { readonly [name: string]: string | undefined };
 }
 
-/** What the client of an offline request presents. Throws CertificateError. */
-export function presentedTo(program: Program, given: PresentedFile): NonNullable<OfflineRequest['client']> {
+/** What the client of an offline request presents, and to which listener. Throws CertificateError. */
+export function presentedTo(
+  program: Program,
+  given: PresentedFile,
+): Required<Pick<OfflineRequest, 'client' | 'listener'>> {
   const { pem, file, root, env } = given;
-  const listener = program.listeners.find(({ name }) => name === given.listener);
-  const client = listener?.tls?.client;
-  if (client === undefined)
+  const host = serverNameOf(given.request);
+  const listener = program.listeners.find(({ name, tls }) =>
+    given.listener === undefined ? tls && tlsPolicyFor(tls, host).client !== undefined : name === given.listener,
+  );
+  const client = listener?.tls && tlsPolicyFor(listener.tls, host).client;
+  if (listener === undefined || client === undefined)
     throw new CertificateError(
       listener === undefined
         ? 'No listener asks clients for a certificate: none has `client_ca`.'
-        : `The listener \`${listener.name}\` does not ask clients for a certificate: it has no \`client_ca\`.`,
+        : `The listener \`${listener.name}\` does not ask clients for a certificate: it has no \`client_ca\` for ${host}.`,
     );
   const certificates = read(file, () => readCertificates(pem));
   if (certificates.length === 0) throw new CertificateError(`${file} contains no certificate in PEM form.`);
@@ -44,10 +54,9 @@ export function presentedTo(program: Program, given: PresentedFile): NonNullable
     });
     const ca = known.ca.map((one) => pemText(plain(one), root, 'secret'));
     const crl = known.crl?.map((one) => pemText(plain(one), root, 'revocationList'));
-    return clientRules({ ...known, ca, ...(crl === undefined ? {} : { crl }) }, undefined);
+    return clientRules({ ...known, ca, ...(crl === undefined ? {} : { crl }) });
   });
-  if (rules === undefined) throw new CertificateError('The listener has no rules for client certificates.');
-  return { certificates: certificates.map(({ raw }) => raw), rules };
+  return { client: { certificates: certificates.map(({ raw }) => raw), rules }, listener: listener.name };
 }
 
 function read<T>(what: string, work: () => T): T {

@@ -16,6 +16,7 @@ import { allocateState, forgetWorker } from '../state/memory.js';
 import { OutcomeDisk } from '../state/outcomes/disk.js';
 import type { OutcomesOnDisk } from '../state/outcomes/gateway.js';
 import { StepCell } from '../state/step-cell.js';
+import { TICKET_PERIOD_MS, TicketKeys } from '../state/ticket-keys.js';
 import { systemAfter } from '../state/timers.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
@@ -64,6 +65,9 @@ export class Plane {
   /** Undefined when the data plane runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
+  /** Memory of the keys of session tickets. */
+  readonly #tickets = TicketKeys.allocate();
+  readonly #ticketTimer = setInterval(() => new TicketKeys(this.#tickets).rotate(), TICKET_PERIOD_MS).unref();
   readonly #workers: number;
   /** Contents that stay until they expire: to read. */
   readonly #kept: MemoryContents;
@@ -117,6 +121,7 @@ export class Plane {
     const shared: DataPlaneOptions = {
       steps,
       limits,
+      tickets: this.#tickets,
       state,
       connections,
       ...(accessLog === undefined ? {} : { accessLog }),
@@ -210,6 +215,7 @@ export class Plane {
 
   async close(): Promise<void> {
     this.targets.close();
+    clearInterval(this.#ticketTimer);
     this.steps.close();
     await this.api.close();
     this.#outcomes?.close();

@@ -8,12 +8,12 @@ import { LimitTable } from '../state/limits/table.js';
 import { adoptShared, claimState, type State } from '../state/memory.js';
 import { StepCell } from '../state/step-cell.js';
 import { systemAfter } from '../state/timers.js';
-import { type AccessLog, openAccessLog } from '../telemetry/log/access-log.js';
-import { logLosses } from '../telemetry/log/losses.js';
+import { AccessLogSwap, type LogChange } from './access-log-swap.js';
 import { Handover } from './downstream/handover.js';
 import { lastCall } from './downstream/last-call.js';
 import { Listener } from './downstream/listener.js';
 import { type ListenerSettings, listenerSettings } from './downstream/settings.js';
+import type { SuppliedCertificates } from './downstream/tls/supplied.js';
 import { Engine } from './engine.js';
 import { RecordSink } from './exchange/access-record.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
@@ -57,12 +57,6 @@ export interface DataPlaneHost {
   readonly collector?: CollectorSource;
 }
 
-/** A change of the access log; the key identifies the settings that `opened` was created from. */
-interface LogChange {
-  readonly key: string;
-  readonly opened: AccessLog | undefined;
-}
-
 /** A prepared generation, ready to go live. */
 interface Prepared {
   readonly generation: Generation;
@@ -76,7 +70,6 @@ interface Prepared {
 }
 
 export class DataPlane implements DataPlaneApi, WorkerApi {
-  readonly #options: DataPlaneOptions;
   readonly #engine: Engine;
   readonly #sink: RecordSink;
   readonly #logger: Logger;
@@ -92,8 +85,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   #loading: Promise<unknown> = Promise.resolve();
   /** The values of loads that have not ended: what is published meanwhile is added. */
   readonly #arriving = new Set<Map<string, Json>>();
-  #logKey = '';
-  #lines: DataPlaneEvents['lines'];
+  readonly #log: AccessLogSwap;
   #prepared: Prepared | undefined;
   #shrunkAt = 0;
   readonly #state: State;
@@ -103,8 +95,6 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   constructor(options: DataPlaneOptions & DataPlaneHost, events: DataPlaneEvents) {
     const { monotonic = systemClock.monotonic, clock = { now: systemClock.now, monotonic } } = options;
     const log: Log = (level, message, fields) => events.log(level, message, fields);
-    this.#options = options;
-    if (events.lines !== undefined) this.#lines = (lines, count) => events.lines?.(lines, count);
     this.#sink = new RecordSink(events);
     this.#engine = new Engine(
       { now: () => clock.now(), monotonic },
@@ -112,10 +102,13 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       this.#sink,
       ConnectionTable.ofWorker(options),
       options.bodyMemory,
+      options.tickets,
     );
     if (options.random !== undefined) this.#engine.random = options.random;
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(log);
+    const lines = events.lines && ((text: Uint8Array, count: number) => events.lines?.(text, count));
+    this.#log = new AccessLogSwap(this.#sink, this.#logger, options.accessLog, lines);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
     this.#state = claimState(options.state, options.worker, { clock, after: systemAfter, disk: events.disk });
@@ -166,6 +159,10 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#targets.update(services);
   }
 
+  async replaceCertificates(supplied: SuppliedCertificates): Promise<void> {
+    this.#engine.tls.certificates.replace(supplied);
+  }
+
   readonly strayOf: NonNullable<WorkerApi['strayOf']> = (error) => this.#instances.code.strayOf(error);
 
   #inTurn<T>(input: GenerationInput, step: (input: GenerationInput) => Promise<T>): Promise<T> {
@@ -194,7 +191,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     );
     const prepared: Prepared = { generation, services, bound: [], fresh: [], handover, log: undefined };
     try {
-      prepared.log = this.#openLog(input);
+      prepared.log = this.#log.open(input.program);
       await this.#bind(settings, prepared);
       // The data plane may have been closed while a listener was bound.
       if (this.#closed) throw new Error('The data plane is closing.');
@@ -275,29 +272,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     }
     this.#listeners = listeners;
     this.#overload.entry = generation.program.overload;
-    this.#swapLog(log);
+    this.#log.swap(log);
     for (const listener of fresh) listener.open();
-  }
-
-  #swapLog(log: LogChange | undefined): void {
-    if (log === undefined) return;
-    const old = this.#sink.accessLog;
-    this.#sink.accessLog = log.opened;
-    this.#logKey = log.key;
-    old
-      ?.close()
-      .catch((error: unknown) => this.#logger.warn('cannot close the previous access log', { cause: reasonOf(error) }));
-  }
-
-  /** Undefined if the access log does not change. */
-  #openLog({ program }: GenerationInput): LogChange | undefined {
-    const wanted = this.#options.accessLog === undefined ? program.accessLog : this.#options.accessLog;
-    const path = wanted?.path;
-    const key = wanted && path !== undefined ? `${wanted.format}:${path}` : '';
-    if (key === this.#logKey) return undefined;
-    if (!wanted || path === undefined) return { key, opened: undefined };
-    const opened = openAccessLog({ path, format: wanted.format, take: this.#lines, ...logLosses(this.#logger, path) });
-    return { key, opened };
   }
 
   async report(): Promise<void> {
@@ -388,8 +364,6 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#state.outcomes.close();
     this.#reporter.reportAll(this.#engine.monotonic());
     this.#sink.handOver();
-    const log = this.#sink.accessLog;
-    this.#sink.accessLog = undefined;
-    await log?.close();
+    await this.#log.close();
   }
 }

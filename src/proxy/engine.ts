@@ -3,11 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../policies/contract.js';
 import type { ConnectionTable } from '../state/connection-table.js';
+import { TicketKeys } from '../state/ticket-keys.js';
 import type { After } from '../state/timers.js';
 import { type CallerCount, CallerCounts } from '../telemetry/callers.js';
 import { Counter } from '../telemetry/stats/layout.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { Admission } from './downstream/admission.js';
+import type { TlsSources } from './downstream/tls/policies.js';
+import { CertificateStore } from './downstream/tls/supplied.js';
 import { BUG, ERRORS, type ErrorSlug } from './errors/errors.js';
 import { type RecordSink, recordOf, recordOfRefusal } from './exchange/access-record.js';
 import { CollectBudget } from './exchange/body/collector.js';
@@ -60,6 +63,8 @@ export class Engine implements TargetHost, DriverHost {
   /** Scratch object for parsing request heads; an exchange copies the parts that it keeps. */
   readonly head = new RequestHead();
   readonly sink: RecordSink;
+  /** What the TLS of all listeners shares. */
+  readonly tls: TlsSources;
   readonly batcher = new WriteBatcher();
   readonly driver = new Driver(this);
   readonly recent = new RecentExchanges();
@@ -98,14 +103,25 @@ export class Engine implements TargetHost, DriverHost {
   #ids = 0;
   #cachedNow = 0;
 
-  /** `bodyMemory`: limit in bytes of all buffered bodies together; default: a share of the heap. */
-  constructor(clock: Clock, log: Log, sink: RecordSink, connections: ConnectionTable, bodyMemory?: number) {
+  /**
+   * `bodyMemory`: limit in bytes of all buffered bodies together; default: a share of the heap. `tickets`: memory of the ticket
+   * keys; default: keys of its own.
+   */
+  constructor(
+    clock: Clock,
+    log: Log,
+    sink: RecordSink,
+    connections: ConnectionTable,
+    bodyMemory?: number,
+    tickets?: SharedArrayBuffer,
+  ) {
     this.#clock = clock;
     this.#log = log;
     this.descriptors = new Descriptors(1, log);
     this.dns = new DnsCache(() => this.monotonic());
     this.admission = new Admission(this, connections);
     this.sink = sink;
+    this.tls = { tickets: new TicketKeys(tickets), certificates: new CertificateStore() };
     this.bodies = new BodyBudget(bodyMemory);
     this.collectBudget = new CollectBudget(bodyMemory);
     this.uploads = new Uploads(this.bodies, () => this.monotonic());

@@ -187,12 +187,12 @@ export class OfflinePlane {
     const listener = listenerOf(program.listeners, request);
     const proxies = new TrustedProxies(listener?.trustedProxies ?? []);
     const now = (): number => this.#time.now();
-    const { tls, clients } = tlsOf(listener, request, now);
+    const { tls, policies } = tlsOf(listener, request, now);
     const entry = listener ?? { name: '', maxBodyBytes: Number.MAX_SAFE_INTEGER };
     const address = request.remoteAddress ?? '127.0.0.1';
     const { redirect } = listener ?? {};
     const front = redirect === undefined ? undefined : { redirect, tokens: new Map<string, string>() };
-    const peer = peerOf(address, tls === undefined ? 'http' : 'https', proxies, { entry, clients, front }, tls);
+    const peer = peerOf(address, tls === undefined ? 'http' : 'https', proxies, { entry, policies, front }, tls);
     const head = new RequestHead();
     head.written = this.#generation.written;
     const body = bodyOf(request);

@@ -6,12 +6,14 @@ import type { ConsumerMemory } from '../state/consumers/layers.js';
 import type { StateMemory } from '../state/memory.js';
 import type { CallerCount } from '../telemetry/callers.js';
 import type { PolicyCount, RefusalCount, RequestRecord, TargetFailure } from '../telemetry/snapshot.js';
+import type { SuppliedCertificates } from './downstream/tls/supplied.js';
 import type { WatchLevel } from './exchange/access-record.js';
 import type { StrayError } from './exchange/custom-code.js';
 import type { GenerationInput } from './exchange/generation-input.js';
 import type { Log } from './load/log.js';
 import type { TargetsUpdate } from './upstream/endpoints.js';
 
+export type { SuppliedCertificate, SuppliedCertificates } from './downstream/tls/supplied.js';
 export type { WatchLevel } from './exchange/access-record.js';
 export type { GenerationInput, StatsSlots } from './exchange/generation-input.js';
 export type { Endpoint, ServiceEndpoints, TargetsUpdate } from './upstream/endpoints.js';
@@ -75,6 +77,8 @@ export interface DataPlaneOptions {
   readonly connections?: SharedArrayBuffer;
   /** Shared memory of the custom steps that run (state/step-cell.ts); if absent, they are not watched. */
   readonly steps?: SharedArrayBuffer;
+  /** Shared memory of the keys of session tickets (state/ticket-keys.ts); if absent, this data plane has its own. */
+  readonly tickets?: SharedArrayBuffer;
   /** Index of this worker, from 0; determines its rows in shared tables. */
   readonly worker?: number;
   /** Overrides the program's access log; undefined keeps it, `null` turns it off. */
@@ -104,6 +108,11 @@ export interface DataPlaneApi {
    * by them.
    */
   updateTargets(update: TargetsUpdate): Promise<void>;
+  /**
+   * Replaces the certificates of listeners that have none of their own. Those with a lower version than the present ones are
+   * ignored. Resolves when the next handshake uses them.
+   */
+  replaceCertificates(supplied: SuppliedCertificates): Promise<void>;
   /** Hands over what has been counted since the last report. Resolves when control has it, or a worker does not answer in time. */
   report(): Promise<void>;
   watch(level: WatchLevel): void;

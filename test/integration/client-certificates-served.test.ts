@@ -4,6 +4,7 @@ import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { TlsHostEntry } from '../../src/bundle/types.js';
 import { resolveProgram } from '../../src/control/references/resolve.js';
 import { Reads } from '../../src/control/watch/reads.js';
 import { gw } from '../cli/kit.js';
@@ -163,6 +164,53 @@ test('what is wrong with the files of client_ca and client_crl is said before a 
     assert.ok(
       found.some((text) => expected.test(text)),
       `${expected}: ${found.join('\n')}`,
+    );
+  }
+});
+
+test('hosts have the names of their certificates, and what does not fit is said before a load', () => {
+  const server = (...names: string[]): { cert: string; key: string } =>
+    root.issue('server', { extensions: [`subjectAltName=${names.map((name) => `DNS:${name}`).join()}`] });
+  const [two, same, bare] = [server('a.example', '*.b.example'), server('c.example', 'a.example'), client];
+  const resolved = (...hosts: TlsHostEntry[]) => {
+    const program = programWith({ listeners: [listenerPlan('main', { tls: { cert: CERT, key: KEY, hosts } })] });
+    const surroundings = {
+      root: folder,
+      env: {},
+      reads: new Reads(),
+      secrets: { find: () => ({ problem: 'no Vault' }) },
+    };
+    const found = resolveProgram(program, surroundings, { files: [{ path: 'a', text: '' }], fallback: 'a' });
+    return {
+      names: found.program.listeners[0]?.tls?.hosts?.map(({ names }) => names),
+      said: found.diagnostics
+        .filter(({ message }) => message.includes('host '))
+        .map(({ code, message }) => `${code} ${message}`),
+    };
+  };
+  const of = ({ cert, key }: { cert: string; key: string }): TlsHostEntry => ({ cert, key });
+  assert.equal(resolved(of(two)), { names: [['a.example', '*.b.example']], said: [] });
+  assert.equal(resolved({ ...of(two), names: ['a.example', 'x.b.example', '*.b.example'] }).said, []);
+  for (const [hosts, expected] of [
+    [
+      [of(two), of(same)],
+      /^listener\/certificate The certificate of host 2 .* has the name a\.example, as that of host 1/,
+    ],
+    [
+      [{ ...of(two), names: ['z.example'] }],
+      /^listener\/certificate-names The certificate of host z\.example .* is not for z\.example/,
+    ],
+    [[of(bare)], /^listener\/certificate .* has no DNS names/],
+    [
+      [{ cert: 'none.pem', key: 'none.pem', names: ['a'] }],
+      /^listener\/certificate The certificate of host a of listener `main` cannot be read/,
+    ],
+    [[{ names: ['a'], cert: CERT, key: KEY }], /certificate-names/],
+  ] as const) {
+    const { said } = resolved(...hosts);
+    assert.ok(
+      said.some((text) => expected.test(text)),
+      `${expected}: ${said.join('\n')}`,
     );
   }
 });

@@ -100,7 +100,9 @@ export default defineCommand<Options, [method: string, url: string, spec: string
       ...(options.body === undefined ? {} : { body: readInput(io, options.body, 'document') }),
       ...(options.client === undefined ? {} : { remoteAddress: options.client }),
       ...(options.listener === undefined ? {} : { listener: options.listener }),
-      ...(options.cert === undefined ? {} : await clientOf(io, options.cert, bundle.program, options.listener, spec)),
+      ...(options.cert === undefined
+        ? {}
+        : await clientOf(io, options.cert, bundle.program, { url, headers }, options.listener, spec)),
       ...(options.http10 ? { version: '1.0' as const } : {}),
     };
     const caller = callerOf(io, options);

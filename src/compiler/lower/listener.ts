@@ -1,5 +1,5 @@
 /** Listeners of the model as entries. */
-import type { ListenerEntry } from '../../bundle/types.js';
+import type { ListenerEntry, TlsHostEntry, TlsPolicyEntry } from '../../bundle/types.js';
 import type { ListenerModel } from '../../spec/model.js';
 import { given } from '../ir.js';
 
@@ -25,14 +25,44 @@ export function lowerListener({ name, config }: ListenerModel): ListenerEntry {
   };
 }
 
-function lowerTls(tls: ListenerModel['config']['tls']): ListenerEntry['tls'] {
+type TlsConfig = NonNullable<ListenerModel['config']['tls']>;
+type HostConfig = TlsConfig['hosts'][number];
+
+function lowerTls(tls: TlsConfig | undefined): ListenerEntry['tls'] {
   if (tls === undefined) return undefined;
-  const { cert, key, min_version, ciphers, client_ca: ca, client_certificate: certificate, client_crl: crl } = tls;
+  const hosts = tls.hosts.map(
+    (host): TlsHostEntry => ({ ...lowerPolicy(inherited(host, tls)), ...given('names', host.names) }),
+  );
+  return { ...lowerPolicy(tls), ...(hosts.length === 0 ? {} : { hosts }) };
+}
+
+/** A host with what it takes from its listener. */
+function inherited(host: HostConfig, tls: TlsConfig): Omit<HostConfig, 'names'> {
+  const { cert, key } = host.cert === undefined ? tls : host;
+  const none = host.client_certificate === 'none';
+  // The lists are those of the authorities.
+  const clients = host.client_ca === undefined ? tls : host;
   return {
     cert,
-    ...given('ciphers', ciphers),
-    ...given('client', ca && { ca, certificate: certificate ?? 'required', ...given('crl', crl) }),
     key,
-    ...(min_version === '1.2' ? {} : { minVersion: min_version }),
+    min_version: host.min_version ?? tls.min_version,
+    ciphers: host.ciphers ?? tls.ciphers,
+    client_ca: none ? undefined : clients.client_ca,
+    client_certificate: host.client_certificate ?? tls.client_certificate,
+    client_crl: host.client_crl ?? clients.client_crl,
+    forward_client_cert: host.forward_client_cert ?? tls.forward_client_cert,
+  };
+}
+
+function lowerPolicy(tls: Omit<HostConfig, 'names'>): TlsPolicyEntry {
+  const { cert, key, min_version, ciphers, client_ca: ca, client_crl: crl } = tls;
+  const certificate = tls.client_certificate === 'optional' ? 'optional' : 'required';
+  const forward = tls.forward_client_cert === true ? (true as const) : undefined;
+  return {
+    ...given('cert', cert),
+    ...given('ciphers', ciphers),
+    ...given('client', ca && { ca, certificate, ...given('crl', crl), ...given('forward', forward) }),
+    ...given('key', key),
+    ...(min_version === '1.3' ? { minVersion: min_version } : {}),
   };
 }

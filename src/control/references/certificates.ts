@@ -100,6 +100,18 @@ function belongs(block: string, key: KeyObject): boolean {
   }
 }
 
+/** The DNS names of the first certificate in a PEM text, in lower case. */
+export const dnsNamesOf = (cert: string): string[] => {
+  const names = new X509Certificate(cert).subjectAltName ?? '';
+  return [...names.matchAll(/(?:^|, )DNS:([^,\s"]+)/g)].map(([, name = '']) => name.toLowerCase());
+};
+
+/** Whether a certificate is for a name, which may be a wildcard. */
+export const coversName = (cert: string, name: string): boolean =>
+  name.startsWith('*.')
+    ? dnsNamesOf(cert).includes(name)
+    : new X509Certificate(cert).checkHost(name, { subject: 'never' }) !== undefined;
+
 /** Problems that OpenSSL reports: a short key, a damaged chain. */
 function unusable(cert: string, key: string): PemProblem | undefined {
   try {

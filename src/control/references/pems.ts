@@ -1,6 +1,14 @@
 /** Reads the certificates, keys and revocation lists of a program, and reports what is wrong with them. */
 import { resolve } from 'node:path';
-import type { ListenerEntry, ListenerTls, RefString, ServiceEntry, ServiceTls } from '../../bundle/types.js';
+import type {
+  ListenerEntry,
+  ListenerTls,
+  RefString,
+  ServiceEntry,
+  ServiceTls,
+  TlsHostEntry,
+  TlsPolicyEntry,
+} from '../../bundle/types.js';
 import { INPUT_LIMITS, readInputFile } from '../../input-file.js';
 import { reasonOf } from '../../reason.js';
 import type { Diagnostic, Span } from '../../schema/diagnostic.js';
@@ -15,7 +23,8 @@ import {
 } from '../../x509/index.js';
 import { type ControlCode, controlError, controlWarning } from '../codes.js';
 import type { Reads } from '../watch/reads.js';
-import { isDer, pairProblem } from './certificates.js';
+import { coversName, dnsNamesOf, isDer, pairProblem } from './certificates.js';
+import { hostTitle } from './uses.js';
 
 interface ReadPem {
   readonly text: string;
@@ -27,6 +36,8 @@ interface ReadPem {
 
 /** Reports about one thing: `The certificate of listener main`. */
 type Report = (message: string, help: string, pem: ReadPem, warning?: ControlCode) => void;
+
+const NO_FILE: ReadPem = { text: '' };
 
 export class Pems {
   constructor(
@@ -42,22 +53,72 @@ export class Pems {
     if (tls === undefined) return listener;
     const at = `listener.${name}.tls`;
     const of = `of listener \`${name}\``;
-    const from = before?.tls ?? tls;
-    const cert = this.#read(plain(tls.cert));
-    const key = this.#read(plain(tls.key));
+    const { hosts, ...own } = tls;
+    const whole = this.#ofPolicy(own, before?.tls ?? tls, at, of);
+    const taken = new Map<string, string>();
+    const named = hosts?.map((host, index): TlsHostEntry => {
+      const title = hostTitle(host, index);
+      const from = before?.tls?.hosts?.[index] ?? host;
+      const place = { at: `${at}.hosts.${index}`, of: `of ${title} ${of}` };
+      const { names: written, ...policy } = host;
+      // What it has of its listener is reported there.
+      const same = host.cert === tls.cert && host.key === tls.key;
+      const read = this.#ofPolicy(policy, from, place.at, place.of, same ? whole : undefined);
+      const report = this.#reporter(
+        `The certificate ${place.of}`,
+        'listener/certificate',
+        `${place.at}.cert`,
+        from.cert ?? '',
+      );
+      const names = namesFor(read.cert, written, report);
+      for (const each of names) {
+        const other = taken.get(each);
+        if (other === undefined) taken.set(each, title);
+        else
+          report(
+            `has the name ${each}, as that of ${other}: only one policy can be for it`,
+            'Set `names` of one of them, without that name.',
+            NO_FILE,
+          );
+      }
+      return { ...read, names };
+    });
+    return { ...listener, tls: { ...whole, ...(named === undefined ? {} : { hosts: named }) } };
+  }
+
+  /** `checked`: the same pair, read and reported before. */
+  #ofPolicy(
+    policy: TlsPolicyEntry,
+    from: TlsPolicyEntry,
+    at: string,
+    of: string,
+    checked?: TlsPolicyEntry,
+  ): TlsPolicyEntry {
+    const { client } = policy;
+    const read = client && this.#ofClients(client, from.client ?? client, at, of);
+    const pair = checked ?? this.#ofPair(policy, from, at, of);
+    if (pair === undefined) return policy;
+    const { cert, key } = pair;
+    return {
+      ...policy,
+      ...(cert === undefined || key === undefined ? {} : { cert, key }),
+      ...(read === undefined ? {} : { client: read }),
+    };
+  }
+
+  /** Undefined: it cannot be used. */
+  #ofPair({ cert, key }: TlsPolicyEntry, from: TlsPolicyEntry, at: string, of: string): TlsPolicyEntry | undefined {
+    if (cert === undefined || key === undefined) return {};
+    const read = { cert: this.#read(plain(cert)), key: this.#read(plain(key)) };
     const code = 'listener/certificate';
     const good = this.#checkPair(
-      cert,
-      key,
-      this.#reporter(`The certificate ${of}`, code, `${at}.cert`, from.cert),
-      this.#reporter(`The key ${of}`, code, `${at}.key`, from.key),
+      read.cert,
+      read.key,
+      this.#reporter(`The certificate ${of}`, code, `${at}.cert`, from.cert ?? cert),
+      this.#reporter(`The key ${of}`, code, `${at}.key`, from.key ?? key),
       'listener/certificate-dates',
     );
-    const { client } = tls;
-    const read = client && this.#ofClients(client, from.client ?? client, at, of);
-    if (!good) return listener;
-    const whole: ListenerTls = { ...tls, cert: cert.text, key: key.text };
-    return { ...listener, tls: read === undefined ? whole : { ...whole, client: read } };
+    return good ? { cert: read.cert.text, key: read.key.text } : undefined;
   }
 
   #ofClients(
@@ -265,6 +326,29 @@ export function pemText(value: string, root: string, kind: 'secret' | 'revocatio
 export function plain(value: RefString): string {
   if (typeof value === 'string') return value;
   throw new Error('A reference was not resolved before its use.');
+}
+
+/** The names of a host: those written, or those of its certificate. */
+function namesFor(
+  cert: RefString | undefined,
+  written: readonly string[] | undefined,
+  report: Report,
+): readonly string[] {
+  if (typeof cert !== 'string' || !cert.includes('-----BEGIN')) return written ?? [];
+  if (written === undefined) {
+    const names = dnsNamesOf(cert);
+    if (names.length === 0) report('has no DNS names', 'Set `names`, or use a certificate with them.', NO_FILE);
+    return names;
+  }
+  for (const name of written)
+    if (!coversName(cert, name))
+      report(
+        `is not for ${name}: clients refuse it`,
+        'Use a certificate with that name, or remove the name from `names`.',
+        NO_FILE,
+        'listener/certificate-names',
+      );
+  return written;
 }
 
 const dateOf = (time: number): string => new Date(time).toISOString().slice(0, 10);

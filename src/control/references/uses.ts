@@ -1,5 +1,14 @@
 /** Where the references of a program are used, and whether their values are valid there. */
-import type { CredentialEntry, Json, PolicyEntry, Program, RefString, SourceRef } from '../../bundle/types.js';
+import type {
+  CredentialEntry,
+  Json,
+  PolicyEntry,
+  Program,
+  RefString,
+  SourceRef,
+  TlsHostEntry,
+  TlsPolicyEntry,
+} from '../../bundle/types.js';
 import { LEAST_SECRET } from '../../policies/kits/http-signature/algorithms.js';
 import { SECRET_ENCODINGS, secretBytes } from '../../policies/kits/secret-encoding.js';
 import { addressProblem } from '../../spec/addresses.js';
@@ -38,17 +47,28 @@ export function* usesOf(before: Program, after: Program): Iterable<ReferenceUse>
 
 type Place = readonly [at: string, what: string, from: RefString | undefined, to: RefString | undefined, check: Check];
 
+/** A host of a listener's `tls`, in messages. */
+export const hostTitle = ({ names }: TlsHostEntry, index: number): string => `host ${names?.[0] ?? index + 1}`;
+
+function* tlsPlaces(at: string, of: string, tls: TlsPolicyEntry | undefined): Iterable<Place> {
+  yield [`${at}.cert`, `the certificate of ${of}`, tls?.cert, undefined, anyValue];
+  yield [`${at}.key`, `the key of ${of}`, tls?.key, undefined, anyValue];
+  for (const ca of tls?.client?.ca ?? []) yield [`${at}.client_ca`, `the client CA of ${of}`, ca, undefined, anyValue];
+  for (const crl of tls?.client?.crl ?? []) yield [`${at}.client_crl`, `a CRL of ${of}`, crl, undefined, anyValue];
+}
+
 function* places(before: Program, after: Program): Iterable<Place> {
   for (const [index, { name, address, tls }] of before.listeners.entries()) {
     const to = after.listeners[index];
     yield [`listener.${name}.address`, `the address of listener \`${name}\``, address, to?.address, checkAddress];
     // The content of both files is checked together, in resolve.ts.
-    yield [`listener.${name}.tls.cert`, `the certificate of listener \`${name}\``, tls?.cert, to?.tls?.cert, anyValue];
-    yield [`listener.${name}.tls.key`, `the key of listener \`${name}\``, tls?.key, to?.tls?.key, anyValue];
-    for (const ca of tls?.client?.ca ?? [])
-      yield [`listener.${name}.tls.client_ca`, `the client CA of listener \`${name}\``, ca, undefined, anyValue];
-    for (const crl of tls?.client?.crl ?? [])
-      yield [`listener.${name}.tls.client_crl`, `a CRL of listener \`${name}\``, crl, undefined, anyValue];
+    yield* tlsPlaces(`listener.${name}.tls`, `listener \`${name}\``, tls);
+    for (const [index, host] of (tls?.hosts ?? []).entries())
+      yield* tlsPlaces(
+        `listener.${name}.tls.hosts.${index}`,
+        `${hostTitle(host, index)} of listener \`${name}\``,
+        host,
+      );
   }
   yield ['admin.address', 'the address of the admin API', before.admin.address, after.admin.address, checkAddress];
   yield ['admin.token', 'the token of the admin API', before.admin.token, after.admin.token, checkToken];

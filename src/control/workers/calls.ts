@@ -124,6 +124,10 @@ async function answer(plane: WorkerApi, question: WorkerQuestion): Promise<Worke
     await plane.updateTargets(question.update);
     return { type: 'used', id };
   }
+  if (question.call === 'certificates') {
+    await plane.replaceCertificates(question.supplied);
+    return { type: 'used', id };
+  }
   if (question.call === 'report') {
     await plane.report();
     return { type: 'reported', id };

@@ -6,6 +6,7 @@ import type {
   DataPlaneOptions,
   DrainReport,
   GenerationInput,
+  SuppliedCertificates,
   TargetsUpdate,
   WatchLevel,
   WorkerReports,
@@ -21,6 +22,7 @@ export type WorkerQuestion =
   | { readonly call: 'commit'; readonly id: number }
   | { readonly call: 'consumers'; readonly id: number; readonly memory: ConsumerMemory }
   | { readonly call: 'targets'; readonly id: number; readonly update: TargetsUpdate }
+  | { readonly call: 'certificates'; readonly id: number; readonly supplied: SuppliedCertificates }
   | { readonly call: 'report'; readonly id: number }
   | { readonly call: 'drain'; readonly id: number; readonly timeoutMs: number }
   | { readonly call: 'close'; readonly id: number };

@@ -9,6 +9,7 @@ import type {
   DataPlaneOptions,
   DrainReport,
   GenerationInput,
+  SuppliedCertificates,
   TargetsUpdate,
   WatchLevel,
 } from '../../proxy/types.js';
@@ -71,6 +72,7 @@ export class WorkerSet implements DataPlaneApi {
   #watch: WatchLevel = 'off';
   /** The newest that were not part of a load. */
   #consumers: ConsumerMemory | undefined;
+  #certificates: SuppliedCertificates | undefined;
   #loading: Promise<unknown> = Promise.resolve();
   #closing = false;
 
@@ -246,6 +248,7 @@ export class WorkerSet implements DataPlaneApi {
     const host = new WorkerSupervisor(setup);
     host.watch(this.#watch);
     if (this.#consumers !== undefined) void host.replaceConsumers(this.#consumers);
+    if (this.#certificates !== undefined) void host.replaceCertificates(this.#certificates);
     return host;
   }
 
@@ -268,6 +271,11 @@ export class WorkerSet implements DataPlaneApi {
     const update = (host: WorkerSupervisor): Promise<void> =>
       host.updateTargets({ services, chunks: this.#setup.chunks(host.index) });
     await Promise.all(this.#all.map(update));
+  }
+
+  async replaceCertificates(supplied: SuppliedCertificates): Promise<void> {
+    this.#certificates = supplied;
+    await Promise.all(this.#all.map((host) => host.replaceCertificates(supplied)));
   }
 
   async report(): Promise<void> {

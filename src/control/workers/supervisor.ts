@@ -5,6 +5,7 @@ import type {
   BoundListener,
   DrainReport,
   GenerationInput,
+  SuppliedCertificates,
   TargetsUpdate,
   WatchLevel,
   WorkerApi,
@@ -51,6 +52,7 @@ export class WorkerSupervisor implements WorkerApi {
   /** Newer than those of `#wanted`. */
   #consumers: ConsumerMemory | undefined;
   readonly #targets = new NewestTargets();
+  #certificates: SuppliedCertificates | undefined;
   /** The prepared generation, and the thread that prepared it. */
   #prepared: { readonly input: GenerationInput; readonly worker: WorkerThread | undefined } | undefined;
   #settled: Promise<void> = Promise.resolve();
@@ -159,6 +161,12 @@ export class WorkerSupervisor implements WorkerApi {
     await this.#worker?.ask({ call: 'targets', update }).catch(() => {});
   }
 
+  /** Resolves when the thread uses them; a replacement begins with them. */
+  async replaceCertificates(supplied: SuppliedCertificates): Promise<void> {
+    this.#certificates = supplied;
+    await this.#worker?.ask({ call: 'certificates', supplied }).catch(() => {});
+  }
+
   /** A thread that is replaced has nothing to report; one that is busy reports later. */
   async report(): Promise<void> {
     if (this.ready) await within(this.#ask({ call: 'report' }), REPORT_WITHIN_MS).catch(() => {});
@@ -213,6 +221,7 @@ export class WorkerSupervisor implements WorkerApi {
   #spawn(): void {
     this.#worker = new WorkerThread(this.#setup, (thread, cause) => this.#exited(thread, cause));
     if (this.#watch !== 'off') this.#post({ call: 'watch', level: this.#watch });
+    if (this.#certificates !== undefined) void this.replaceCertificates(this.#certificates);
   }
 
   #post(call: WorkerCall): void {

@@ -20,7 +20,7 @@ export const STUCK_AFTER = 10;
 export const STUCK_AFTER_LOADING = 60;
 
 /** Questions that no thread needs long for. */
-const QUICK: ReadonlySet<Question['call']> = new Set(['consumers', 'targets', 'report']);
+const QUICK: ReadonlySet<Question['call']> = new Set(['certificates', 'consumers', 'targets', 'report']);
 
 interface Waiting {
   readonly question: Question;

@@ -5,9 +5,8 @@ import type { ListenerEntry } from '../../bundle/types.js';
 import { reasonOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
-import type { ClientRules } from '../exchange/client-certificate.js';
 import type { GwExchange } from '../exchange/exchange.js';
-import type { ListenerFront, TrustedProxies } from '../exchange/peer.js';
+import type { ListenerFront, TlsPolicyLookup, TrustedProxies } from '../exchange/peer.js';
 import type { AcceptBursts } from '../load/accept-bursts.js';
 import type { Log } from '../load/log.js';
 import { splitAddress } from './address.js';
@@ -18,6 +17,7 @@ import { IDLE_GRACE, WRITE_BUFFER } from './http1/connection-state.js';
 import { openConnection } from './protocols.js';
 import type { ListenerSettings } from './settings.js';
 import { type GateOwner, TlsGate } from './tls/gate.js';
+import type { TlsSources } from './tls/policies.js';
 
 const BACKLOG = 4096;
 /** Fewest idle connections that are closed at once when memory is low. */
@@ -28,6 +28,7 @@ export interface ListenerHost extends ConnectionHost {
   readonly admission: Admission;
   readonly acceptBursts: AcceptBursts;
   readonly stats: StatsWriter;
+  readonly tls: TlsSources;
   /** Answers to open challenges of ACME HTTP-01, by token. */
   readonly tokens: ReadonlyMap<string, string>;
   readonly log: Log;
@@ -120,9 +121,8 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
     return this.#gate.active;
   }
 
-  /** Which client certificates it accepts; undefined: it asks for none. */
-  get clients(): ClientRules | undefined {
-    return this.#gate.clients;
+  get policies(): TlsPolicyLookup | undefined {
+    return this.#gate.policies;
   }
 
   /** What it answers itself; undefined: every request goes to a route. */
@@ -231,6 +231,7 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
 
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
+    this.#gate.sweep(now);
     if (this.closing && now >= this.#idleUntil) this.#gate.closeSilent();
   }
 

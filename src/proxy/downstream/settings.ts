@@ -1,11 +1,10 @@
 /** The settings of a listener in one generation. */
-import type { TlsOptions } from 'node:tls';
 import { resolvedText } from '../../bundle/references.js';
 import type { ListenerEntry } from '../../bundle/types.js';
 import { TrustedProxies } from '../exchange/peer.js';
 import type { Protocol } from './connection/client-connection.js';
 import { protocolsOf } from './protocols.js';
-import { tlsOptions } from './tls/options.js';
+import { withTexts } from './tls/options.js';
 
 /** Validated before anything changes. */
 export interface ListenerSettings {
@@ -14,20 +13,18 @@ export interface ListenerSettings {
   readonly proxies: TrustedProxies;
   /** What it speaks, in order of preference. */
   readonly protocols: readonly Protocol[];
-  /** Undefined: it uses no TLS. */
-  readonly options: TlsOptions | undefined;
   /** Of its counters. */
   readonly slot: number;
 }
 
 /** Reads certificates and addresses. Throws if one is missing or malformed. */
-export function listenerSettings(entry: ListenerEntry, slot: number): ListenerSettings {
+export function listenerSettings(given: ListenerEntry, slot: number): ListenerSettings {
+  const entry = given.tls === undefined ? given : { ...given, tls: withTexts(given.tls) };
   return {
     entry,
     address: resolvedText(entry.address),
     proxies: new TrustedProxies(entry.trustedProxies),
     protocols: protocolsOf(entry),
-    options: entry.tls === undefined ? undefined : tlsOptions(entry.tls),
     slot,
   };
 }

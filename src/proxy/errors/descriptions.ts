@@ -38,7 +38,9 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
     'The request target is longer than `max_target`, or the request line alone fills `max_header`.',
   ),
   'request/expectation': before('`Expect` is not `100-continue`.'),
-  'request/misdirected': before('The request target is an absolute `https` URL, and the connection has no TLS.'),
+  'request/misdirected': before(
+    'The connection is not the right one for the host: the request target is an absolute `https` URL, and the connection has no TLS; or the host has another [TLS policy](tls.md#several-certificates) than the server name of the connection.',
+  ),
   'request/cleartext': before('A listener with `tls` received something other than TLS. The connection is closed.'),
   'request/certificate': before(
     'The listener asks for client certificates, and that of the connection is missing, not valid, expired or revoked. The connection is closed. A client without the certificate that a listener requires gets a TLS alert instead, which the access log records under this code.',

@@ -51,7 +51,11 @@ export const ERRORS = {
   'request/unreadable': kind(415, 'Content coding not supported', 'Send the body without a Content-Encoding.'),
   'request/target-too-long': kind(414, 'Request target too long', 'Send a shorter URL.'),
   'request/expectation': kind(417, 'Expectation failed', 'The only expectation supported is 100-continue.'),
-  'request/misdirected': kind(421, 'Misdirected request', 'Send requests for https URLs over a TLS connection.'),
+  'request/misdirected': kind(
+    421,
+    'Misdirected request',
+    'Send the request over a TLS connection with the host as server name (SNI).',
+  ),
   'request/cleartext': kind(426, 'TLS required', 'Use https for this port.'),
   'request/certificate': kind(
     403,

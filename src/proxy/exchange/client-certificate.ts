@@ -39,6 +39,7 @@ export class PresentedCertificate {
   readonly #fault: string | undefined;
   #rules: ClientRules | undefined = undefined;
   #cause: string | undefined = undefined;
+  #fields: { readonly cert: string; readonly chain: string | undefined } | undefined = undefined;
   #from = 0;
   #until = 0;
 
@@ -60,6 +61,14 @@ export class PresentedCertificate {
     };
     const sent = this.#chain.filter(({ isSelfIssued }) => !isSelfIssued);
     this.facts = this.#leaf === undefined ? undefined : certificateFacts(this.#leaf, sent, verified);
+  }
+
+  /** The certificate and its chain as fields for targets, RFC 9440 section 2. Undefined: the client presented none. */
+  get fields(): { readonly cert: string; readonly chain: string | undefined } | undefined {
+    if (this.facts === undefined) return undefined;
+    const { raw, chain } = this.facts;
+    this.#fields ??= { cert: binary(raw), chain: chain.length === 0 ? undefined : chain.map(binary).join(', ') };
+    return this.#fields;
   }
 
   /** Why a request of the connection is refused at `now` (milliseconds since 1970), for logs; undefined: it is not. */
@@ -87,6 +96,9 @@ export class PresentedCertificate {
 }
 
 const NO_CERTIFICATE = 'no client certificate';
+
+/** A byte sequence, RFC 8941 section 3.3.5. */
+const binary = (der: Uint8Array): string => `:${Buffer.from(der).toString('base64')}:`;
 
 /** Each certificate, or why it cannot be read. */
 function readAll(ders: readonly Buffer[]): (Certificate | string)[] {

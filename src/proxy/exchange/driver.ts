@@ -21,7 +21,7 @@ import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import { removeIdentity } from './identity-fields.js';
 import { markMiss } from './preflight.js';
-import { routeRequest } from './route-request.js';
+import { forwardCertificate, routeRequest } from './route-request.js';
 
 /** The parts that differ between the data plane and an offline run. */
 export interface DriverHost {
@@ -53,6 +53,7 @@ export class Driver {
       return;
     }
     removeIdentity(exchange, exchange.compiled!.identityGuard);
+    if (exchange.peer.listener.policies !== undefined) forwardCertificate(exchange);
     this.#enter(exchange);
   }
 

@@ -270,10 +270,7 @@ export class Generation {
     if (input.consumers === undefined) this.#own = ConsumerSet.of(input.program.consumers);
     const { steps, held, actions } = instances.acquire(input);
     this.#steps = steps;
-    this.written = writtenFields(
-      steps.map(({ instance }) => instance),
-      this.program,
-    );
+    this.written = writtenFields(steps.map(({ instance }) => instance));
     this.secretParams = [...new Set(steps.flatMap(({ instance }) => instance.secretParams ?? []))];
     this.recordMasks = recordMasks(steps);
     this.#held = held;

@@ -82,10 +82,25 @@ export interface ListenerFront {
 /** The part of a listener that an exchange uses. */
 export interface NamedListener {
   readonly entry: { readonly name: string; readonly maxBodyBytes: number };
-  /** Which client certificates it accepts; undefined: it asks for none. */
-  readonly clients?: ClientRules | undefined;
+  /** Undefined: all its connections are subject to the same policy, and none is asked for a certificate. */
+  readonly policies?: TlsPolicyLookup | undefined;
   /** What it answers itself; undefined: every request goes to a route. */
   readonly front?: ListenerFront | undefined;
+}
+
+/** What a listener asks of a connection, by its present settings. */
+export interface PresentTlsPolicy {
+  /** Which client certificates it accepts; undefined: it asks for none. */
+  readonly clients: ClientRules | undefined;
+  /** Targets get the client's certificate, RFC 9440. */
+  readonly forwards: boolean;
+}
+
+export interface TlsPolicyLookup {
+  /** Whether names have different policies. */
+  readonly several: boolean;
+  /** The policy for a host name in lower case; of the same policy always the same object. Undefined `name`: the client sent none. */
+  of(name: string | undefined): PresentTlsPolicy;
 }
 
 /** The TLS of a connection, as the engine sees it. */

@@ -9,6 +9,7 @@ import { refuse } from './chain/refuse.js';
 import { CLIENT_CERT_FIELDS, type ClientRules } from './client-certificate.js';
 import type { GwExchange } from './exchange.js';
 import { answerInFront } from './front.js';
+import type { TlsPolicyLookup } from './peer.js';
 import { preflightRoute, requestedMethod } from './preflight.js';
 
 /** The methods in Allow for a route without a method: the common ones. */
@@ -20,12 +21,12 @@ const USUAL_METHODS = ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT
  */
 export function routeRequest(exchange: GwExchange): Reply | undefined {
   const { generation, peer } = exchange;
-  if (peer.listener.clients !== undefined) {
-    const refused = refuseClient(exchange, peer.listener.clients);
+  if (peer.listener.policies !== undefined) {
+    const refused = refuseByTls(exchange, peer.listener.policies);
     if (refused !== undefined) return refused;
   }
-  // Targets behind such a listener may trust them: they are from gw or from a trusted proxy, RFC 9440 section 4.
-  if (!peer.trusted && (peer.listener.clients !== undefined || !peer.proxies.empty))
+  // Targets may trust them: they are from gw or from a trusted proxy, RFC 9440 section 4.
+  if (exchange.seen & Seen.ClientCert && !peer.trusted)
     for (const name of CLIENT_CERT_FIELDS) exchange.headers.remove(name);
   const { front } = peer.listener;
   if (front !== undefined) {
@@ -65,6 +66,20 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
 }
 
 /**
+ * On a listener with several TLS policies, a request for a name of another policy than its connection's would bypass that policy:
+ * RFC 9110 section 7.4.
+ */
+function refuseByTls(exchange: GwExchange, policies: TlsPolicyLookup): Reply | undefined {
+  const policy = policies.of(exchange.peer.tls?.serverName);
+  if (policies.several && policies.of(exchange.host) !== policy) {
+    const cause = 'the host has another TLS policy than the server name of the connection';
+    exchange.decisions?.push({ step: 'TLS policy', use: 'tls', outcome: 'answer', why: cause });
+    return refuse(exchange, 'request/misdirected', cause);
+  }
+  return policy.clients === undefined ? undefined : refuseClient(exchange, policy.clients);
+}
+
+/**
  * On a listener that asks for client certificates: refuses a connection whose certificate is not valid, or not any more.
  */
 function refuseClient(exchange: GwExchange, clients: ClientRules): Reply | undefined {
@@ -88,6 +103,21 @@ function refuseClient(exchange: GwExchange, clients: ClientRules): Reply | undef
       why: `${certificate.subjectName}, issued by ${certificate.issuerName}`,
     });
   return undefined;
+}
+
+/**
+ * Adds the certificate of the client for targets, if its listener says so. The certificate is valid: otherwise routeRequest() has
+ * refused the request. A trusted proxy speaks for its own clients, and its certificate is not theirs.
+ */
+export function forwardCertificate({ decisions, headers, peer }: GwExchange): void {
+  const { tls } = peer;
+  if (peer.trusted || peer.listener.policies?.of(tls?.serverName).forwards !== true) return;
+  const fields = tls?.presented?.fields;
+  if (fields === undefined) return;
+  headers.set('client-cert', fields.cert);
+  if (fields.chain !== undefined) headers.set('client-cert-chain', fields.chain);
+  const why = 'added client-cert: forward_client_cert';
+  decisions?.push({ step: 'client certificate', use: 'tls', outcome: 'edit', why });
 }
 
 function refusePath(exchange: GwExchange): Reply {

@@ -1,18 +1,11 @@
 /** Names of request fields that clients must not send under another name which targets read as the same. */
-import type { Program } from '../../bundle/types.js';
 import type { PolicyInstance } from '../../policies/contract.js';
 import { CLIENT_CERT_FIELDS } from './client-certificate.js';
 
 /** The value of `Generation.written`. */
-export function writtenFields(
-  instances: readonly PolicyInstance[],
-  { listeners }: Pick<Program, 'listeners'>,
-): ReadonlySet<string> {
-  const certificates = listeners.some(
-    ({ tls, trustedProxies }) => tls?.client !== undefined || trustedProxies.length > 0,
-  );
+export function writtenFields(instances: readonly PolicyInstance[]): ReadonlySet<string> {
   const fields = instances.flatMap(({ requestFields = [] }) => requestFields.map((name) => name.toLowerCase()));
-  const names = new Set([...(certificates ? CLIENT_CERT_FIELDS : []), ...fields]);
+  const names = new Set([...CLIENT_CERT_FIELDS, ...fields]);
   const written = new Set([...names].map(hyphenated));
   for (const name of instances.flatMap(({ clientFields = [] }) => clientFields.map((field) => field.toLowerCase()))) {
     if (name.includes('_') && !names.has(hyphenated(name))) written.add(name);

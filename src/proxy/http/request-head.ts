@@ -162,9 +162,8 @@ export class RequestHead implements TargetParts {
     const version = this.#version(text, at + 1);
     if (version <= 0) return version;
     const error = readTarget(this, text, targetAt, queryAt, at);
-    return error === undefined
-      ? version
-      : this.#refuse(error, `invalid or unsupported ${this.method} target`, targetAt);
+    if (error === undefined) return version;
+    return this.#refuse(error, `invalid or unsupported ${this.method} target`, targetAt);
   }
 
   #version(text: string, at: number): number {
@@ -305,6 +304,7 @@ export class RequestHead implements TargetParts {
 
   /** Other forwarding fields: X-Forwarded-Port, -Ssl, -Client-Cert and so on. X-Consumer-*, which says who calls, is cut out. */
   #other(text: string, line: number): number {
+    if (equalsLower(text, line, line + 11, 'client-cert')) this.seen |= Seen.ClientCert;
     if ((text.charCodeAt(line) | 0x20) !== 0x78) return KEEP;
     if (equalsLower(text, line, line + 11, 'x-consumer-')) return AGAIN;
     return equalsLower(text, line, line + 12, 'x-forwarded-') ? this.#saw(Seen.ForwardedOther) : KEEP;

@@ -29,6 +29,8 @@ export const Seen = {
   MaxForwards: 131_072,
   /** TE: trailers. */
   Trailers: 1_048_576,
+  /** A field whose name begins with Client-Cert: that or Client-Cert-Chain, RFC 9440. */
+  ClientCert: 1_048_576,
   /** The target is an https URI in the absolute form. */
   SecureTarget: SECURE_TARGET,
   AbsoluteTarget: ABSOLUTE_TARGET,

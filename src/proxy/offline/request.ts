@@ -1,9 +1,10 @@
 /** A request of an offline run, as a client would send it. */
+import { tlsPolicyFor } from '../../bundle/tls.js';
 import type { ListenerEntry } from '../../bundle/types.js';
 import { wireText } from '../../bundle/wire-text.js';
 import { ClientTrust } from '../../x509/index.js';
 import { type ClientRules, PresentedCertificate } from '../exchange/client-certificate.js';
-import type { PeerTls } from '../exchange/peer.js';
+import type { PeerTls, TlsPolicyLookup } from '../exchange/peer.js';
 import type { OfflineMocks } from './mocks.js';
 
 export interface OfflineRequest {
@@ -61,19 +62,33 @@ export function headText(request: OfflineRequest, length: number | undefined): s
 export const bodyOf = ({ body }: OfflineRequest): Buffer | undefined =>
   body === undefined ? undefined : Buffer.from(body);
 
-/** The TLS of the client's connection, and the rules for its certificate. */
+/** The host that a request is for, in lower case and without port: the server name of its connection. */
+export function serverNameOf({ url, headers = {} }: Pick<OfflineRequest, 'url' | 'headers'>): string {
+  const fields = Symbol.iterator in headers ? [...headers] : Object.entries(headers);
+  const field = fields.find(([name]) => name.toLowerCase() === 'host')?.[1];
+  const authority = /^https?:\/\/([^/?#]*)/i.exec(url)?.[1] || field || 'localhost';
+  return authority.replace(/:\d*$/, '').toLowerCase();
+}
+
+/** The TLS of the client's connection, whose server name is the host of the request, and the policy for it. */
 export function tlsOf(
   listener: ListenerEntry | undefined,
-  { client }: OfflineRequest,
+  request: OfflineRequest,
   now: () => number,
-): { readonly tls: PeerTls | undefined; readonly clients: ClientRules | undefined } {
-  if (listener?.tls === undefined) return { tls: undefined, clients: undefined };
-  const asks = listener.tls.client;
-  const known = { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', serverName: undefined, protocol: 'http/1.1' };
+): { readonly tls: PeerTls | undefined; readonly policies: TlsPolicyLookup | undefined } {
+  if (listener?.tls === undefined) return { tls: undefined, policies: undefined };
+  const { client } = request;
+  const serverName = serverNameOf(request);
+  const asks = tlsPolicyFor(listener.tls, serverName).client;
+  const known = { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256', serverName, protocol: 'http/1.1' };
   if (asks === undefined || client === 'unchecked')
-    return { tls: { ...known, clientCertificate: undefined }, clients: undefined };
+    return { tls: { ...known, clientCertificate: undefined }, policies: undefined };
   const required = asks.certificate === 'required';
   const clients = client?.rules ?? { required, trust: new ClientTrust([]), authorities: '', lists: undefined };
   const presented = new PresentedCertificate(client?.certificates ?? [], () => clients, now);
-  return { tls: { ...known, clientCertificate: presented.facts, presented }, clients };
+  const policy = { clients, forwards: asks.forward === true };
+  return {
+    tls: { ...known, clientCertificate: presented.facts, presented },
+    policies: { several: false, of: () => policy },
+  };
 }

@@ -21,9 +21,12 @@ export function schemesReceived({ listeners }: Model, route: RouteModel): readon
 export const listenersOf = ({ listeners }: Model, route: RouteModel): readonly ListenerContext[] =>
   (route.listeners.length === 0 ? listeners : route.listeners).map(({ name, config }) => ({
     name,
-    asksForCertificates: config.tls?.client_ca !== undefined,
+    asksForCertificates: asks(config.tls),
     hasProxies: config.trusted_proxies.length > 0,
   }));
+
+const asks = (tls: ListenerModel['config']['tls']): boolean =>
+  tls !== undefined && [tls, ...tls.hosts].some(({ client_ca }) => client_ca !== undefined);
 
 /** The schemes of the requests that a route takes: those received that meet its condition. */
 export function schemesTaken(model: Model, route: RouteModel): readonly Scheme[] {

@@ -264,7 +264,7 @@ test('targets get what the policy forwards, and nothing of it that a client wrot
   assert.is(target.arrived.length, 2);
 });
 
-test('a service that gets Client-Cert of gw gets none of a client by another route or listener', async (context) => {
+test('no service gets Client-Cert of a client, by any route or listener', async (context) => {
   const { plane, target } = context;
   const secure = `[listener.secure]\naddress = "127.0.0.1:0"\ntls = { cert = "${CERT}", key = "${KEY}", client_ca = ${JSON.stringify(root.cert)} }`;
   const policy =
@@ -274,7 +274,7 @@ test('a service that gets Client-Cert of gw gets none of a client by another rou
   await plane.load(specOf(target.url, { more: [secure, policy, route, other].join('\n') }));
   for (const [path, expected] of [
     ['/', undefined],
-    ['/other', ':AA==:'],
+    ['/other', undefined],
   ] as const) {
     const raw = plane.client();
     raw.send(`GET ${path} HTTP/1.1\r\nHost: a.example\r\nClient-Cert: :AA==:\r\nClient-Cert-Chain: :AA==:\r\n\r\n`);

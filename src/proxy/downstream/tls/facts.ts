@@ -4,12 +4,6 @@ import type { ClientCertificate, TlsFacts } from '../../../contract/index.js';
 import { connectionCause } from '../../errors/cause.js';
 import { type ClientRules, type Handshake, PresentedCertificate } from '../../exchange/client-certificate.js';
 
-/** What the facts of a client certificate depend on besides its socket. */
-export interface CertificateOwner {
-  /** The present rules of the listener; undefined: clients are not asked for a certificate. */
-  readonly clients: ClientRules | undefined;
-}
-
 /** How the server of a listener asks its clients for a certificate. */
 export interface CertificateRequest {
   /** Those that OpenSSL verifies handshakes by. */
@@ -41,19 +35,37 @@ export class PresentedChains {
   }
 }
 
+/** What the facts of a client certificate depend on besides its socket. */
+export interface CertificateJudge {
+  /** The present rules for connections with this server name; undefined: clients are not asked for a certificate. */
+  readonly clients: (serverName: string | undefined) => ClientRules | undefined;
+  /** Wall clock, milliseconds since 1970. */
+  readonly now: () => number;
+}
+
 /** Facts of a socket, read on first use: most exchanges do not need them. */
 export class SocketTlsFacts implements TlsFacts {
   /** Undefined: the client was not asked for one. */
   readonly presented: PresentedCertificate | undefined;
+  readonly serverName: string | undefined;
   readonly #socket: TLSSocket;
 
-  /** `asked`: how the client was asked for a certificate; undefined: it was not. */
-  constructor(socket: TLSSocket, owner: CertificateOwner, now: () => number, asked: CertificateRequest | undefined) {
+  /**
+   * `asked`: how the client was asked for a certificate; undefined: it was not. `serverName`: as the client has sent it. Of a
+   * session that TLS 1.2 has resumed, the socket does not know the name.
+   */
+  constructor(
+    socket: TLSSocket,
+    serverName: string | undefined,
+    asked: CertificateRequest | undefined,
+    { clients, now }: CertificateJudge,
+  ) {
     this.#socket = socket;
+    this.serverName = serverName;
     if (asked !== undefined)
       this.presented = new PresentedCertificate(
         asked.chains.of(socket),
-        () => owner.clients,
+        () => clients(serverName),
         now,
         handshakeOf(socket, asked.authorities),
       );
@@ -65,12 +77,6 @@ export class SocketTlsFacts implements TlsFacts {
 
   get cipher(): string {
     return this.#socket.getCipher()?.name ?? '';
-  }
-
-  get serverName(): string | undefined {
-    // `false` for a client that sent no name.
-    const name: unknown = this.#socket.servername;
-    return typeof name === 'string' && name !== '' ? name : undefined;
   }
 
   get protocol(): string | undefined {

@@ -1,18 +1,26 @@
 /** The TLS of a listener: takes admitted sockets, and hands on those whose handshake has succeeded. */
 import { Socket } from 'node:net';
 import { createServer, type TLSSocket, type TlsOptions, type Server as TlsServer } from 'node:tls';
-import type { ListenerEntry } from '../../../bundle/types.js';
+import { reasonOf } from '../../../reason.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { ClientRules } from '../../exchange/client-certificate.js';
+import type { TlsPolicyLookup } from '../../exchange/peer.js';
 import { plainAddress } from '../../http/forwarded.js';
+import type { Log } from '../../load/log.js';
 import type { AcceptedConnection, Protocol } from '../connection/client-connection.js';
-import { type CertificateOwner, type CertificateRequest, PresentedChains, SocketTlsFacts } from './facts.js';
-import { certificateCause, clientRules } from './options.js';
+import { beginsHandshake, type ClientHello, plainName, readClientHello } from './client-hello.js';
+import { type CertificateRequest, PresentedChains, SocketTlsFacts } from './facts.js';
+import { certificateCause } from './options.js';
+import { keyOf, TlsPolicies, type TlsSettings, type TlsSources } from './policies.js';
 
 /** What the gate uses of the data plane. */
 export interface GateHost {
   /** Wall clock, milliseconds since 1970. */
   now(): number;
+  monotonic(): number;
+  readonly log: Log;
+  /** Of all listeners. */
+  readonly tls: TlsSources;
   newId(): string;
   /** Counts and logs a refused handshake. */
   refused(error: ErrorSlug, cause: string, remote: string, id: string): void;
@@ -30,34 +38,64 @@ export interface GateOwner {
   onLeft(place: number): void;
 }
 
-/** TLS of a listener in one generation; undefined `options`: it uses none. */
-export interface GateSettings {
-  readonly entry: ListenerEntry;
-  readonly options: TlsOptions | undefined;
-  /** Offered by ALPN, in order of preference. */
-  readonly protocols: readonly Protocol[];
-}
-
-interface Handshake {
-  readonly socket: Socket;
-  readonly place: number;
+/** A socket during its handshake. */
+class Handshake {
   /** It has succeeded: its connection has the place now. */
-  over: boolean;
+  over = false;
+  hello: ClientHello | undefined = undefined;
+  /** The begin of the first message, as long as it is incomplete. */
+  #bytes: Buffer | undefined = undefined;
+  #count = 0;
+  /** Bytes that must be there before it is worth another look. */
+  #needed = 0;
+
+  constructor(
+    readonly socket: Socket,
+    readonly place: number,
+    /** Monotonic milliseconds at which it times out. */
+    readonly deadline: number,
+  ) {}
+
+  /** Bytes of the first message that have come. */
+  get received(): number {
+    return this.#count;
+  }
+
+  /** Takes bytes of the first message. Returns all that have come once it is complete. */
+  take(bytes: Buffer): Buffer | undefined {
+    let all = bytes;
+    if (this.#bytes !== undefined) {
+      // Grown by half at least: a client may send single bytes.
+      if (this.#bytes.length < this.#count + bytes.length)
+        this.#bytes = Buffer.concat([this.#bytes], Math.max(this.#needed, ((this.#count + bytes.length) * 3) >> 1));
+      bytes.copy(this.#bytes, this.#count);
+      all = this.#bytes.subarray(0, this.#count + bytes.length);
+    }
+    if (all.length >= this.#needed) {
+      const found = readClientHello(all);
+      if (typeof found !== 'number') {
+        this.hello = found;
+        this.#bytes = undefined;
+        return all;
+      }
+      this.#needed = found;
+    }
+    this.#bytes ??= Buffer.from(bytes);
+    this.#count = all.length;
+    return undefined;
+  }
 }
 
-export class TlsGate implements CertificateOwner {
-  /** Which client certificates it accepts; undefined: it asks for none. */
-  clients: ClientRules | undefined = undefined;
+export class TlsGate {
   readonly #host: GateHost;
   readonly #owner: GateOwner;
   /** Sockets during their handshake, by their two addresses: the only thing that the TLS socket shares with them. */
   readonly #handshakes = new Map<string, Handshake>();
-  #server: TlsServer | undefined;
-  /** Of the settings in use: it differs if others need another server. */
-  #key = '';
+  #policies: TlsPolicies | undefined = undefined;
   /** Prepared for an update that may still be aborted. */
-  #next: { readonly key: string; readonly server: TlsServer } | undefined;
-  #nextClients: ClientRules | undefined;
+  #next: TlsPolicies | undefined = undefined;
+  /** Milliseconds for a handshake. */
+  #timeout = 0;
 
   constructor(host: GateHost, owner: GateOwner) {
     this.#host = host;
@@ -66,7 +104,12 @@ export class TlsGate implements CertificateOwner {
 
   /** Whether the listener uses TLS. */
   get active(): boolean {
-    return this.#server !== undefined;
+    return this.#policies !== undefined;
+  }
+
+  /** What requests are checked by; undefined: every request may be on every connection, and no certificate matters. */
+  get policies(): TlsPolicyLookup | undefined {
+    return this.#policies?.needed === true ? this.#policies : undefined;
   }
 
   /** Handshakes in progress. */
@@ -75,42 +118,43 @@ export class TlsGate implements CertificateOwner {
   }
 
   /** Prepares update() with these settings, so that it cannot fail. Throws if they are invalid. */
-  expect(settings: GateSettings): void {
-    const key = keyOf(settings);
-    const { options, entry } = settings;
-    this.#nextClients = clientRules(entry.tls?.client, this.clients);
-    this.#next =
-      options === undefined || key === this.#key ? undefined : { key, server: this.#create(settings, options) };
+  expect(settings: TlsSettings): void {
+    this.#next = this.#prepared(settings);
   }
 
   /** Takes over the settings of a new generation, for handshakes from now on. */
-  update(settings: GateSettings): void {
-    const key = keyOf(settings);
+  update(settings: TlsSettings): void {
     const next = this.#next;
     this.#next = undefined;
-    this.clients = clientRules(settings.entry.tls?.client, this.#nextClients);
-    if (key === this.#key) return;
-    this.#key = key;
-    if (settings.options === undefined) this.#server = undefined;
-    else this.#server = next?.key === key ? next.server : this.#create(settings, settings.options);
+    this.#timeout = settings.entry.headerTimeout;
+    this.#policies = next?.key === keyOf(settings) ? next : this.#prepared(settings);
   }
 
-  #create({ entry, protocols }: GateSettings, options: TlsOptions): TlsServer {
-    const authorities = clientRules(entry.tls?.client, this.#nextClients)?.authorities;
-    let asked: CertificateRequest | undefined;
-    const server = createServer(
-      { ...options, ALPNProtocols: [...protocols], handshakeTimeout: entry.headerTimeout },
-      (socket) => this.#onSecured(socket, asked),
+  #prepared(settings: TlsSettings): TlsPolicies | undefined {
+    const { tls } = settings.entry;
+    const before = this.#policies;
+    if (tls === undefined || before?.key === keyOf(settings)) return tls && before;
+    return new TlsPolicies(settings, tls, this.#host.tls, before?.rules ?? [], (options, rules, purpose) =>
+      this.#create(options, rules, purpose),
     );
+  }
+
+  #create(options: TlsOptions, rules: ClientRules | undefined, purpose: 'requests' | 'challenge'): TlsServer {
+    let asked: CertificateRequest | undefined;
+    const server = createServer(options, (socket) => {
+      // RFC 8737 section 3: the handshake itself is the answer.
+      if (purpose === 'challenge') socket.end();
+      else this.#onSecured(socket, asked);
+    });
     server.on('tlsClientError', (error, socket) => this.#onFailed(error, socket));
-    if (authorities !== undefined) asked = { authorities, chains: new PresentedChains(server) };
+    if (rules !== undefined) asked = { authorities: rules.authorities, chains: new PresentedChains(server) };
     return server;
   }
 
   /** Begins the handshake of an admitted socket. Only while active. */
   admit(socket: Socket, place: number): void {
     const ends = endsOf(socket);
-    const handshake: Handshake = { socket, place, over: false };
+    const handshake = new Handshake(socket, place, this.#host.monotonic() + this.#timeout);
     this.#handshakes.set(ends, handshake);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
@@ -121,15 +165,53 @@ export class TlsGate implements CertificateOwner {
     });
     // A client that ends its half during the handshake cannot complete it. The TLS socket copies this setting.
     socket.allowHalfOpen = false;
-    if (socket.readableEnded) socket.destroy();
-    else this.#server?.emit('connection', socket);
+    if (socket.readableEnded) {
+      socket.destroy();
+      return;
+    }
+    const onReadable = (): void => {
+      const bytes: Buffer | null = socket.read();
+      if (bytes !== null && this.#onBytes(handshake, bytes)) socket.off('readable', onReadable);
+    };
+    socket.on('readable', onReadable);
+  }
+
+  /** Bytes of the first message. Returns whether it is complete, or the connection refused. */
+  #onBytes(handshake: Handshake, bytes: Buffer): boolean {
+    const { socket } = handshake;
+    if (handshake.received === 0 && !beginsHandshake(bytes)) {
+      this.#host.admission.refuse(socket, 'request/cleartext', 'no TLS handshake on a listener with tls', true);
+      return true;
+    }
+    const all = handshake.take(bytes);
+    if (all === undefined) return false;
+    const server = this.#serverFor(handshake.hello!);
+    if (server === undefined) socket.end(UNRECOGNIZED_NAME);
+    else {
+      socket.unshift(all);
+      server.emit('connection', socket);
+    }
+    return true;
+  }
+
+  /** Undefined: there is no certificate for the name. */
+  #serverFor(hello: ClientHello): TlsServer | undefined {
+    try {
+      return this.#policies?.serverFor(hello);
+    } catch (error) {
+      // A supplied certificate. One of the spec is checked before a load.
+      const fields = { name: hello.serverName, cause: reasonOf(error) };
+      this.#host.log('error', 'supplied certificate is not valid', fields);
+      return undefined;
+    }
   }
 
   #onSecured(socket: TLSSocket, asked: CertificateRequest | undefined): void {
     const ends = endsOf(socket);
     const handshake = this.#handshakes.get(ends);
-    // Its socket has closed in the meantime, and its place is free.
-    if (handshake === undefined) {
+    const serverName = handshake?.hello?.serverName;
+    // Its socket has closed in the meantime, and its place is free. Or OpenSSL has read another name than gw, by which the policy was chosen.
+    if (handshake === undefined || !isSameName(socket, serverName)) {
       socket.destroy();
       return;
     }
@@ -137,22 +219,28 @@ export class TlsGate implements CertificateOwner {
     handshake.over = true;
     // As without TLS: a client may end its half after its request.
     socket.allowHalfOpen = true;
-    const tls = new SocketTlsFacts(socket, this, () => this.#host.now(), asked);
+    const judge = {
+      clients: (name: string | undefined): ClientRules | undefined => this.#policies?.of(name).clients,
+      now: () => this.#host.now(),
+    };
+    const tls = new SocketTlsFacts(socket, serverName, asked, judge);
     // One of those that were offered.
     const protocol = tls.protocol as Protocol | undefined;
     this.#owner.begin({ socket, tls, protocol, place: handshake.place });
   }
 
-  /** A failed handshake is the client's fault; only a client without TLS can get a reply. */
+  /** A failed handshake is the client's fault. It is logged if the client's certificate is the reason. */
   #onFailed(error: Error, socket: TLSSocket): void {
     const host = this.#host;
-    const handshake = this.#handshakes.get(endsOf(socket));
-    // The failed handshake has released its socket: writes to it go out unencrypted.
-    if (handshake !== undefined && !handshake.socket.destroyed && 'code' in error && NO_TLS.has(String(error.code)))
-      host.admission.refuse(handshake.socket, 'request/cleartext', 'no TLS handshake on a listener with tls', true);
     const cause = certificateCause(error, socket);
     if (cause !== undefined) host.refused('request/certificate', cause, plainAddress(addressOf(socket)), host.newId());
     socket.destroy();
+  }
+
+  /** Ends handshakes that take too long, however slowly their bytes come; called a few times a second. */
+  sweep(now: number): void {
+    for (const { socket, deadline } of this.#handshakes.values()) if (now >= deadline) socket.destroy();
+    this.#policies?.prune();
   }
 
   /** The listener stops: closes connections that have sent nothing. */
@@ -166,11 +254,16 @@ export class TlsGate implements CertificateOwner {
   }
 }
 
-const keyOf = ({ options, entry, protocols }: GateSettings): string =>
-  options === undefined ? '' : `${entry.headerTimeout} ${protocols.join()}\n${JSON.stringify(options)}`;
+/** A fatal alert, RFC 6066 section 3. */
+const UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
-/** OpenSSL's codes for a first record that is not TLS: a plain-text request, a request to a proxy, anything else. */
-const NO_TLS = new Set(['ERR_SSL_HTTP_REQUEST', 'ERR_SSL_HTTPS_PROXY_REQUEST', 'ERR_SSL_WRONG_VERSION_NUMBER']);
+/** Whether OpenSSL has read the same name. It does not know that of a session which TLS 1.2 has resumed, whose ticket belongs to the policy. */
+function isSameName(socket: TLSSocket, name: string | undefined): boolean {
+  // `false` if it knows none.
+  const read: unknown = socket.servername;
+  if (typeof read === 'string') return plainName(read) === name;
+  return name === undefined || socket.isSessionReused();
+}
 
 /** Of the client. After a handshake that Node has ended, only the socket below still knows its address. */
 function addressOf(socket: TLSSocket): string {
