@@ -3,83 +3,24 @@
  * a bundle that does not match them.
  */
 import { BALANCE_KINDS, HASH_KEY_KINDS } from './service/balance.js';
+import {
+  always,
+  anything,
+  type Check,
+  expected,
+  flag,
+  index,
+  isTable,
+  list,
+  map,
+  number,
+  optional,
+  reference,
+  table,
+  text,
+  word,
+} from './shape.js';
 import { CREDENTIAL_KINDS, type Dfa, PHASES, REPLY_PHASES } from './types.js';
-
-/** What is wrong with a value; undefined if it is valid. */
-type Check = (value: unknown, at: string) => string | undefined;
-
-const isTable = (value: unknown): value is { readonly [key: string]: unknown } =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-const expected = (at: string, what: string): string => `\`${at}\` is not ${what}`;
-
-const text: Check = (value, at) => (typeof value === 'string' ? undefined : expected(at, 'text'));
-const flag: Check = (value, at) => (typeof value === 'boolean' ? undefined : expected(at, 'true or false'));
-const anything: Check = () => undefined;
-
-const number =
-  (min: number, max = Number.MAX_SAFE_INTEGER): Check =>
-  (value, at) =>
-    typeof value === 'number' && value >= min && value <= max ? undefined : expected(at, `a number from ${min}`);
-
-const index =
-  (min: number): Check =>
-  (value, at) =>
-    Number.isSafeInteger(value) && (value as number) >= min ? undefined : expected(at, 'an index');
-
-const word =
-  (...words: readonly string[]): Check =>
-  (value, at) =>
-    typeof value === 'string' && words.includes(value) ? undefined : expected(at, `one of ${words.join(', ')}`);
-
-const always: Check = (value, at) => (value === true ? undefined : expected(at, 'true'));
-
-const reference: Check = (value, at) =>
-  typeof value === 'string' || (isTable(value) && typeof value['$ref'] === 'string')
-    ? undefined
-    : expected(at, 'text or a reference');
-
-const list =
-  (item: Check): Check =>
-  (value, at) => {
-    if (!Array.isArray(value)) return expected(at, 'a list');
-    for (let i = 0; i < value.length; i++) {
-      const problem = item(value[i], `${at}.${i}`);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  };
-
-const map =
-  (item: Check): Check =>
-  (value, at) => {
-    if (!isTable(value)) return expected(at, 'a table');
-    for (const key of Object.keys(value)) {
-      const problem = item(value[key], `${at}.${key}`);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  };
-
-interface Optional {
-  readonly optional: Check;
-}
-
-const optional = (check: Check): Optional => ({ optional: check });
-
-/** A table with these keys. Other keys are ignored: a later gw with the same format may write them. */
-const table =
-  (fields: { readonly [key: string]: Check | Optional }): Check =>
-  (value, at) => {
-    if (!isTable(value)) return expected(at, 'a table');
-    for (const [key, field] of Object.entries(fields)) {
-      const item = Object.hasOwn(value, key) ? value[key] : undefined;
-      if (item === undefined && typeof field !== 'function') continue;
-      const problem = (typeof field === 'function' ? field : field.optional)(item, at === '' ? key : `${at}.${key}`);
-      if (problem !== undefined) return problem;
-    }
-    return undefined;
-  };
 
 const source = table({
   from: word('spec', 'default', 'group', 'overlay'),
@@ -134,6 +75,17 @@ const service = table({
     }),
   ),
   slowStart: optional(number(0)),
+  sticky: optional(
+    table({
+      cookie: text,
+      domain: optional(text),
+      key: reference,
+      maxAge: optional(number(1)),
+      path: text,
+      sameSite: word('lax', 'strict', 'none'),
+      secure: optional(flag),
+    }),
+  ),
   zone: optional(reference),
   targets: list(table({ url: reference, weight: number(0), zone: optional(text), priority: optional(index(0)) })),
   run: optional(

@@ -2,6 +2,7 @@
 import type { BalanceEntry } from './service/balance.js';
 import type { EjectEntry } from './service/eject.js';
 import type { RetryEntry } from './service/retry.js';
+import type { StickyEntry } from './service/sticky.js';
 import type { ServiceTls } from './tls-entry.js';
 import type { RefString } from './values.js';
 
@@ -36,6 +37,8 @@ export interface ServiceEntry {
   readonly policies?: readonly string[];
   /** Absent: smooth weighted round robin. */
   readonly balance?: BalanceEntry;
+  /** Absent: clients do not keep their targets. */
+  readonly sticky?: StickyEntry;
   /** Milliseconds in which the share of a target grows after it has come (back). Absent: at once. */
   readonly slowStart?: number;
   /** Zone of the gateway. Absent or empty: all zones are alike. */

@@ -38,8 +38,10 @@ export function offlineProgram(
   const whole = resolveReferences({ ...program, policies: [] }, resolve);
   const policies = resolveReferences(program.policies, stand);
   // No connection is opened, and the files of certificates may be elsewhere.
-  const services = whole.services.map(({ tls: _, ...service }) => ({
+  const services = whole.services.map(({ tls: _, sticky, ...service }) => ({
     ...service,
+    // A secret without a value must not look too short.
+    ...(sticky === undefined ? {} : { sticky: { ...sticky, key: written(sticky.key).padEnd(LONGEST_SECRET, '.') } }),
     targets: service.targets.map((target) => ({
       ...target,
       url: URL.canParse(written(target.url)) ? target.url : UNKNOWN_TARGET,

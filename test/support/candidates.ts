@@ -38,6 +38,7 @@ export const targetsOf = (...weights: number[]): TestTarget[] =>
 /** A request at a time, with a value to hash. */
 export class TestRequest implements BalancedRequest {
   since = 1;
+  stickyValue: string | undefined = undefined;
   value: string | undefined = undefined;
   readonly failedAt: object[] = [];
 

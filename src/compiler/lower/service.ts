@@ -30,6 +30,20 @@ function lowerEject(config: ServiceModel['config']): ServiceEntry['eject'] {
   return Object.keys(entry).length === 0 ? undefined : entry;
 }
 
+function lowerSticky(service: string, sticky: ServiceModel['config']['sticky']): ServiceEntry['sticky'] {
+  if (sticky === undefined) return undefined;
+  const { cookie = `gw-${service}`, key, domain, max_age, path, same_site, secure } = sticky;
+  return {
+    cookie,
+    ...given('domain', domain),
+    key,
+    ...given('maxAge', max_age),
+    path,
+    sameSite: same_site,
+    ...given('secure', secure),
+  };
+}
+
 const lowerTarget = ({ url, weight, zone, priority }: TargetConfig): ServiceEntry['targets'][number] => ({
   ...given('priority', priority || undefined),
   url,
@@ -95,6 +109,7 @@ export function lowerService(
           },
         }),
     ...given('slowStart', config.slow_start || undefined),
+    ...given('sticky', lowerSticky(name, config.sticky)),
     targets: (config.targets ?? []).map(lowerTarget),
     ...given('tls', lowerServiceTls(config.tls)),
     tunnelIdleTimeout: config.tunnel_idle_timeout,

@@ -15,6 +15,8 @@ export interface Downstream extends ClientSide, TunnelClient {
    * calls flow(); the rest follows through body(). At most once per exchange, unless takeBack() succeeded.
    */
   send(reply: Reply): void;
+  /** The reply goes to a policy or an action: no cookie of gw is set. Absent: it goes to a client. */
+  readonly inside?: boolean;
   /** Whether send() takes a body of LentBytes, which it writes without a copy. Absent: such a body is a stream. */
   readonly takesLent?: boolean;
   /** Sends payload of the reply's body, valid until this returns. Returns false if the client must read first. */

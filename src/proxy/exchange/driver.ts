@@ -22,6 +22,7 @@ import type { GwExchange } from './exchange.js';
 import { removeIdentity } from './identity-fields.js';
 import { markMiss } from './preflight.js';
 import { forwardCertificate, routeRequest } from './route-request.js';
+import { setStickyCookie } from './sticky-cookie.js';
 
 /** The parts that differ between the data plane and an offline run. */
 export interface DriverHost {
@@ -246,6 +247,8 @@ export class Driver {
       reply.body = null;
     exchange.bodies?.settle(reply);
     if (source !== undefined && reply.body !== source) source.cancel();
+    const cookie = source?.setCookie;
+    if (cookie !== undefined && exchange.downstream!.inside !== true) setStickyCookie(reply, cookie);
     exchange.sending = true;
     exchange.downstream!.send(reply);
   }

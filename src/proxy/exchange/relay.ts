@@ -26,7 +26,9 @@ import { TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { Driver } from './driver.js';
 import type { GwExchange } from './exchange.js';
+import { stickyCookieOf, takeStickyCookie } from './sticky-cookie.js';
 import { isStream } from './streams.js';
+import { choiceDecision } from './target-choice.js';
 import { requestHead } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { isBodiless, TargetReply } from './target-reply.js';
@@ -62,6 +64,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     super(host, service);
     this.#host = host;
     this.exchange = exchange;
+    this.stickyValue = takeStickyCookie(exchange, service);
     this.#upload = this.#newUpload();
   }
 
@@ -70,11 +73,10 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   }
 
   get replyTimeout(): number | undefined {
-    const { exchange } = this;
-    const { route } = exchange;
+    const { route } = this.exchange;
     // Before the reply, only the route or the request say that it is a stream.
-    if (this.replied) this.#lasts ??= isStream(exchange);
-    const lasts = this.replied ? this.#lasts : (route.stream ?? (exchange.hasBody && isStream(exchange)));
+    if (this.replied) this.#lasts ??= isStream(this.exchange);
+    const lasts = this.replied ? this.#lasts : (route.stream ?? (this.exchange.hasBody && isStream(this.exchange)));
     return lasts === true ? (route.streamIdleTimeout ?? this.upstream.entry.tunnelIdleTimeout) : undefined;
   }
 
@@ -93,6 +95,10 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   get bodiless(): boolean {
     return isBodiless(this.status);
+  }
+
+  get setCookie(): string | undefined {
+    return stickyCookieOf(this.exchange, this.upstream, this.target, this.stickyValue);
   }
 
   get method(): string {
@@ -187,13 +193,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     const target = this.next(this.#host.cachedNow() === startMs ? startMs : this.#host.monotonic());
     if (target === undefined) return;
     this.exchange.target = target.url;
-    this.exchange.decisions?.push({
-      step: 'balance',
-      use: 'balance',
-      outcome: 'pass',
-      why: this.attempts === 1 ? this.upstream.why : `attempt ${this.attempts}: ${this.upstream.why}`,
-      details: { service: this.service, target: target.url },
-    });
+    this.exchange.decisions?.push(choiceDecision(this.upstream, target, this.attempts));
     if (!this.exchange.compiled!.chain.seesAttempts) {
       target.acquire(this);
       return;

@@ -1,21 +1,43 @@
 /** A request as the balancing sees it, for what is no upstream user itself: tunnels, and offline runs. */
 import type { HashKeyEntry } from '../../bundle/service/balance.js';
+import type { Decision } from '../../policies/contract.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { BalancedRequest } from '../upstream/balance/candidate.js';
-import { type HashedRequest, hashValueOf } from '../upstream/balance/hash-value.js';
+import { hashValueOf } from '../upstream/balance/hash-value.js';
 import { isBlameless } from '../upstream/retry/rules.js';
 import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
+import type { GwExchange } from './exchange.js';
+import { stickyCookieOf, takeStickyCookie } from './sticky-cookie.js';
+
+/** How the target of an attempt was chosen. */
+export const choiceDecision = (service: Service, target: Target, attempt: number): Decision => ({
+  step: 'balance',
+  use: 'balance',
+  outcome: 'pass',
+  why: attempt === 1 ? service.why : `attempt ${attempt}: ${service.why}`,
+  details: { service: target.service, target: target.url },
+});
 
 export class TargetChoice implements BalancedRequest {
   /** Monotonic milliseconds. */
   since = 0;
-  readonly #request: HashedRequest;
+  readonly stickyValue: string | undefined;
+  readonly #exchange: GwExchange;
+  readonly #service: Service;
+  #attempts = 0;
   /** Targets at which attempts have failed. */
   readonly #failedAt: object[] = [];
 
-  constructor(request: HashedRequest) {
-    this.#request = request;
+  constructor(exchange: GwExchange, service: Service) {
+    this.#exchange = exchange;
+    this.#service = service;
+    this.stickyValue = takeStickyCookie(exchange, service);
+  }
+
+  /** The value of Set-Cookie for a reply of this target; undefined for none. */
+  cookieOf(target: Target | undefined): string | undefined {
+    return stickyCookieOf(this.#exchange, this.#service, target, this.stickyValue);
   }
 
   tried(target: object): boolean {
@@ -23,9 +45,13 @@ export class TargetChoice implements BalancedRequest {
   }
 
   /** The target of an attempt that begins at `now`; undefined if the service has none. */
-  pick(service: Service, now: number): Target | undefined {
+  pick(now: number): Target | undefined {
     this.since = now;
-    return service.pick(this);
+    const target = this.#service.pick(this);
+    if (target === undefined) return undefined;
+    this.#attempts++;
+    this.#exchange.decisions?.push(choiceDecision(this.#service, target, this.#attempts));
+    return target;
   }
 
   /** An attempt has failed at this target. */
@@ -35,6 +61,6 @@ export class TargetChoice implements BalancedRequest {
   }
 
   hashValue(key: HashKeyEntry): string | undefined {
-    return hashValueOf(this.#request, key);
+    return hashValueOf(this.#exchange, key);
   }
 }

@@ -66,11 +66,15 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#exchange = exchange;
     this.#downstream = exchange.downstream!;
     this.#service = service;
-    this.#choice = new TargetChoice(exchange);
+    this.#choice = new TargetChoice(exchange, service);
   }
 
   get bodiless(): boolean {
     return isBodiless(this.#status);
+  }
+
+  get setCookie(): string | undefined {
+    return this.#choice.cookieOf(this.#target);
   }
 
   start(): void {
@@ -79,7 +83,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       this.#answer(fault.error, fault.cause);
       return;
     }
-    const target = this.#choice.pick(this.#service, this.#host.monotonic());
+    const target = this.#choice.pick(this.#host.monotonic());
     if (target === undefined) {
       this.#answer('upstream/none', this.#service.noTargetCause);
       return;
@@ -195,9 +199,11 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#held = this.#held.subarray(length);
     this.#heldDone = done;
     this.#exchange.upstreamMs = this.#host.monotonic() - this.#exchange.startMs;
-    if (head.status !== 101) this.#beginBody(head);
-    // 100 precedes the 101, even without a body: RFC 9110 section 7.8. gw sends it, since the target gets no Expect.
-    else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, new HeaderMap());
+    if (head.status !== 101) {
+      this.contentLength = head.contentLength;
+      this.#body.begin(head.bodyKind(this.#exchange.method === 'HEAD'), head.contentLength);
+      // 100 precedes the 101, even without a body: RFC 9110 section 7.8. gw sends it, since the target gets no Expect.
+    } else if (this.#exchange.seen & Seen.Expect) this.#downstream.interim(100, new HeaderMap());
     this.#host.driver.replied(this.#exchange, new TargetReply(head, this));
   }
 
@@ -226,11 +232,6 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       this.onFailure('upstream/invalid', `invalid reply: ${head.fault || 'informational reply'}`);
     // Drop 100 Continue: gw has sent it if the client expects it.
     else if (head.status !== 100) this.#downstream.interim(head.status, forwardedFields(head));
-  }
-
-  #beginBody(head: ResponseHead): void {
-    this.contentLength = head.contentLength;
-    this.#body.begin(head.bodyKind(this.#exchange.method === 'HEAD'), head.contentLength);
   }
 
   flow(): void {
@@ -362,11 +363,10 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   #endAttempt(failed: boolean): void {
     if (this.#target === undefined) return;
     const took = this.#host.monotonic() - this.#choice.since;
-    const { slot } = this.#target;
     const { bytesToTarget = 0, bytesFromTarget = this.#bytesFromTarget } = this.#open ?? {};
     this.#target.load.inFlight--;
     this.#host.descriptors.freeTunnel(this.#state !== 'connecting');
-    this.#host.stats.end(slot, this.#status, bytesToTarget, bytesFromTarget, took, failed);
+    this.#host.stats.end(this.#target.slot, this.#status, bytesToTarget, bytesFromTarget, took, failed);
   }
 
   #answer(error: ErrorSlug, cause: string): void {

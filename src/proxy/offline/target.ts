@@ -59,6 +59,8 @@ export class OfflineTarget implements ReplySource, AttemptUser {
   #requestBody: Buffer = EMPTY;
   #attempt: TargetAttempt | undefined = undefined;
   #attempts = 0;
+  readonly #choice: TargetChoice;
+  #target: Target | undefined = undefined;
   #unauthorized = false;
   #body: Buffer = EMPTY;
   #flowed = false;
@@ -67,6 +69,11 @@ export class OfflineTarget implements ReplySource, AttemptUser {
     this.#host = host;
     this.#exchange = exchange;
     this.#service = service;
+    this.#choice = new TargetChoice(exchange, service);
+  }
+
+  get setCookie(): string | undefined {
+    return this.#choice.cookieOf(this.#target);
   }
 
   start(): void {
@@ -91,17 +98,14 @@ export class OfflineTarget implements ReplySource, AttemptUser {
 
   #ask(): void {
     const exchange = this.#exchange;
-    const target = new TargetChoice(exchange).pick(this.#service, 0);
+    const target = this.#choice.pick(0);
+    this.#target = target;
     if (target === undefined) {
       this.#host.asked(exchange, undefined);
       this.#answer(exchange.path, [...exchange.headers.entries()]);
       return;
     }
     this.#attempts++;
-    const details = { service: target.service, target: target.url };
-    const { why: how } = this.#service;
-    const why = this.#attempts === 1 ? how : `attempt ${this.#attempts}: ${how}`;
-    exchange.decisions?.push({ step: 'balance', use: 'balance', outcome: 'pass', why, details });
     if (!exchange.compiled!.chain.seesAttempts) {
       this.onAttemptReady(target);
       return;

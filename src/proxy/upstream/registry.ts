@@ -2,6 +2,7 @@
 import type { ServiceEntry } from '../../bundle/types.js';
 import { reasonOf } from '../../reason.js';
 import type { SlotAssignment } from '../../telemetry/stats/registry.js';
+import { Sticky } from './balance/sticky.js';
 import { type Endpoint, programEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { Service } from './service.js';
 import { ServiceState } from './service-state.js';
@@ -32,7 +33,7 @@ export class TargetRegistry {
   /**
    * Prepares the services of a new generation, without a change to live targets. `sharers`: data planes among which the bounds
    * of a target are divided. `known`: the endpoints by service; for others, the targets of the program. Throws for an invalid
-   * target URL.
+   * target URL or key.
    */
   prepare(
     plans: readonly ServiceEntry[],
@@ -44,7 +45,8 @@ export class TargetRegistry {
     const services = plans.map((entry, index) => {
       const endpoints = known?.get(entry.name) ?? programEndpoints(entry, slots.targets[index], slots.unmatched);
       for (const endpoint of endpoints.endpoints) this.#target(entry, endpoint, made);
-      return { entry, endpoints };
+      const sticky = entry.sticky && new Sticky<Target>(entry.name, entry.sticky, () => this.#host.now());
+      return { entry, endpoints, sticky };
     });
     return { made, services, sharers };
   }
@@ -78,11 +80,11 @@ export class TargetRegistry {
   adopt({ services, sharers, made }: PreparedServices): readonly Service[] {
     this.#sharers = sharers;
     const random = (): number => this.#host.random();
-    this.#live = services.map(({ entry, endpoints }) => {
+    this.#live = services.map(({ entry, endpoints, sticky }) => {
       const newest = this.#newest.get(entry.name);
       const used = newest !== undefined && newest.version > endpoints.version ? newest : endpoints;
       const state = this.#state(entry.name);
-      const service = new Service(entry, state, random, () => this.#services.delete(service));
+      const service = new Service(entry, state, random, () => this.#services.delete(service), sticky);
       service.use(this.#targetsOf(entry, used, made), used.cause);
       this.#services.add(service);
       return service;
@@ -194,5 +196,9 @@ export interface PreparedServices {
   /** New targets, by key. */
   readonly made: Map<string, Target>;
   readonly sharers: number;
-  readonly services: readonly { readonly entry: ServiceEntry; readonly endpoints: ServiceEndpoints }[];
+  readonly services: readonly {
+    readonly entry: ServiceEntry;
+    readonly endpoints: ServiceEndpoints;
+    readonly sticky: Sticky<Target> | undefined;
+  }[];
 }

@@ -41,6 +41,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   fresh = false;
   /** Monotonic milliseconds at which the current attempt began. */
   since = 0;
+  stickyValue: string | undefined = undefined;
   protected readonly upstream: Service;
   protected readonly stats: StatsWriter;
   protected target: Target | undefined = undefined;

@@ -1,8 +1,9 @@
 /** A service of one generation: chooses the target of the next attempt. */
 import { resolvedText } from '../../bundle/references.js';
 import type { ServiceEntry } from '../../bundle/types.js';
-import type { BalancedRequest } from './balance/candidate.js';
+import { type BalancedRequest, fits } from './balance/candidate.js';
 import { Selection } from './balance/selection.js';
+import type { Sticky } from './balance/sticky.js';
 import { type RetryCause, RetryRules } from './retry/rules.js';
 import type { ServiceState } from './service-state.js';
 import type { Target } from './target.js';
@@ -21,6 +22,10 @@ export class Service {
 
   /** Its balancing depends on the latency of its targets. */
   readonly usesLatency: boolean;
+  /** Undefined: clients do not keep their targets. */
+  readonly sticky: Sticky<Target> | undefined;
+  /** The last target was chosen by the cookie. */
+  #stuck = false;
   readonly #random: () => number;
   #selection: Selection<Target>;
 
@@ -29,12 +34,14 @@ export class Service {
     state: ServiceState,
     random: () => number = Math.random,
     release: () => void = () => {},
+    sticky?: Sticky<Target>,
   ) {
     this.entry = entry;
     this.state = state;
     this.retry = new RetryRules(entry);
     this.release = release;
     this.usesLatency = entry.balance?.kind === 'ewma';
+    this.sticky = sticky;
     this.#random = random;
     this.#selection = this.#select();
   }
@@ -47,6 +54,7 @@ export class Service {
   /** Its endpoints have changed. `cause`: why there are none. */
   use(targets: readonly Target[], cause: string | undefined): void {
     this.targets = targets;
+    this.sticky?.use(targets);
     this.#selection = this.#select();
     this.#cause = cause;
   }
@@ -60,12 +68,24 @@ export class Service {
   /** The target of a request's next attempt; undefined without targets. */
   pick(request: BalancedRequest): Target | undefined {
     const { targets } = this;
+    if (this.sticky !== undefined) {
+      const kept = this.#kept(request, this.sticky);
+      this.#stuck = kept !== undefined;
+      if (kept !== undefined) return kept;
+    }
     return targets.length <= 1 ? targets[0] : this.#selection.pick(request);
   }
 
   /** How the last target was chosen, for people. */
   get why(): string {
-    return this.#selection.why;
+    return this.#stuck ? `sticky cookie, targets: ${this.targets.length}` : this.#selection.why;
+  }
+
+  /** The target that the client has had, also one with weight 0. */
+  #kept(request: BalancedRequest, sticky: Sticky<Target>): Target | undefined {
+    if (request.stickyValue === undefined) return undefined;
+    const target = sticky.target(request.stickyValue);
+    return target !== undefined && fits(target, request, true) ? target : undefined;
   }
 
   /** Takes a repeat from the budget, if the service allows another attempt after so many for this cause. */

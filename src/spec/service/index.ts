@@ -6,6 +6,7 @@ import { maxConnectionAge, refresh } from './connections.js';
 import { eject } from './eject.js';
 import { retry } from './retry.js';
 import { run } from './run.js';
+import { sticky } from './sticky.js';
 import { target } from './target.js';
 
 export const service = s.object({
@@ -14,6 +15,7 @@ export const service = s.object({
     .describe('Origins of the service: URLs, or tables with a weight.', ['http://127.0.0.1:4003'])
     .optional(),
   balance: balance(),
+  sticky: sticky(),
   slow_start: s
     .duration()
     .describe(

@@ -28,6 +28,7 @@ export interface SettleReply {
 export class InnerStream implements Downstream, BodySource {
   readonly exchange: GwExchange;
   readonly taken = 0;
+  readonly inside = true;
   length = -1;
   /** Status of the reply; 0 before it. */
   status = 0;

@@ -21,6 +21,8 @@ export interface Candidate {
 export interface BalancedRequest {
   /** Monotonic milliseconds at which its present attempt begins. */
   readonly since: number;
+  /** Of the cookie of the service that keeps clients at their targets; undefined for none. */
+  readonly stickyValue: string | undefined;
   /** Whether an earlier attempt of it has failed at this target. */
   tried(target: object): boolean;
   /** The value of a key, for a consistent hash; undefined if the request has none. */
@@ -28,7 +30,12 @@ export interface BalancedRequest {
 }
 
 /** Stands for a request of which nothing is known. */
-export const ANY_REQUEST: BalancedRequest = { since: 0, tried: () => false, hashValue: () => undefined };
+export const ANY_REQUEST: BalancedRequest = {
+  since: 0,
+  stickyValue: undefined,
+  tried: () => false,
+  hashValue: () => undefined,
+};
 
 /** Chooses among the targets of one group. Its targets and their weights do not change: a new list gets a new balancer. */
 export interface Balancer<C extends Candidate> {
