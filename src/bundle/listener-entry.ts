@@ -9,6 +9,10 @@ export interface ListenerEntry {
   readonly tls?: ListenerTls;
   /** It only redirects to https, at this port. Absent: it serves routes. */
   readonly redirect?: number;
+  /** In order of preference; absent: HTTP/2 and HTTP/1.1. */
+  readonly protocols?: readonly ('h2' | 'http/1.1')[];
+  /** HTTP/2 also on releases of Node that leak memory with it. */
+  readonly forceHttp2?: boolean;
   /** Maximum size of request head and body, bytes. */
   readonly maxHeaderBytes: number;
   readonly maxBodyBytes: number;

@@ -48,6 +48,8 @@ const listener = table({
   address: reference,
   tls: optional(table({ ...tlsPolicy, hosts: optional(list(table({ ...tlsPolicy, names: optional(list(text)) }))) })),
   redirect: optional(number(1, 65_535)),
+  protocols: optional(list(word('h2', 'http/1.1'))),
+  forceHttp2: optional(flag),
   maxHeaderBytes: number(0),
   maxBodyBytes: number(0),
   maxHeaders: number(0),

@@ -28,6 +28,18 @@ export const listener = s.object({
       'https',
     )
     .optional(),
+  protocols: s
+    .array(s.enum('h2', 'http/1.1'), { min: 1 })
+    .describe(
+      'HTTP versions, in order of preference. With TLS, clients choose by ALPN; without TLS, HTTP/2 by prior knowledge. Default: both.',
+    )
+    .optional(),
+  force_http2: s
+    .boolean()
+    .describe(
+      'Speak HTTP/2 also on releases of Node whose HTTP/2 leaks memory (CVE-2026-21714: before 20.20.2, 22.22.2 and 24.14.1), where it is otherwise off.',
+    )
+    .optional(),
   max_header: s
     .size({ min: 1024, max: 16 * 1024 ** 2 })
     .describe('Maximum size of a request head.')

@@ -7,6 +7,7 @@ export function lowerListener({ name, config }: ListenerModel): ListenerEntry {
   return {
     address: config.address,
     bodyTimeout: config.body_timeout,
+    ...given('forceHttp2', config.force_http2),
     headerTimeout: config.header_timeout,
     idleTimeout: config.idle_timeout,
     maxBodyBytes: config.max_body,
@@ -19,6 +20,7 @@ export function lowerListener({ name, config }: ListenerModel): ListenerEntry {
     minBodyRate: config.min_body_rate,
     name,
     ...given('redirect', config.redirect),
+    ...given('protocols', config.protocols),
     ...given('tls', lowerTls(config.tls)),
     trustedProxies: config.trusted_proxies,
     underscores: config.underscores,

@@ -38,6 +38,8 @@ export class ConstantReply extends BytesReply {
   readonly hasDate: boolean;
   /** Status line and fields as a codec has written them; '' before the first request. */
   head = '';
+  /** The same of the fields alone. */
+  lines = '';
 
   constructor(status: number, options: BytesReplyOptions = {}) {
     super(status, options);

@@ -11,10 +11,17 @@ import type { AcceptBursts } from '../load/accept-bursts.js';
 import type { Log } from '../load/log.js';
 import { splitAddress } from './address.js';
 import { type Admission, type AdmittingListener, REJECTED } from './admission.js';
-import type { AcceptedConnection, ClientConnection, CutCount } from './connection/client-connection.js';
+import type {
+  AcceptedConnection,
+  ClientConnection,
+  ClientSocket,
+  CutCount,
+  Protocol,
+} from './connection/client-connection.js';
 import type { ConnectionHost, ConnectionOwner } from './connection/host.js';
+import { Http2Switch } from './connection/preface.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/connection-state.js';
-import { openConnection } from './protocols.js';
+import { continueWithHttp2, openConnection } from './protocols.js';
 import type { ListenerSettings } from './settings.js';
 import { type GateOwner, TlsGate } from './tls/gate.js';
 import type { TlsSources } from './tls/policies.js';
@@ -42,6 +49,7 @@ export interface BindOptions {
 export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
   entry: ListenerEntry;
   proxies: TrustedProxies;
+  protocols: readonly Protocol[];
   /** It takes no new exchanges: connections close after their exchange. */
   closing = false;
   /** Requests that came while their idle connections were being closed. */
@@ -65,14 +73,23 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
     this.#host = host;
     this.entry = settings.entry;
     this.proxies = settings.proxies;
+    this.protocols = settings.protocols;
     this.address = settings.address;
     this.#slot = settings.slot;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: WRITE_BUFFER }, (socket) =>
       this.#onSocket(socket),
     );
+    this.#warnOfLeaks();
     this.#gate = new TlsGate(host, this);
     this.#gate.expect(settings);
     this.#gate.update(settings);
+  }
+
+  #warnOfLeaks(): void {
+    const { entry, protocols } = this;
+    if (protocols.includes('h2') || entry.protocols?.includes('h2') === false) return;
+    const message = 'HTTP/2 is off: this release of Node leaks memory with it (CVE-2026-21714)';
+    this.#host.log('warn', message, { listener: entry.name, node: process.versions.node });
   }
 
   /** Binds; connections wait for open(). Rejects if the address cannot be bound. */
@@ -172,6 +189,7 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
   update(settings: ListenerSettings): void {
     this.entry = settings.entry;
     this.proxies = settings.proxies;
+    this.protocols = settings.protocols;
     this.#slot = settings.slot;
     this.#gate.update(settings);
     this.#count();
@@ -213,6 +231,17 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
     // The listener stopped during the handshake.
     if (this.closing) connection.retire(this.#host.monotonic() + IDLE_GRACE);
     this.#count();
+  }
+
+  switchOf(from: ClientConnection, client: ClientSocket): Http2Switch | undefined {
+    if (!this.protocols.includes('h2')) return undefined;
+    return new Http2Switch((first) => {
+      const to = continueWithHttp2(this.#host, this, from.place, client);
+      this.#connections.delete(from);
+      this.#connections.add(to);
+      if (this.closing) to.retire(this.#host.monotonic() + IDLE_GRACE);
+      client.events.onBytes(first, first.length, false);
+    });
   }
 
   onLeft(place: number): void {

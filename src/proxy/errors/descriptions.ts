@@ -50,7 +50,7 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
     '`CONNECT` to a host and port, a method longer than 32 characters, or a transfer coding other than `chunked`.',
   ),
   'request/version': before(
-    'A major version other than 1, including HTTP/2 without negotiation. HTTP/1.2 and later minor versions are processed as HTTP/1.1.',
+    'A major version other than 1, including HTTP/2 where a listener does not speak it. HTTP/1.2 and later minor versions are processed as HTTP/1.1.',
   ),
   'route/none': before('No route matches the host, path and conditions of the request.'),
   'route/method': before('Routes match the path, but not the method; `Allow` lists the methods.'),
@@ -112,6 +112,9 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   ),
   'downstream/shed': on(
     'The client read its reply slowly and occupied a connection to the target while other requests waited for one: the slowest end first ([slow clients](limits.md#slow-clients)).',
+  ),
+  'downstream/flood': before(
+    'The client sent more HTTP/2 frames of a kind that costs the gateway work than it accepts, for example resets of streams ([HTTP/2](http2.md#bounds)).',
   ),
   'listener/full': before('The listener has `max_connections` open connections.'),
   'listener/address-full': before("The client's address has `max_connections_per_address` open connections."),

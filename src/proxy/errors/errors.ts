@@ -143,6 +143,11 @@ export const ERRORS = {
     'The client closed the connection before the exchange was over.',
   ),
   'downstream/slow': kind(0, 'Client too slow', 'The client did not read its reply in time.'),
+  'downstream/flood': kind(
+    0,
+    'Too many frames of HTTP/2',
+    'The client sent more frames that cost work than this gateway accepts, so its connection was closed.',
+  ),
   'downstream/shed': kind(
     0,
     'Client too slow while others wait',

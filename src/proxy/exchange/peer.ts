@@ -116,6 +116,8 @@ export interface Peer extends ConnectionFacts {
   /** The listener that accepted the connection. A reload may change its name. */
   readonly listener: NamedListener;
   readonly proxies: TrustedProxies;
+  /** The line of Via for its requests, with the end of the line. */
+  readonly via: string;
   /** Fields that gw adds to every request of this connection, as lines. */
   readonly ownLines: string;
   /** The fields sent with its last request; from the second request on. */
@@ -155,15 +157,18 @@ export function peerOf(
   proxies: TrustedProxies,
   listener: NamedListener,
   tls?: PeerTls,
+  version: '1.1' | '2.0' = '1.1',
 ): Peer {
   const address = plainAddress(remoteAddress ?? '');
-  const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\nvia: 1.1 gw\r\n`;
+  const via = `via: ${version} gw\r\n`;
+  const ownLines = `x-forwarded-for: ${address || 'unknown'}\r\nx-forwarded-proto: ${scheme}\r\n${via}`;
   return {
     address,
     scheme,
     trusted: proxies.has(address),
     listener,
     proxies,
+    via,
     ownLines,
     sentFields: undefined,
     memory: new ConnectionMemory(),

@@ -21,6 +21,8 @@ export interface RequestPeer {
   readonly address: string;
   /** Its forwarding fields are extended instead of replaced. */
   readonly trusted: boolean;
+  /** Via for its version of HTTP; HTTP/1.0 has its own. */
+  readonly via: string;
   /** X-Forwarded-For, X-Forwarded-Proto and Via of the connection, as lines. */
   readonly ownLines: string;
   /** Set by the second request of the connection. */
@@ -152,7 +154,7 @@ function ownLines(request: OutgoingRequest): string {
   const { peer, seen } = request;
   let lines = request.authority === '' ? '' : `x-forwarded-host: ${request.authority}\r\n`;
   if (peer.trusted && seen & FORWARDING) lines = extendedLines(request, lines);
-  else lines = (request.minor === 1 ? peer.ownLines : peer.ownLines.replace(VIA, VIA_1_0)) + lines;
+  else lines = (request.minor === 1 ? peer.ownLines : peer.ownLines.replace(peer.via, VIA_1_0)) + lines;
   return seen & Seen.MaxForwards ? `${lines}max-forwards: ${forwardsLeft(request)}\r\n` : lines;
 }
 
@@ -160,7 +162,6 @@ function ownLines(request: OutgoingRequest): string {
 const forwardsLeft = (request: OutgoingRequest): number =>
   Math.min(Number(request.headers.received('max-forwards')) - 1, Number.MAX_SAFE_INTEGER);
 
-const VIA = 'via: 1.1 gw\r\n';
 const VIA_1_0 = 'via: 1.0 gw\r\n';
 
 /**
@@ -175,7 +176,7 @@ function extendedLines(request: OutgoingRequest, ownHost: string): string {
   const elements = forwarded ? request.headers.received('forwarded') : undefined;
   let lines =
     `x-forwarded-for: ${chain === undefined ? clientAndNode(request, node) : `${chain}, ${node}`}\r\n` +
-    `x-forwarded-proto: ${request.scheme}\r\n${request.minor === 1 ? VIA : VIA_1_0}` +
+    `x-forwarded-proto: ${request.scheme}\r\n${request.minor === 1 ? peer.via : VIA_1_0}` +
     (request.forwardedHost === undefined ? ownHost : `x-forwarded-host: ${request.forwardedHost}\r\n`) +
     (elements === undefined ? '' : `forwarded: ${elements}, for=${forwardedNode(peer.address)}\r\n`);
   if (seen & Seen.ForwardedOther) {

@@ -29,6 +29,24 @@ export interface ClientConnection {
   cutNow(count: CutCount): void;
 }
 
+/** Who hears of what happens on it. */
+export interface SocketEvents {
+  /** `lent`: the bytes are valid until this returns. */
+  onBytes(buffer: Buffer, count: number, lent: boolean): void;
+  onEnd(): void;
+  onDrain(): void;
+  /** onClose() follows. */
+  onError(error: Error): void;
+  onClose(): void;
+}
+
+export interface ClientSocket {
+  /** It may be another one than was accepted, for the same connection. */
+  readonly socket: Socket;
+  /** Replaced if the connection continues with another protocol. */
+  events: SocketEvents;
+}
+
 /** Protocols of connections, by their names in ALPN (RFC 7301). */
 export type Protocol = 'http/1.1' | 'h2';
 

@@ -12,7 +12,8 @@ import type { RequestHead } from '../../http/request-head.js';
 import type { BodyBudget } from '../../load/body-buffer.js';
 import type { FairScheduler } from '../../load/fair-scheduler.js';
 import type { WriteBatcher } from '../../load/write-batcher.js';
-import type { ClientConnection } from './client-connection.js';
+import type { ClientConnection, ClientSocket, Protocol } from './client-connection.js';
+import type { Http2Switch } from './preface.js';
 
 export interface ConnectionHost extends ExchangeHost {
   /** The live generation; undefined only before the first load. */
@@ -47,6 +48,8 @@ export interface ConnectionHost extends ExchangeHost {
 export interface ConnectionListener {
   readonly entry: ListenerEntry;
   readonly proxies: TrustedProxies;
+  /** What it speaks, in order of preference. */
+  readonly protocols: readonly Protocol[];
   /** It takes no new exchanges: connections close after their exchange. */
   readonly closing: boolean;
   /** Requests that came while their idle connections were being closed. */
@@ -55,6 +58,8 @@ export interface ConnectionListener {
 
 /** What a connection reports to its listener. */
 export interface ConnectionOwner extends ConnectionListener {
+  /** How `from` becomes an HTTP/2 connection, if its client begins with that; undefined: the listener does not speak it. */
+  switchOf(from: ClientConnection, client: ClientSocket): Http2Switch | undefined;
   /** The connection has closed. */
   gone(connection: ClientConnection): void;
 }

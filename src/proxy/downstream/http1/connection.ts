@@ -5,16 +5,17 @@
  */
 import type { Socket } from 'node:net';
 import type { HeaderFields, Reply } from '../../../policies/contract.js';
-import { abortCause, BUG_CAUSE, connectionCause, timeoutCause } from '../../errors/cause.js';
+import { abortCause, BUG_CAUSE, connectionCause } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import { GwExchange } from '../../exchange/exchange.js';
 import { type Peer, peerOf } from '../../exchange/peer.js';
-import { outlivesTimeout } from '../../exchange/streams.js';
 import { Seen } from '../../http/seen.js';
 import { fieldLines, statusLine } from '../../http/write-head.js';
-import type { AcceptedConnection, ClientConnection, CutCount } from '../connection/client-connection.js';
+import type { AcceptedConnection, ClientConnection, CutCount, SocketEvents } from '../connection/client-connection.js';
+import { expire } from '../connection/expiry.js';
 import type { ConnectionHost, ConnectionOwner } from '../connection/host.js';
+import type { Http2Switch } from '../connection/preface.js';
 import { ClientTunnel } from './client-tunnel.js';
 import { ConnectionState, LINGER_MS } from './connection-state.js';
 import { DRAIN_BYTES } from './intake.js';
@@ -22,14 +23,13 @@ import { paceCause } from './pace.js';
 import { refusal } from './refusal.js';
 import { framingOf, lengthOf, ReplyWriter, replyHead, wholeBody } from './reply-writer.js';
 import { type RequestHandler, RequestReader } from './request-reader.js';
-import { openSocket, type SocketEvents } from './socket.js';
-
-const NONE: readonly GwExchange[] = [];
+import { openSocket } from './socket.js';
 
 export class Http1Connection implements ClientConnection, Downstream, RequestHandler, SocketEvents {
   readonly place: number;
   readonly #host: ConnectionHost;
   readonly #listener: ConnectionOwner;
+  readonly #toHttp2: Http2Switch | undefined;
   readonly #socket: Socket;
   readonly #peer: Peer;
   readonly #state: ConnectionState;
@@ -49,7 +49,10 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
     this.place = place;
     this.#host = host;
     this.#listener = listener;
-    this.#socket = openSocket(socket, tls === undefined, this);
+    const client = openSocket(socket, tls === undefined, this);
+    this.#socket = client.socket;
+    // Over TLS, clients must choose HTTP/2 by ALPN: RFC 9113 section 3.2.
+    this.#toHttp2 = tls === undefined ? listener.switchOf(this, client) : undefined;
     this.#peer = peerOf(this.#socket.remoteAddress, tls ? 'https' : 'http', listener.proxies, listener, tls);
     this.#state = new ConnectionState(host.monotonic() + listener.entry.headerTimeout);
     this.#writer = new ReplyWriter(this.#socket, host.batcher, host.bodies);
@@ -72,10 +75,9 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
     this.#requests++;
     state.awaitsContinue = exchange.expectsContinue;
     this.#writer.reset();
-    const { seen, minor, contentLength } = exchange;
+    const { seen, minor } = exchange;
     this.#keepAlive = minor === 1 ? !(seen & Seen.Close) : (seen & Seen.KeepAlive) !== 0;
-    const kind = seen & Seen.TransferEncoding ? 'chunked' : contentLength > 0 ? 'length' : 'none';
-    this.#reader.intake.body.begin(kind, contentLength);
+    this.#reader.beginBody(exchange);
     host.begin(exchange, this);
   }
 
@@ -89,6 +91,8 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
 
   refuseConnection(error: ErrorSlug, cause: string): void {
     const host = this.#host;
+    const toHttp2 = error === 'request/version' && this.#requests === 0 ? this.#toHttp2 : undefined;
+    if (toHttp2?.take(this.#reader.intake, this.#state) === true) return;
     const id = host.newId();
     this.#writer.write(refusal(error, id, host.dateLine, this.#reader.intake.beginsWithHead));
     host.refused(error, cause, this.#peer.address, id);
@@ -321,7 +325,8 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
     try {
       const exchange = this.#exchange;
       const { deadline, phase } = this.#state;
-      if (exchange !== undefined && exchange.deadline !== 0 && now >= exchange.deadline) this.#expireExchange(exchange);
+      if (exchange !== undefined && exchange.deadline !== 0 && now >= exchange.deadline)
+        expire(exchange, this.#reader.sink?.collecting === true, this.#host.driver);
       else if (deadline !== 0 && now >= deadline) this.#onDeadline();
       else if (phase !== 'tunnel') this.#checkPace(now);
     } catch (error) {
@@ -359,15 +364,6 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
     } else if (state.phase === 'linger' && state.deadline === 0 && !this.#writer.busy) state.deadline = now + LINGER_MS;
   }
 
-  #expireExchange(exchange: GwExchange): void {
-    if (outlivesTimeout(exchange)) {
-      exchange.deadline = 0;
-      return;
-    }
-    const collecting = this.#reader.sink?.collecting === true;
-    this.#fail(collecting ? 'request/timeout' : 'exchange/timeout', timeoutCause(exchange.route.timeout, collecting));
-  }
-
   /** Fails the exchange, if there is one. */
   #fail(error: ErrorSlug, cause: string): void {
     if (this.#exchange !== undefined) this.#host.driver.fail(this.#exchange, error, cause);
@@ -388,7 +384,7 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
   }
 
   exchanges(): readonly GwExchange[] {
-    return this.#exchange === undefined ? NONE : [this.#exchange];
+    return this.#exchange === undefined ? [] : [this.#exchange];
   }
 
   cutNow(count: CutCount): void {

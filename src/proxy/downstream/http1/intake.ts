@@ -72,6 +72,11 @@ export class Intake {
     return buffer.toString('latin1', from, to);
   }
 
+  /** The first bytes of the input as latin1, at most `most`. */
+  peek(most: number): string {
+    return (this.#buffer ?? EMPTY).toString('latin1', this.#at, Math.min(this.#at + most, this.#end));
+  }
+
   /** Whether the refused head is a HEAD request, whose reply has no body: RFC 9110 section 9.3.2. */
   get beginsWithHead(): boolean {
     return /^(\r\n)?HEAD /.test(this.text(8));

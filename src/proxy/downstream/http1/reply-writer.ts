@@ -313,6 +313,21 @@ function layeredLines({ common, added }: LayeredFields): string {
   return common.lines + added;
 }
 
+/** The field lines of a reply, without those of its framing and those of each exchange. */
+export function replyLines(reply: Reply): string {
+  if (reply instanceof TargetReply) return reply.lines();
+  const { headers } = reply;
+  return headers instanceof LayeredFields && headers.map === undefined ? layeredLines(headers) : fieldLines(headers);
+}
+
+/** Whether the field lines of a reply include Date. */
+export function hasDate(reply: Reply): boolean {
+  if (reply instanceof ConstantReply || reply instanceof TargetReply) return reply.hasDate;
+  const { headers } = reply;
+  const layered = headers instanceof LayeredFields && headers.map === undefined ? headers : undefined;
+  return layered?.common.hasDate ?? headers.get('date') !== undefined;
+}
+
 /**
  * The head of a reply, with the empty line. `length` of the body in bytes, -1 if unknown. `connection` is the value of the
  * Connection field; '' leaves HTTP/1.1's default.
@@ -332,11 +347,9 @@ export function replyHead(
     return `${reply.head}${date}x-request-id: ${exchange.id}\r\n${steer}\r\n`;
   }
   const fromTarget = reply instanceof TargetReply;
-  const layered = reply.headers instanceof LayeredFields && reply.headers.map === undefined ? reply.headers : undefined;
-  const lines = fromTarget ? reply.lines() : layered ? layeredLines(layered) : fieldLines(reply.headers);
+  const lines = replyLines(reply);
   const first = fromTarget && reply.sameStatus ? `HTTP/1.1 ${reply.statusText}\r\n` : statusLine(reply.status);
-  const date = fromTarget ? reply.hasDate : (layered?.common.hasDate ?? reply.headers.get('date') !== undefined);
-  let own = `${date ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
+  let own = `${hasDate(reply) ? '' : dateLine}x-request-id: ${exchange.id}\r\n`;
   if (framing === 'chunked') own += 'transfer-encoding: chunked\r\n';
   else if (length >= 0 && reply.status !== 204 && reply.status !== 101 && (fromTarget || reply.status !== 304))
     own += `content-length: ${length}\r\n`;

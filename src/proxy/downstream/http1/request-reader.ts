@@ -3,7 +3,9 @@ import type { Socket } from 'node:net';
 import { timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import type { BodySink } from '../../exchange/downstream.js';
+import type { RequestDescription } from '../../exchange/request-description.js';
 import { KnownFields } from '../../http/known-heads.js';
+import { Seen } from '../../http/seen.js';
 import { requestTrailers } from '../../http/trailers.js';
 import type { ScheduledTask } from '../../load/fair-scheduler.js';
 import type { ConnectionHost, ConnectionListener } from '../connection/host.js';
@@ -187,6 +189,12 @@ export class RequestReader implements ScheduledTask {
     this.#begun++;
     this.#handler.onRequest(now);
     return true;
+  }
+
+  /** The body of the request whose head was parsed. */
+  beginBody({ seen, contentLength }: Pick<RequestDescription, 'seen' | 'contentLength'>): void {
+    const kind = seen & Seen.TransferEncoding ? 'chunked' : contentLength > 0 ? 'length' : 'none';
+    this.intake.body.begin(kind, contentLength);
   }
 
   /** Passes the request's body to `sink`: bytes that are here at once, the others as they come. */

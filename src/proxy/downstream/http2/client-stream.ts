@@ -1,0 +1,392 @@
+/** A stream of an HTTP/2 connection: one exchange. RFC 9113 sections 5 and 8. */
+import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { HeaderFields, Reply } from '../../../policies/contract.js';
+import { abortCause, BUG_CAUSE } from '../../errors/cause.js';
+import type { ErrorSlug } from '../../errors/errors.js';
+import { EMPTY } from '../../exchange/body/types.js';
+import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
+import type { GwExchange } from '../../exchange/exchange.js';
+import { requestTrailers } from '../../http/trailers.js';
+import { expire } from '../connection/expiry.js';
+import type { ConnectionHost, ConnectionListener } from '../connection/host.js';
+import { Pace, paceCause, type Verdict } from '../http1/pace.js';
+import { lengthOf, wholeBody } from '../http1/reply-writer.js';
+import { codeName } from './error-codes.js';
+import { fieldsOf, type ReplyFields } from './reply-fields.js';
+import { trailerLines } from './request.js';
+import { StreamWriter } from './stream-writer.js';
+
+const { NGHTTP2_NO_ERROR } = constants;
+
+/** Makes Node reset a stream with INTERNAL_ERROR. */
+const CUT = new Error('exchange cut');
+const ENDS = { endStream: true };
+const TRAILERS = { waitForTrailers: true };
+const NO_FIELDS: OutgoingHttpHeaders = {};
+
+/** What a stream uses of its connection. */
+export interface StreamOwner {
+  readonly host: ConnectionHost;
+  readonly listener: ConnectionListener;
+  readonly fields: ReplyFields;
+  /** The socket is not read for now: the client is not late. */
+  readonly held: boolean;
+  /** Payload of the client has left the buffer of its stream. */
+  onConsumed(): void;
+  /** Why the connection is closed or failed; undefined while it is open. */
+  readonly failure: string | undefined;
+  /** The exchange of a stream has ended. */
+  onAnswered(cut: boolean): void;
+  /** The stream is over. */
+  onStreamClosed(stream: ClientStream): void;
+}
+
+export class ClientStream implements Downstream {
+  exchange: GwExchange | undefined;
+  readonly id: number;
+  readonly #owner: StreamOwner;
+  readonly #stream: ServerHttp2Stream;
+  readonly #writer: StreamWriter;
+  /** The fields of a reply that wait for the first bytes of its body. */
+  #head: OutgoingHttpHeaders | undefined = undefined;
+  #trailers: HeaderFields | undefined = undefined;
+  /** The stream ends with trailers, or with their absence. */
+  #trailing = false;
+  /** The reply has no body. */
+  #bodiless = false;
+  #sink: BodySink | undefined = undefined;
+  /** The request's body is read, or was. */
+  #reading = false;
+  /** The request is complete. */
+  #ended: boolean;
+  #requestTrailers: HeaderFields | undefined = undefined;
+  #bytesIn = 0;
+  #status = 0;
+  #awaitsContinue: boolean;
+  #replyPace: Pace | undefined = undefined;
+  #requestPace: Pace | undefined = undefined;
+
+  /** `ended`: the request has no body. */
+  constructor(owner: StreamOwner, stream: ServerHttp2Stream, exchange: GwExchange, ended: boolean) {
+    this.#owner = owner;
+    this.#stream = stream;
+    this.exchange = exchange;
+    this.id = stream.id ?? 0;
+    this.#ended = ended;
+    this.#awaitsContinue = exchange.expectsContinue;
+    this.#writer = new StreamWriter(stream, owner.host.bodies);
+    stream.on('close', () => this.#onClose());
+    // Its close follows.
+    stream.on('error', () => undefined);
+  }
+
+  /** Payload in the buffer of the stream. */
+  get unread(): number {
+    return this.#stream.readableLength;
+  }
+
+  pull(sink: BodySink): void {
+    if (this.exchange === undefined || (this.#ended && this.#reading)) return;
+    this.#sink = sink;
+    const stream = this.#stream;
+    if (this.#reading) {
+      stream.resume();
+      return;
+    }
+    this.#reading = true;
+    stream.on('trailers', (_fields: object, _flags: number, raw: readonly string[]) => this.#onTrailers(raw));
+    stream.on('end', () => this.#onEnd());
+    stream.on('data', (chunk: Buffer) => this.#onData(chunk));
+  }
+
+  #onData(chunk: Buffer): void {
+    const exchange = this.exchange;
+    this.#bytesIn += chunk.length;
+    const sink = this.#sink;
+    if (exchange === undefined || sink === undefined) {
+      this.#owner.onConsumed();
+      return;
+    }
+    try {
+      if (this.#bytesIn > exchange.maxBody)
+        this.#fail('request/body-too-large', `request body larger than ${exchange.maxBody} bytes (max_body)`);
+      else {
+        sink.sendBody(chunk, false);
+        if (this.#sink?.takesBody === false) this.#stream.pause();
+      }
+    } catch (error) {
+      this.broke(error);
+    }
+    this.#owner.onConsumed();
+  }
+
+  #onTrailers(raw: readonly string[]): void {
+    const { host, listener } = this.#owner;
+    const lines = trailerLines(raw, listener.entry);
+    if (typeof lines === 'string') this.#requestTrailers = requestTrailers(lines, host.head.written);
+    else this.#fail(lines.error, lines.cause);
+  }
+
+  #onEnd(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    const sink = this.#sink;
+    if (this.exchange === undefined || sink === undefined) return;
+    try {
+      if (this.#requestTrailers !== undefined) sink.trailers(this.#requestTrailers);
+      sink.sendBody(EMPTY, true);
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  dropBody(): void {
+    this.#sink = undefined;
+    if (this.#reading) this.#stream.pause();
+  }
+
+  get taken(): number {
+    return this.#writer.taken;
+  }
+
+  get #dead(): boolean {
+    return this.#stream.destroyed || this.#stream.closed;
+  }
+
+  send(reply: Reply): void {
+    const exchange = this.exchange!;
+    const { source } = exchange;
+    const streams = source !== undefined && reply.body === source;
+    const length = lengthOf(exchange, reply, streams);
+    const { fields, host } = this.#owner;
+    this.#status = reply.status;
+    const head = fields.of(exchange, reply, length, host.dateLine);
+    this.#bodiless = isBodiless(exchange.method, reply.status);
+    if (streams) {
+      this.#writer.begin(length);
+      if (!this.#bodiless) this.#head = head;
+      else if (!this.#dead) this.#stream.respond(head, ENDS);
+      source.flow();
+      return;
+    }
+    const body = wholeBody(reply);
+    const none = this.#bodiless || body === null || body.length === 0;
+    if (!this.#dead) {
+      this.#stream.respond(head, none ? ENDS : undefined);
+      if (!none && body instanceof Uint8Array) this.#writer.whole(body);
+    }
+    this.#complete(this.#dead);
+  }
+
+  body(buffer: Buffer, start: number, end: number, last: boolean): boolean {
+    if (this.#dead || this.#bodiless) {
+      // A dead stream announces its end.
+      if (last) this.#complete(this.#dead);
+      return true;
+    }
+    const head = this.#head;
+    const empty = start === end;
+    if (head !== undefined) {
+      if (empty && !last) return true;
+      this.#head = undefined;
+      if (last && empty && this.#trailers === undefined && this.#writer.complete) {
+        this.#stream.respond(head, ENDS);
+        this.#complete(false);
+        return true;
+      }
+      this.#begin(head, last);
+    }
+    const more = this.#writer.body(buffer, start, end, last);
+    if (last) this.#complete(!this.#writer.complete);
+    return more;
+  }
+
+  /** Sends the fields. `last`: trailers are known by now. */
+  #begin(head: OutgoingHttpHeaders, last: boolean): void {
+    const stream = this.#stream;
+    stream.on('drain', () => this.#onDrain());
+    if (this.#trailers === undefined && (last || head['content-length'] !== undefined)) {
+      stream.respond(head);
+      return;
+    }
+    this.#trailing = true;
+    stream.once('wantTrailers', () => {
+      stream.sendTrailers(this.#trailers === undefined ? NO_FIELDS : fieldsOf(this.#trailers));
+      // Node sends them in the check phase of this turn.
+      setImmediate(() => {
+        this.#trailing = false;
+        this.#letGo();
+      });
+    });
+    stream.respond(head, TRAILERS);
+  }
+
+  trailers(fields: HeaderFields): void {
+    this.#trailers = fields;
+  }
+
+  interim(status: number, fields: HeaderFields): void {
+    const { exchange } = this;
+    if (exchange === undefined || exchange.settled || status === 101 || this.#dead || this.#stream.headersSent) return;
+    if (status === 100) this.#awaitsContinue = false;
+    this.#stream.additionalHeaders({ ':status': status, ...fieldsOf(fields) });
+  }
+
+  takeBack(): boolean {
+    if (this.#head === undefined) return false;
+    this.#head = undefined;
+    this.#trailers = undefined;
+    return true;
+  }
+
+  cut(): void {
+    this.#reset();
+    this.#complete(true);
+  }
+
+  /** Not by close(): that ends the stream first, and the client would take a part of the reply for the whole. */
+  #reset(): void {
+    this.#writer.drop();
+    this.#stream.destroy(CUT);
+  }
+
+  // Upgrades belong to HTTP/1.1: extended CONNECT (RFC 8441) is refused before it becomes an exchange.
+  tunnel(_end: TunnelEnd): void {
+    this.cut();
+  }
+  tunnelWrite(_bytes: Buffer, written: () => void): void {
+    written();
+  }
+  tunnelWantsMore(): void {}
+  tunnelHalfEnded(): void {}
+  tunnelEnded(): void {}
+
+  /** The reply is sent, or cut: counts the exchange. The stream ends once the client has read it. */
+  #complete(cut: boolean): void {
+    const { exchange } = this;
+    if (exchange === undefined) return;
+    const { host } = this.#owner;
+    const writer = this.#writer;
+    this.exchange = undefined;
+    this.#sink = undefined;
+    exchange.end(cut);
+    host.end(exchange, this.#status, this.#bytesIn, writer.sent, cut, host.monotonic());
+    if (cut) this.#reset();
+    this.#owner.onAnswered(cut);
+    this.#letGo();
+  }
+
+  /** The exchange is over: what is unread must not keep the stream, and the rest of the body is not wanted (RFC 9113 section 8.1). */
+  #letGo(): void {
+    if (this.exchange !== undefined || !this.#reading || this.#dead) return;
+    this.#stream.resume();
+    if (!this.#ended && this.#stream.writableEnded && !this.#trailing) this.#stream.close(NGHTTP2_NO_ERROR);
+  }
+
+  #onDrain(): void {
+    try {
+      if (this.#writer.onDrain() && this.exchange?.sending === true) this.exchange.drained();
+      this.#letGo();
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  #onClose(): void {
+    if (this.exchange !== undefined) {
+      const failure = this.#owner.failure ?? `stream reset (${codeName(this.#stream.rstCode)})`;
+      this.#leave('downstream/aborted', abortCause(failure, this.#ended));
+    }
+    this.#writer.drop();
+    this.#owner.onStreamClosed(this);
+  }
+
+  /** The client gets no more: the exchange ends, or goes on without it. */
+  #leave(error: ErrorSlug, cause: string): void {
+    const { exchange } = this;
+    if (exchange === undefined) return;
+    const facts = { status: this.#status, bytesIn: this.#bytesIn, bytesOut: this.#writer.sent };
+    try {
+      if (this.#owner.host.left.adopt(exchange, error, cause, facts)) {
+        this.exchange = undefined;
+        this.#owner.onAnswered(true);
+      } else this.#fail(error, cause);
+    } catch (bug) {
+      this.broke(bug);
+    }
+    this.#sink = undefined;
+    this.#reset();
+  }
+
+  #fail(error: ErrorSlug, cause: string): void {
+    if (this.exchange !== undefined) this.#owner.host.driver.fail(this.exchange, error, cause);
+  }
+
+  broke(error: unknown): void {
+    const { host } = this.#owner;
+    const { exchange } = this;
+    host.bug(error, exchange?.id);
+    try {
+      if (exchange !== undefined) host.driver.fail(exchange, 'gateway/failed', BUG_CAUSE);
+    } catch (again) {
+      host.bug(again, exchange?.id);
+    }
+    if (this.exchange !== undefined) this.cut();
+  }
+
+  /** Checks deadlines and pace; called a few times a second with the monotonic time. */
+  sweep(now: number): void {
+    try {
+      const { exchange } = this;
+      if (exchange !== undefined && exchange.deadline !== 0 && now >= exchange.deadline)
+        expire(exchange, this.#sink?.collecting === true, this.#owner.host.driver);
+      else this.#checkPace(now);
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  #checkPace(now: number): void {
+    const { entry } = this.#owner.listener;
+    const taking = this.#replyVerdict(now);
+    if (taking !== 'fine') {
+      // A client that does not read cannot get an error.
+      this.#leave('downstream/slow', paceCause(taking, 'reply', entry));
+      this.#reset();
+      return;
+    }
+    const sending = this.#requestVerdict(now);
+    if (sending === 'fine') return;
+    this.#fail(sending === 'slow' ? 'request/too-slow' : 'request/timeout', paceCause(sending, 'request', entry));
+  }
+
+  #replyVerdict(now: number): Verdict {
+    const { host, held, listener } = this.#owner;
+    if (this.#writer.unsent === 0) {
+      this.#replyPace = undefined;
+      return 'fine';
+    }
+    this.#replyPace ??= new Pace(host.bodyGrace, 0);
+    if (!held) return this.#replyPace.check(now, this.#writer.taken, listener.entry);
+    this.#replyPace.stop();
+    return 'fine';
+  }
+
+  #requestVerdict(now: number): Verdict {
+    const { host, held, listener } = this.#owner;
+    if (this.#ended || held || this.#sink?.takesBody !== true || (this.#awaitsContinue && this.#bytesIn === 0)) {
+      this.#requestPace?.stop();
+      return 'fine';
+    }
+    this.#requestPace ??= new Pace(host.bodyGrace, 0);
+    return this.#requestPace.check(now, this.#bytesIn, listener.entry);
+  }
+
+  /** Ends the exchange, since the gateway stops. */
+  drained(): void {
+    this.#fail('gateway/drained', 'the drain timeout is over');
+  }
+}
+
+const isBodiless = (method: string, status: number): boolean =>
+  method === 'HEAD' || status === 204 || status === 205 || status === 304;

@@ -1,0 +1,382 @@
+/**
+ * A client's HTTP/2 connection, RFC 9113: a session of node:http2 (nghttp2) behind a tap that counts its frames. Each stream is an
+ * exchange. It ends as section 6.8 says: a first GOAWAY announces it, the second one names the last stream that is served.
+ *
+ *     open --announce--> leaving --PING answered--> closing --last stream closed--> linger --> closed
+ */
+import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
+import { problem } from '../../../policies/run-kit.js';
+import { BUG_CAUSE, connectionCause, timeSpan } from '../../errors/cause.js';
+import { ERRORS, type ErrorSlug } from '../../errors/errors.js';
+import { GwExchange } from '../../exchange/exchange.js';
+import { type Peer, type PeerTls, peerOf } from '../../exchange/peer.js';
+import { KnownFields } from '../../http/known-heads.js';
+import type { ClientConnection, ClientSocket, CutCount, SocketEvents } from '../connection/client-connection.js';
+import type { ConnectionHost, ConnectionOwner } from '../connection/host.js';
+import { LINGER_BYTES, LINGER_MS } from '../http1/connection-state.js';
+import { ClientStream, type StreamOwner } from './client-stream.js';
+import { FloodGuard } from './flood-guard.js';
+import { Frame } from './frame-scanner.js';
+import { FrameTap } from './frame-tap.js';
+import { ReplyFields } from './reply-fields.js';
+import { readRequest } from './request.js';
+import { type NewStream, RequestQueue } from './request-queue.js';
+import { sessionOptions } from './settings.js';
+import { type Holders, UnreadPayload } from './unread.js';
+
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants;
+
+/** Window of the connection in bytes: payload passes through it at once, so it bounds only what is on its way. */
+const CONNECTION_WINDOW = 1024 * 1024;
+/** Milliseconds for the answer to the PING between the two GOAWAY frames. */
+const ANNOUNCED_MS = 1000;
+
+/** GOAWAY with the highest stream and NO_ERROR: a shutdown is coming. */
+const ANNOUNCEMENT = Buffer.from([0, 0, 8, Frame.Goaway, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+
+/** Codes of errors of a session that are the client's fault. */
+const BROKEN = new Set(['ERR_HTTP2_ERROR', 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES']);
+
+type Phase = 'open' | 'leaving' | 'closing' | 'linger' | 'closed';
+
+export class Http2Connection implements ClientConnection, SocketEvents, StreamOwner, Holders {
+  readonly place: number;
+  readonly host: ConnectionHost;
+  readonly listener: ConnectionOwner;
+  readonly fields = new ReplyFields();
+  /** Why it is closed or failed. */
+  failure: string | undefined = undefined;
+  readonly #socket: Socket;
+  readonly #peer: Peer;
+  readonly #tap: FrameTap;
+  readonly #session: ServerHttp2Session;
+  readonly #guard: FloodGuard;
+  readonly #unread: UnreadPayload;
+  readonly #known = new KnownFields();
+  /** By their ids. */
+  readonly #streams = new Map<number, ClientStream>();
+  /** The client's settings have come. */
+  #greeted = false;
+  readonly #queue: RequestQueue;
+  #requests = 0;
+  #phase: Phase = 'open';
+  /** Monotonic milliseconds at which the present wait ends: for the first request, the next one, or the end; 0 for none. */
+  #deadline: number;
+  /** Exchanges in progress. */
+  #exchanges = 0;
+  #discarded = 0;
+  /** The client sent its FIN. */
+  #ended = false;
+
+  /** `attach`: begins to report what happens on the client's socket. */
+  constructor(
+    host: ConnectionHost,
+    listener: ConnectionOwner,
+    place: number,
+    tls: PeerTls | undefined,
+    attach: (events: SocketEvents) => ClientSocket,
+  ) {
+    this.place = place;
+    this.host = host;
+    this.listener = listener;
+    const { socket } = attach(this);
+    this.#socket = socket;
+    this.#peer = peerOf(socket.remoteAddress, tls ? 'https' : 'http', listener.proxies, listener, tls, '2.0');
+    this.#queue = new RequestQueue(host.scheduler, (one) => this.#request(one));
+    this.#unread = new UnreadPayload(this, host.bodies);
+    this.#guard = new FloodGuard(() => host.cachedNow());
+    this.#deadline = host.monotonic() + listener.entry.headerTimeout;
+    const received = { onFrame: this.#onReceived.bind(this) };
+    const sent = { onFrame: this.#onSent.bind(this) };
+    this.#tap = new FrameTap(socket, received, sent, this);
+    const session = performServerHandshake(this.#tap, sessionOptions(listener.entry));
+    this.#session = session;
+    session.on('stream', (stream: ServerHttp2Stream, _fields: object, flags: number, raw: readonly string[]) =>
+      this.#queue.add({ stream, flags, fields: raw }),
+    );
+    // A mistake of the client, or a failed write. Its close follows.
+    session.on('error', (error) => this.#onSessionError(error));
+    session.setLocalWindowSize(CONNECTION_WINDOW);
+  }
+
+  // The socket.
+
+  onBytes(buffer: Buffer, count: number, lent: boolean): void {
+    if (this.#phase === 'linger' || this.#phase === 'closed') {
+      this.#discarded += count;
+      if (this.#discarded > LINGER_BYTES) this.#socket.destroy();
+      return;
+    }
+    this.#queue.onRead();
+    try {
+      this.#tap.receive(buffer, count, lent);
+      this.#unread.check();
+    } catch (error) {
+      this.host.bug(error);
+      this.#socket.destroy();
+    }
+  }
+
+  onEnd(): void {
+    // Unlike with HTTP/1.1, it cannot read a reply any more, since it cannot extend its windows: its exchanges are aborted.
+    this.#ended = true;
+    this.#tap.finish();
+  }
+
+  onDrain(): void {}
+
+  onError(error: Error): void {
+    this.failure ??= connectionCause(error);
+  }
+
+  onClose(): void {
+    this.failure ??= 'connection closed';
+    this.#phase = 'closed';
+    this.#tap.destroy();
+    this.#session.destroy();
+    this.#unread.release();
+    this.#queue.clear();
+    this.listener.gone(this);
+  }
+
+  #onSessionError(error: Error): void {
+    if (this.failure !== undefined) return;
+    this.failure = connectionCause(error);
+    if ('code' in error && BROKEN.has(String(error.code)))
+      this.host.refused('request/malformed', this.failure, this.#peer.address, this.host.newId());
+  }
+
+  // Frames.
+
+  #onReceived(type: number, flags: number, _stream: number, length: number): void {
+    if (type === Frame.Data) this.#unread.arrived(length);
+    else if (!this.#greeted) {
+      this.#greeted = true;
+      this.#awaitRequest();
+    }
+    const tooMuch = this.#guard.received(type, flags, length, this.listener.entry.maxHeaderBytes);
+    if (tooMuch !== undefined) this.#calm(tooMuch);
+  }
+
+  #onSent(type: number, _flags: number, stream: number, length: number, bytes: Uint8Array, at: number): void {
+    if (type === Frame.Data) this.#guard.sentData(length);
+    else if (type === Frame.RstStream) this.#onReset(stream, bytes[at + 3]);
+  }
+
+  /** The session resets a stream. Without an error code, gw only wants no more of a body. */
+  #onReset(stream: number, code: number | undefined): void {
+    if (code === NGHTTP2_NO_ERROR) return;
+    const { host } = this;
+    if (code === NGHTTP2_PROTOCOL_ERROR && !this.#streams.has(stream))
+      host.refused('request/malformed', 'invalid HTTP/2 request', this.#peer.address, host.newId());
+    const tooMuch = this.#guard.resetByUs();
+    if (tooMuch !== undefined) this.#calm(tooMuch);
+  }
+
+  /** The client sends too much that costs more than it is worth. */
+  #calm(what: string): void {
+    if (this.failure !== undefined) return;
+    this.failure = `too many ${what}: connection closed`;
+    this.host.refused('downstream/flood', `too many ${what}`, this.#peer.address, this.host.newId());
+    // The session may be in the middle of a read or a write.
+    const error = new Error(this.failure);
+    process.nextTick(() => this.#session.destroy(error, NGHTTP2_ENHANCE_YOUR_CALM));
+  }
+
+  // Streams.
+
+  #request({ stream, flags, fields }: NewStream): void {
+    const { host, listener } = this;
+    // The client has reset it in the meantime: there is nothing to begin.
+    if (stream.destroyed || stream.closed) return;
+    try {
+      const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+      const fault = readRequest(host.head, fields, ended, listener.entry, this.#known);
+      if (fault !== undefined) {
+        this.#refuse(stream, fault.error, fault.cause);
+        return;
+      }
+      const exchange = new GwExchange(host.head, this.#peer, host.generation!, host, host.monotonic());
+      const one = new ClientStream(this, stream, exchange, ended);
+      this.#streams.set(one.id, one);
+      this.#exchanges++;
+      this.#requests++;
+      if (this.#phase === 'open') this.#deadline = 0;
+      if (this.#phase === 'open' && this.#requests >= listener.entry.maxRequestsPerConnection) this.#announce();
+      this.#begin(exchange, one);
+    } catch (error) {
+      host.bug(error);
+      this.#refuse(stream, 'gateway/failed', BUG_CAUSE);
+    }
+  }
+
+  #begin(exchange: GwExchange, stream: ClientStream): void {
+    try {
+      this.host.begin(exchange, stream);
+    } catch (error) {
+      stream.broke(error);
+    }
+  }
+
+  /** There is no exchange: replies with the reason. */
+  #refuse(stream: ServerHttp2Stream, error: ErrorSlug, cause: string): void {
+    const { host } = this;
+    const id = host.newId();
+    stream.on('error', () => undefined);
+    if (!stream.destroyed && !stream.headersSent) {
+      const reply = problem({ id }, { code: error, ...ERRORS[error] });
+      stream.respond(this.fields.ofRefusal(reply, id, host.dateLine));
+      stream.end(stream.writableEnded ? undefined : reply.body);
+    }
+    host.refused(error, cause, this.#peer.address, id);
+    if (this.#exchanges === 0) this.#awaitRequest();
+  }
+
+  onAnswered(cut: boolean): void {
+    this.#exchanges--;
+    if (!cut) this.#guard.answered();
+    if (this.#exchanges === 0) this.#awaitRequest();
+  }
+
+  onStreamClosed(stream: ClientStream): void {
+    this.#streams.delete(stream.id);
+    this.onConsumed();
+  }
+
+  #awaitRequest(): void {
+    if (this.#phase === 'open') this.#deadline = this.host.cachedNow() + this.listener.entry.idleTimeout;
+  }
+
+  // Memory.
+
+  get held(): boolean {
+    return this.#unread.held;
+  }
+
+  get unread(): number {
+    let unread = 0;
+    for (const stream of this.#streams.values()) unread += stream.unread;
+    return unread;
+  }
+
+  hold(held: boolean): void {
+    this.#tap.hold(held);
+  }
+
+  onConsumed(): void {
+    this.#unread.taken();
+  }
+
+  // The end.
+
+  /** The first GOAWAY: streams that the client opens before it reads this are served. */
+  #announce(): void {
+    if (this.#phase !== 'open') return;
+    this.#phase = 'leaving';
+    if (!this.#tap.betweenFrames) {
+      this.#finish();
+      return;
+    }
+    this.#tap.inject(ANNOUNCEMENT);
+    this.#deadline = this.host.monotonic() + ANNOUNCED_MS;
+    this.#session.ping(() => this.#finish());
+  }
+
+  /** The second GOAWAY: the session closes after its streams. */
+  #finish(): void {
+    if (this.#phase !== 'open' && this.#phase !== 'leaving') return;
+    this.#phase = 'closing';
+    this.#deadline = 0;
+    // Streams of clients that read nothing are ended by their pace.
+    this.#session.close();
+  }
+
+  /** The session has sent its last frame. */
+  onTapEnded(): void {
+    if (this.#phase === 'linger' || this.#phase === 'closed') return;
+    this.#phase = 'closing';
+    this.#deadline = this.host.monotonic() + LINGER_MS;
+  }
+
+  /** The session has let go of the socket: reads for a while, so that a reset does not destroy the last frames. */
+  onTapClosed(): void {
+    if (this.#phase === 'linger' || this.#phase === 'closed') return;
+    this.#phase = 'linger';
+    this.#deadline = this.host.monotonic() + LINGER_MS;
+    if (!this.#socket.writableEnded) this.#socket.end();
+    this.#socket.resume();
+    if (this.#ended) this.#socket.destroySoon();
+  }
+
+  sweep(now: number): void {
+    for (const stream of this.#streams.values()) stream.sweep(now);
+    if (this.#deadline !== 0 && now >= this.#deadline) this.#onDeadline();
+    else if (this.#lateBlock(now)) this.#endLate();
+    this.#unread.taken();
+  }
+
+  #onDeadline(): void {
+    this.#deadline = 0;
+    switch (this.#phase) {
+      case 'open':
+        if (this.#greeted) this.#announce();
+        else if (this.#socket.bytesRead === 0) this.#socket.destroy();
+        else this.#endLate();
+        return;
+      case 'leaving':
+        this.#finish();
+        return;
+      default:
+        this.#socket.destroy();
+    }
+  }
+
+  /** The time for a header block is over. */
+  #lateBlock(now: number): boolean {
+    const { blockSince } = this.#guard;
+    return blockSince !== 0 && now - blockSince >= this.listener.entry.headerTimeout;
+  }
+
+  #endLate(): void {
+    if (this.failure !== undefined) return;
+    const { headerTimeout } = this.listener.entry;
+    const cause = `request head timeout (${timeSpan(headerTimeout)}, header_timeout)`;
+    this.failure = cause;
+    this.host.refused('request/timeout', cause, this.#peer.address, this.host.newId());
+    this.#session.destroy(new Error(cause), NGHTTP2_ENHANCE_YOUR_CALM);
+  }
+
+  // The listener.
+
+  get idle(): boolean {
+    return this.#phase === 'open' && this.#streams.size === 0 && this.#queue.length === 0;
+  }
+
+  get idleUntil(): number {
+    return this.#deadline;
+  }
+
+  *exchanges(): Generator<GwExchange> {
+    for (const { exchange } of this.#streams.values()) if (exchange !== undefined) yield exchange;
+  }
+
+  retire(until: number): void {
+    // A client that has only just connected may send a request.
+    if (this.#greeted) this.#announce();
+    else this.#deadline = Math.min(this.#deadline, until);
+  }
+
+  close(): void {
+    this.#finish();
+  }
+
+  cutNow(count: CutCount): void {
+    for (const stream of [...this.#streams.values()]) {
+      if (stream.exchange !== undefined) count.cut++;
+      stream.drained();
+    }
+    // The session sends what it has in the check phase of this turn.
+    setImmediate(() => setImmediate(() => this.#socket.destroy()));
+  }
+}

@@ -1,0 +1,146 @@
+/**
+ * The bytes between a client's socket and its session of node:http2. The tap sees each frame header of both directions, and can
+ * send a frame of its own between two frames of the session. docs/adr/0030-http2.md has the reasons.
+ *
+ *     socket --onBytes()--> scanner --> data --> session
+ *     socket <--write------ scanner <---------- session
+ */
+import type { Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import { PREFACE } from '../connection/preface.js';
+import { FrameScanner, type FrameWatcher } from './frame-scanner.js';
+
+/** Who hears of the session's end. */
+export interface TapOwner {
+  /** It has sent its last frame. */
+  onTapEnded(): void;
+  /** It does not use the socket any more. */
+  onTapClosed(): void;
+}
+
+type Written = (error?: Error | null) => void;
+
+/**
+ * What a session of node:http2 uses of a stream is overridden: the queues of node:stream would copy and delay. Reads are
+ * reported by `data`; the session pauses while its writes are pending.
+ */
+export class FrameTap extends Duplex {
+  readonly #socket: Socket;
+  readonly #owner: TapOwner;
+  readonly #received: FrameScanner;
+  readonly #sent: FrameScanner;
+  #stopped = false;
+  /** What has come while the session was paused: one read. */
+  #waiting: Buffer | undefined = undefined;
+  /** The client has sent its FIN. */
+  #finished = false;
+  #held = false;
+  /** The session has sent its first frame. */
+  #began = false;
+
+  constructor(socket: Socket, received: FrameWatcher, sent: FrameWatcher, owner: TapOwner) {
+    super({ allowHalfOpen: true, autoDestroy: false });
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#received = new FrameScanner(received, PREFACE.length);
+    this.#sent = new FrameScanner(sent, 0);
+  }
+
+  /** The client's bytes so far end within a frame, or within its preface. */
+  get withinFrame(): boolean {
+    return this.#received.within;
+  }
+
+  /** Takes buffer[0, count) from the client; if it is only `lent`, it is valid until this returns. */
+  receive(buffer: Buffer, count: number, lent: boolean): void {
+    this.#received.scan(buffer, 0, count);
+    if (this.destroyed) return;
+    const chunk = count === buffer.length ? buffer : buffer.subarray(0, count);
+    if (!this.#stopped && this.#waiting === undefined) {
+      this.emit('data', chunk);
+      return;
+    }
+    // Most pauses end before the next read, so the socket is stopped only now.
+    this.#socket.pause();
+    this.#waiting =
+      this.#waiting === undefined ? (lent ? Buffer.from(chunk) : chunk) : Buffer.concat([this.#waiting, chunk]);
+  }
+
+  /** The client has sent its FIN. */
+  finish(): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    if (this.#waiting === undefined && !this.destroyed) this.emit('end');
+  }
+
+  /** No byte of the client is passed on until resume() of the session. */
+  override pause(): this {
+    this.#stopped = true;
+    return this;
+  }
+
+  override resume(): this {
+    this.#stopped = false;
+    const waiting = this.#waiting;
+    if (waiting === undefined) return this;
+    this.#waiting = undefined;
+    this.emit('data', waiting);
+    if (this.#stopped || this.#waiting !== undefined) return this;
+    if (this.#finished) this.emit('end');
+    else if (!this.#held) this.#socket.resume();
+    return this;
+  }
+
+  /** The session may not take more for now: the socket is not read. */
+  hold(held: boolean): void {
+    if (this.#held === held) return;
+    this.#held = held;
+    if (held) this.#socket.pause();
+    else if (this.#waiting === undefined) this.#socket.resume();
+  }
+
+  override cork(): void {
+    this.#socket.cork();
+  }
+
+  override uncork(): void {
+    this.#socket.uncork();
+  }
+
+  override write(chunk: Uint8Array, encoding?: BufferEncoding | Written, callback?: Written): boolean {
+    const written = typeof encoding === 'function' ? encoding : callback;
+    if (this.#socket.destroyed) {
+      written?.(new Error('the connection has closed'));
+      return false;
+    }
+    this.#began = true;
+    this.#sent.scan(chunk, 0, chunk.length);
+    return this.#socket.write(chunk, written);
+  }
+
+  /** Whether the session has begun, and all of its frames are written as a whole. */
+  get betweenFrames(): boolean {
+    return this.#began && !this.#sent.within;
+  }
+
+  /** Sends a frame that the session does not know of. Only while betweenFrames. */
+  inject(frame: Uint8Array): void {
+    if (!this.#socket.destroyed) this.#socket.write(frame);
+  }
+
+  override end(chunk?: unknown, encoding?: unknown, callback?: unknown): this {
+    const done = [chunk, encoding, callback].find((one): one is () => void => typeof one === 'function');
+    this.#owner.onTapEnded();
+    if (this.#socket.destroyed || this.#socket.writableEnded) done?.();
+    else this.#socket.end(done);
+    return this;
+  }
+
+  override _read(): void {}
+
+  override _destroy(error: Error | null, callback: Written): void {
+    this.#waiting = undefined;
+    this.#owner.onTapClosed();
+    callback(error);
+  }
+}

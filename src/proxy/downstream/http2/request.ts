@@ -1,0 +1,144 @@
+/**
+ * The head of an HTTP/2 request (RFC 9113 section 8) in the form that the parser of HTTP/1.1 reads: the same rules, limits and
+ * descriptions for both. nghttp2 has refused malformed fields and pseudo-fields before, as far as it knows them; what would
+ * change the meaning of the text is refused here again.
+ */
+import { Authority, readAuthority } from '../../http/host.js';
+import type { KnownFields } from '../../http/known-heads.js';
+import type { HeadLimits, RequestHead } from '../../http/request-head.js';
+import { Seen } from '../../http/seen.js';
+
+/** Fields of one connection of HTTP/1.1. nghttp2 refuses them, RFC 9113 section 8.2.2. */
+const OF_HTTP1 =
+  Seen.TransferEncoding | Seen.Close | Seen.KeepAlive | Seen.ConnectionUpgrade | Seen.Listed | Seen.Upgrade;
+
+/** Methods whose requests have content, for which HTTP/1.1 wants a length: RFC 9110 section 8.6. */
+const WITH_CONTENT = new Set(['POST', 'PUT', 'PATCH']);
+
+/** Name and value by turns, as node:http2 lists them. */
+type RawFields = readonly string[];
+
+class PseudoFields {
+  method = '';
+  scheme = '';
+  path = '';
+  authority: string | undefined = undefined;
+  host: string | undefined = undefined;
+  protocol = '';
+}
+
+export class RequestFault {
+  readonly error: RequestHead['error'];
+  readonly cause: string;
+
+  constructor(error: RequestHead['error'], cause: string) {
+    this.error = error;
+    this.cause = cause;
+  }
+}
+
+/**
+ * Parses the fields of a request into `head`. `ended`: it has no body. `known` are the fields of the connection's last request.
+ * Returns why the request must be refused, or undefined.
+ */
+export function readRequest(
+  head: RequestHead,
+  raw: RawFields,
+  ended: boolean,
+  limits: HeadLimits,
+  known: KnownFields,
+): RequestFault | undefined {
+  const pseudo = new PseudoFields();
+  const lines = fieldLines(raw, pseudo);
+  if (typeof lines !== 'string') return lines;
+  const { method, scheme, path, protocol } = pseudo;
+  const host = hostOf(pseudo);
+  if (host === undefined) return new RequestFault('request/host', 'invalid request: Host differs from :authority');
+  if (protocol !== '') return new RequestFault('request/not-implemented', 'extended CONNECT');
+  const target = method === 'CONNECT' ? host : path;
+  if (method !== 'CONNECT') {
+    if (scheme !== 'https' && scheme !== 'http') return malformed(':scheme is neither http nor https');
+    if (path.charCodeAt(0) !== 0x2f && path !== '*') return malformed(':path does not begin with a slash');
+  }
+  const text = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\n${lines}\r\n`;
+  const length = head.parse(text, limits, known);
+  if (length < 0) return new RequestFault(head.error, head.cause);
+  if (length !== text.length || head.method !== method) return malformed('more than one head');
+  return framing(head, ended, scheme);
+}
+
+const malformed = (rule: string): RequestFault => new RequestFault('request/malformed', `invalid request: ${rule}`);
+
+/** The fields as lines, without pseudo-fields and Host; several Cookie fields become one (RFC 9113 section 8.2.3). */
+function fieldLines(raw: RawFields, pseudo: PseudoFields): string | RequestFault {
+  let lines = '';
+  let cookies = '';
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]!;
+    const value = raw[at + 1]!;
+    if (value.includes('\n') || value.includes('\r')) return malformed('line break in a field');
+    if (name.charCodeAt(0) === 0x3a) {
+      if (!pseudoField(pseudo, name, value)) return malformed('unknown pseudo-field');
+    } else if (name === 'cookie') cookies = cookies === '' ? value : `${cookies}; ${value}`;
+    else if (name === 'host' && pseudo.host === undefined) pseudo.host = value;
+    else if (name.includes(':')) return malformed('colon in the name of a field');
+    else lines += `${name}: ${value}\r\n`;
+  }
+  return cookies === '' ? lines : `${lines}cookie: ${cookies}\r\n`;
+}
+
+/** Trailer fields as lines, RFC 9113 section 8.1: no pseudo-fields, within the limits of a head. */
+export function trailerLines(raw: RawFields, limits: HeadLimits): string | RequestFault {
+  const lines = fieldLines(raw, new PseudoFields());
+  if (typeof lines !== 'string') return lines;
+  if (lines.length > limits.maxHeaderBytes || raw.length / 2 > limits.maxHeaders)
+    return new RequestFault('request/head-too-large', 'trailer fields above max_header or max_headers');
+  return raw[0]?.charCodeAt(0) === 0x3a ? malformed('pseudo-field in trailers') : lines;
+}
+
+function pseudoField(pseudo: PseudoFields, name: string, value: string): boolean {
+  switch (name) {
+    case ':method':
+      pseudo.method = value;
+      return true;
+    case ':scheme':
+      pseudo.scheme = value;
+      return true;
+    case ':path':
+      pseudo.path = value;
+      return true;
+    case ':authority':
+      pseudo.authority = value;
+      return true;
+    case ':protocol':
+      pseudo.protocol = value;
+      return true;
+    default:
+      return false;
+  }
+}
+
+/** The value for Host; undefined if there are two different ones, RFC 9113 section 8.3.1. */
+function hostOf({ authority, host }: PseudoFields): string | undefined {
+  if (authority === undefined || host === undefined || authority === host) return authority ?? host ?? '';
+  const [one, other] = [new Authority(), new Authority()];
+  const valid = readAuthority(one, authority, 0, authority.length) && readAuthority(other, host, 0, host.length);
+  return valid && one.authority === other.authority ? authority : undefined;
+}
+
+/** What HTTP/1.1 says by fields, and HTTP/2 by frames. */
+function framing(head: RequestHead, ended: boolean, scheme: string): RequestFault | undefined {
+  if (head.seen & OF_HTTP1) return malformed('field of an HTTP/1.1 connection');
+  if (scheme === 'https') head.seen |= Seen.SecureTarget;
+  if (ended) {
+    if (head.contentLength > 0) return malformed('Content-Length without a body');
+    if (head.contentLength < 0 && WITH_CONTENT.has(head.method)) {
+      head.contentLength = 0;
+      head.seen |= Seen.ContentLength;
+    }
+    return undefined;
+  }
+  if (head.method === 'TRACE') return malformed('TRACE with a body');
+  if (head.contentLength < 0) head.seen |= Seen.TransferEncoding;
+  return undefined;
+}
