@@ -113,6 +113,17 @@ const service = table({
   pipelining: number(1),
   ejectAfter: number(0),
   ejectFor: number(0),
+  breaker: optional(
+    table({
+      errors: optional(number(1)),
+      requests: number(1),
+      consecutive: optional(number(1)),
+      window: number(1),
+      openFor: number(1),
+      probes: number(1),
+    }),
+  ),
+  maxRequests: optional(number(1)),
   retry: optional(
     table({
       on: list(word('connect', 'reset', 'timeout')),

@@ -1,5 +1,6 @@
 /** A service in the program: its targets, and how requests are sent to them. */
 import type { BalanceEntry } from './service/balance.js';
+import type { BreakerEntry } from './service/breaker.js';
 import type { EjectEntry } from './service/eject.js';
 import type { RetryEntry } from './service/retry.js';
 import type { StickyEntry } from './service/sticky.js';
@@ -62,6 +63,10 @@ export interface ServiceEntry {
   readonly retries: number;
   /** Absent: the defaults. */
   readonly retry?: RetryEntry;
+  /** Absent: none. */
+  readonly breaker?: BreakerEntry;
+  /** Maximum requests in flight, over all workers; absent: no limit. */
+  readonly maxRequests?: number;
   /** Maximum connections to one target; further exchanges wait in a queue of `maxQueue`. */
   readonly maxConnections: number;
   readonly maxQueue: number;

@@ -4,6 +4,7 @@ import { DEFAULT_CONTENT_BYTES, DEFAULT_DISK_BYTES, type Program } from '../bund
 import type { Json } from '../policies/contract.js';
 import { DataPlane } from '../proxy/data-plane.js';
 import type { DataPlaneApi, DataPlaneEvents, DataPlaneOptions, WorkerReports } from '../proxy/types.js';
+import { BreakerTable } from '../state/breaker/table.js';
 import { systemClock } from '../state/clock.js';
 import { ConnectionTable } from '../state/connection-table.js';
 import { DiskClient } from '../state/content/disk/client.js';
@@ -62,6 +63,8 @@ export class Plane {
   readonly steps: StepWatch;
   /** What policies count as in progress: to read. */
   readonly holds: HoldTable;
+  /** Circuit breakers of services: to read. */
+  readonly breakers: BreakerTable;
   /** Undefined when the data plane runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
@@ -100,6 +103,7 @@ export class Plane {
     const connections = ConnectionTable.allocate({ workers });
     const state = allocateState({ workers });
     this.holds = new HoldTable(state.holds, 0);
+    this.breakers = new BreakerTable(state.breakers, 0, () => (clock ?? systemClock).monotonic());
     this.#kept = new MemoryContents(state.kept, systemClock.now);
     this.#disk = new DiskHost({ memory: state.disk, log: options.log });
     this.#diskMemory = new DiskMemory(state.disk);
@@ -147,8 +151,9 @@ export class Plane {
     });
   }
 
-  /** Where contents on disk are, for the live program. `root`: the folder of its spec or bundle. */
-  placeContents({ policies, state }: Program, root: string): void {
+  /** The live program: where its contents on disk are, and whose state is kept. `root`: the folder of its spec or bundle. */
+  placeContents({ policies, services, state }: Program, root: string): void {
+    this.breakers.retain(services.map(({ name }) => name));
     const path = state?.path === undefined ? resolve(root, '.gw/contents') : resolve(state.path, 'contents');
     this.#disk.use({ path, size: state?.contentDisk ?? DEFAULT_DISK_BYTES, owners: policies.map(stateIdentityOf) });
   }

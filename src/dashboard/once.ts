@@ -179,7 +179,7 @@ function targetTable(snapshot: Snapshot, columns?: number): string[] {
   const rows = snapshot.targets.map((target) => [
     target.service,
     targetText(target),
-    healthText(target),
+    `${healthText(target)}${breakerText(target.service, snapshot)}`,
     target.process ? `${target.process.state} ${target.process.pid ?? ''}`.trim() : '-',
     count(target.requests),
     count(target.failures),
@@ -242,6 +242,11 @@ function dutyTable({ duties, gateway: { now } }: Snapshot, columns?: number): st
   ]);
   const titles = ['POLICY', 'KIND', 'HEALTH', '>RUNS', '>FAILED', 'LAST SUCCESS', 'NEXT RUN', 'LAST ERROR'];
   return table(titles, rows, 'duties', columns);
+}
+
+function breakerText(service: string, { services = [] }: Snapshot): string {
+  const breaker = services.find(({ name }) => name === service)?.guard?.breaker ?? 'closed';
+  return breaker === 'closed' ? '' : `, circuit breaker ${breaker}`;
 }
 
 function healthText({ health, ejectedForMs, failingSince }: TargetSnapshot): string {

@@ -112,6 +112,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
     this.#state = claimState(options.state, options.worker, { clock, after: systemAfter, disk: events.disk });
+    this.#engine.breakers = this.#state.breakers;
     this.#instances = new PolicyInstances({
       clock,
       random: options.random ?? Math.random,

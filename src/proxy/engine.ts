@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import type { Clock } from '../policies/contract.js';
+import { BreakerTable } from '../state/breaker/table.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { TicketKeys } from '../state/ticket-keys.js';
 import type { After } from '../state/timers.js';
@@ -46,6 +47,9 @@ function* exchangesOf(all: readonly OpenExchanges[]): Generator<GwExchange> {
   for (const each of all) yield* each.exchanges();
 }
 
+/** Breakers that a worker without shared memory has room for. */
+const OWN_BREAKERS = 64;
+
 /** A request waits for it, so it keeps the process running. */
 const requestAfter: After = (ms, work) => {
   const timer = setTimeout(work, ms);
@@ -58,6 +62,8 @@ export class Engine implements TargetHost, DriverHost {
   readonly descriptors: Descriptors;
   readonly dns: DnsCache;
   readonly failures = new FailureNotes();
+  /** Of this worker alone, unless it is given that of all workers before the first load. */
+  breakers = new BreakerTable(BreakerTable.allocate({ workers: 1, slots: OWN_BREAKERS }), 0, () => this.monotonic());
   /** Decides which new connections are accepted. */
   readonly admission: Admission;
   /** Scratch object for parsing request heads; an exchange copies the parts that it keeps. */
@@ -205,7 +211,10 @@ export class Engine implements TargetHost, DriverHost {
 
   ask(exchange: GwExchange, service: Service): ReplySource {
     const upgrades = exchange.wantsUpgrade && !exchange.hasBody;
-    return upgrades ? new Tunnel(this, exchange, service) : new Relay(this, exchange, service);
+    // While the breaker is open, the relay refuses the request.
+    return upgrades && service.guard?.isOpen !== true
+      ? new Tunnel(this, exchange, service)
+      : new Relay(this, exchange, service);
   }
 
   /** Records a malformed request; it counts with the requests that matched no route. */

@@ -97,6 +97,7 @@ export class OfflinePlane {
       cachedNow: () => clock.now(),
       now: () => clock.now(),
       failures: new FailureNotes(),
+      breakers: state.breakers,
       log() {},
     });
     this.#generation.connect(registry.adopt(registry.prepare(input.program.services, input.stats)));

@@ -1,4 +1,5 @@
 /** The shared memory of what policies keep, allocated once for all workers of a gateway. */
+import { BreakerTable } from './breaker/table.js';
 import { CacheTable } from './cache-table.js';
 import type { Clock } from './clock.js';
 import { systemClock } from './clock.js';
@@ -30,6 +31,8 @@ export interface StateMemory {
   /** Of contents that stay until they expire. */
   readonly kept: SharedArrayBuffer;
   readonly outcomes: SharedArrayBuffer;
+  /** Circuit breakers of services. */
+  readonly breakers: SharedArrayBuffer;
 }
 
 /** The stores of one worker. */
@@ -37,6 +40,7 @@ export interface State {
   readonly cache: CacheTable;
   readonly marks: CacheTable;
   readonly holds: HoldTable;
+  readonly breakers: BreakerTable;
   readonly replays: ReplayTable;
   readonly outcomes: GatewayOutcomes;
   readonly flights: SingleFlight;
@@ -60,6 +64,7 @@ export function allocateState({ workers, small = false }: { workers: number; sma
     disk: DiskMemory.allocate(),
     kept: MemoryContents.allocate({ workers, ...(small ? { bytes: SMALL_CONTENT_BYTES / 4 } : {}) }),
     outcomes: OutcomeTable.allocate(small ? { slots: 1024 } : {}),
+    breakers: BreakerTable.allocate({ workers, ...(small ? { slots: 16 } : {}) }),
   };
 }
 
@@ -86,6 +91,7 @@ export function openState(
   const marks = new CacheTable(memory.marks, monotonic);
   const holds = new HoldTable(memory.holds, worker);
   const leases = new LeaseTable(memory.leases, worker);
+  const breakers = new BreakerTable(memory.breakers, worker, monotonic);
   const replays = new ReplayTable(memory.replays, monotonic);
   const outcomes = new GatewayOutcomes(memory.outcomes, worker, clock, { offline });
   const flights = new SingleFlight({ leases, cache, after, monotonic });
@@ -95,7 +101,7 @@ export function openState(
   const want: WantDisk | undefined = wanted && ((...given) => wanted(worker, ...given));
   const content = contentsOf({ content: contentMemory, disk }, clock, want);
   const kept = new MemoryContents(memory.kept, () => clock.now(), worker, { keeps: true });
-  return { cache, marks, holds, replays, outcomes, flights, content, contentMemory, kept };
+  return { breakers, cache, marks, holds, replays, outcomes, flights, content, contentMemory, kept };
 }
 
 /**
@@ -121,6 +127,7 @@ export function adoptShared(
 /** Releases what a worker that has ended held, and what it did is unknown. Called by control, and by the worker that takes its number. */
 export function forgetWorker(memory: StateMemory, worker: number): void {
   new HoldTable(memory.holds, worker).forget(worker);
+  new BreakerTable(memory.breakers, worker, systemClock.monotonic).forget(worker);
   new LeaseTable(memory.leases, worker).forget(worker);
   if (memory.content !== undefined) new MemoryContents(memory.content, Date.now).forget(worker);
   new MemoryContents(memory.kept, Date.now).forget(worker);

@@ -5,6 +5,8 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DISK_EVENTS } from '../state/content/disk/memory.js';
 import { cacheMetrics } from './cache-metrics.js';
+import { serviceMetrics } from './service-metrics.js';
+import type { ServiceSnapshot } from './service-snapshot.js';
 import type { CacheCounts, ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
 import { bucketBound, HISTOGRAM_BUCKETS } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
@@ -42,6 +44,7 @@ export interface MetricsInput {
   readonly uncounted: number;
   /** Targets of the live generation. */
   readonly targets: readonly TargetFacts[];
+  readonly services: readonly ServiceSnapshot[];
   readonly listeners: readonly { readonly name: string; readonly slot: number }[];
   readonly workers: readonly WorkerStatus[];
   readonly duties: readonly DutySnapshot[];
@@ -101,6 +104,7 @@ export class Metrics {
     this.#contents();
     cacheMetrics(this.#registry, () => this.#current.caches ?? []);
     targetMetrics(this.#registry, stats, () => this.#current.targets);
+    serviceMetrics(this.#registry, () => this.#current.services);
     this.#duties();
     this.#gateway();
   }

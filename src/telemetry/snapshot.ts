@@ -3,6 +3,7 @@ import type { DiskStats } from '../state/content/disk/memory.js';
 import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import type { AttemptRecord, CallRecord } from './attempt-records.js';
 import type { ReloadChange } from './changes.js';
+import type { ServiceSnapshot } from './service-snapshot.js';
 
 export type { AttemptRecord, CallRecord } from './attempt-records.js';
 
@@ -56,6 +57,7 @@ export interface Snapshot {
   readonly caches?: readonly CacheCounts[];
   readonly consumers: ConsumersSnapshot;
   readonly targets: readonly TargetSnapshot[];
+  readonly services?: readonly ServiceSnapshot[];
   /** The work that policies do in the control thread: fetching key sets, lists. */
   readonly duties: readonly DutySnapshot[];
   /** Newest first, at most 50. */

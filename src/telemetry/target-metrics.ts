@@ -87,14 +87,4 @@ export function targetMetrics(registry: Registry, stats: StatsRegistry, current:
       },
     });
   }
-  const panic: Gauge<'service'> = new Gauge({
-    name: 'gw_service_panic',
-    help: 'Workers that use all targets of the service, because too few are available.',
-    labelNames: ['service'],
-    registers,
-    collect: () => {
-      panic.reset();
-      for (const { service, slot } of current()) panic.set({ service }, stats.sum(slot, Word.Panic));
-    },
-  });
 }

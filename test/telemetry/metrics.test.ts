@@ -28,6 +28,14 @@ function setUp() {
       ],
       version: '1.2.3',
       generation: 4,
+      services: [
+        {
+          name: 'orders',
+          panic: 1,
+          guard: { breaker: 'half-open', inFlight: 2, openings: 3, refusedOpen: 4, refusedFull: 5 },
+        },
+        { name: 'plain', panic: 0, guard: null },
+      ],
       reloads: { live: 3, rejected: 1 },
       concurrency: [{ policy: 'few', max: 4, taken: 5, inUse: 2, fullest: 4, refused: 7 }],
       contents: {
@@ -215,6 +223,23 @@ test('two gateways in one process do not share metrics', async () => {
   one.writer.end(one.slots.routes[0]!, 200, 0, 0, 1, false);
   assert.is(lines((await one.metrics.text()).text, 'gw_requests_total').length, 1);
   assert.is(lines((await two.metrics.text()).text, 'gw_requests_total').length, 0);
+});
+
+test('services: panic, and the state of a circuit breaker', async () => {
+  const { metrics } = setUp();
+  const { text } = await metrics.text();
+  for (const line of [
+    'gw_service_panic{service="orders"} 1',
+    'gw_service_panic{service="plain"} 0',
+    'gw_breaker_state{service="orders",state="half-open"} 1',
+    'gw_breaker_state{service="orders",state="open"} 0',
+    'gw_breaker_openings_total{service="orders"} 3',
+    'gw_service_in_flight{service="orders"} 2',
+    'gw_service_refused_total{service="orders",reason="breaker"} 4',
+    'gw_service_refused_total{service="orders",reason="max_requests"} 5',
+  ])
+    assert.ok(text.split('\n').includes(line), line);
+  assert.not.match(text, /gw_breaker_state\{service="plain"/);
 });
 
 test.run();

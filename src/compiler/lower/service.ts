@@ -51,6 +51,18 @@ const lowerTarget = ({ url, weight, zone, priority }: TargetConfig): ServiceEntr
   ...given('zone', zone),
 });
 
+function lowerBreaker(breaker: ServiceModel['config']['breaker']): ServiceEntry['breaker'] {
+  if (breaker === undefined) return undefined;
+  return {
+    ...given('consecutive', breaker.consecutive || undefined),
+    ...given('errors', breaker.errors || undefined),
+    openFor: breaker.open_for,
+    probes: breaker.probes,
+    requests: breaker.requests,
+    window: breaker.window,
+  };
+}
+
 function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry'] {
   if (retry === undefined) return undefined;
   return {
@@ -84,7 +96,9 @@ export function lowerService(
     idleTimeout: config.idle_timeout,
     ...given('implicit', implicit),
     ...given('maxConnectionAge', config.max_connection_age === CONNECTION_AGE ? undefined : config.max_connection_age),
+    ...given('breaker', lowerBreaker(config.breaker)),
     maxConnections: config.max_connections,
+    ...given('maxRequests', config.max_requests),
     maxQueue: config.max_queue,
     maxSharePerAddress: config.max_share_per_address,
     name,

@@ -1,5 +1,6 @@
 /** What the policies of a program have in the memory of contents. */
 import type { Program } from '../../bundle/types.js';
+import type { BreakerTable } from '../../state/breaker/table.js';
 import type { DiskStats } from '../../state/content/disk/memory.js';
 import type { ContentHealth, ContentStats } from '../../state/content/memory/index.js';
 import type { HoldTable } from '../../state/hold-table.js';
@@ -9,6 +10,7 @@ import { stateIdentityOf } from './limit-policies.js';
 /** The tables of a data plane that are read here. */
 export interface PlaneTables {
   readonly holds: HoldTable;
+  readonly breakers: BreakerTable;
   /** Undefined before the first load. */
   contentsOf(program: Program): ContentsSnapshot | undefined;
 }

@@ -11,6 +11,7 @@ import type { GatewayStats } from '../gateway-stats.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
 import type { PlaneTables } from './contents.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
+import { servicesOf } from './services.js';
 
 export interface ReloadCounts {
   readonly live: number;
@@ -77,6 +78,7 @@ export class GatewayMetrics {
         concurrency: [],
         uncounted: holds.overflows,
         targets: [],
+        services: [],
         listeners: [],
         duties: [],
       };
@@ -100,6 +102,11 @@ export class GatewayMetrics {
           return { service: name, url, address, slot, healthy };
         }),
       ),
+      services: servicesOf(program, {
+        breakers: this.#source.plane.breakers,
+        registry: this.#source.stats.registry,
+        endpoints: (service) => this.#source.endpoints(service),
+      }),
       listeners: program.listeners.flatMap(({ name }, index) => {
         const slot = stats.listeners[index];
         return slot === undefined ? [] : [{ name, slot }];

@@ -7,6 +7,7 @@ import type { Endpoint } from '../../proxy/types.js';
 import { formatRate } from '../../schema/units.js';
 import { LimitTable } from '../../state/limits/table.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
+import type { ServiceSnapshot } from '../../telemetry/service-snapshot.js';
 import {
   CALLERS_SHOWN,
   type ConcurrencySnapshot,
@@ -30,6 +31,7 @@ import type { LiveGeneration } from '../reload/generation-loader.js';
 import { ConsumerStats, type DeclaredConsumers } from './consumers.js';
 import type { PlaneTables } from './contents.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
+import { servicesOf } from './services.js';
 
 /** Values for a snapshot that only the gateway has. */
 export interface SnapshotInput {
@@ -97,6 +99,7 @@ export class SnapshotBuilder {
       ...this.#contents(live),
       consumers: this.#consumers.snapshot(facts.consumers, this.#clock.now()),
       targets: live ? this.#targets(live, facts, now) : [],
+      services: live ? this.#services(live, facts) : [],
       duties: live ? facts.duties(live.program) : [],
       reloads: facts.reloads.map((reload) =>
         reload.outcome === 'live' && reload.generation !== live?.input.id ? { ...reload, outcome: 'replaced' } : reload,
@@ -195,6 +198,11 @@ export class SnapshotBuilder {
         };
       }),
     );
+  }
+
+  #services({ program }: LiveGeneration, { endpoints }: SnapshotInput): readonly ServiceSnapshot[] {
+    const { breakers } = this.#plane;
+    return servicesOf(program, { breakers, registry: this.#stats.registry, endpoints });
   }
 
   #limitsOf(program: Program, now: number): LimitSnapshot[] {

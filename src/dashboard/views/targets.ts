@@ -86,6 +86,17 @@ function calledBy(target: TargetSnapshot | undefined, theme: Theme): string {
   return callers.length === 0 ? '' : `, called by ${printable(shown.join(', '), theme)}`;
 }
 
+/** What is unusual about a service as a whole. */
+function serviceState(name: string, { snapshot, theme }: State): Span[] {
+  const service = snapshot?.services?.find((one) => one.name === name);
+  const state: Span[] = [];
+  const breaker = service?.guard?.breaker ?? 'closed';
+  if (breaker !== 'closed')
+    state.push(span(`  ${theme.glyphs.bad} circuit breaker ${breaker}`, breaker === 'open' ? 'bad' : 'warn'));
+  if (service !== undefined && service.panic > 0) state.push(span('  too few available, all are used', 'warn'));
+  return state;
+}
+
 function headingLine(row: TargetRow & { kind: 'service' }, selected: boolean, state: State): Line {
   const failing = row.targets.filter(isFailing).length;
   const { theme } = state;
@@ -94,6 +105,7 @@ function headingLine(row: TargetRow & { kind: 'service' }, selected: boolean, st
     span(printable(row.service, theme), 'accent'),
     span(`  ${plural(row.targets.length, 'target')}${calledBy(row.targets[0], theme)}`, 'dim'),
   ];
+  left.push(...serviceState(row.service, state));
   if (failing > 0) left.push(span(`  ${theme.glyphs.bad} ${failing} of ${row.targets.length} failing`, 'bad'));
   const line = spread(left, [], state.size.columns, theme);
   return selected ? inverse(line) : line;

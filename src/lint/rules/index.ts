@@ -52,6 +52,7 @@ import routeUnauthenticated from './route-unauthenticated.js';
 import routeUnauthorized from './route-unauthorized.js';
 import secretPlainText from './secret-plain-text.js';
 import serviceAttemptsTwice from './service-attempts-twice.js';
+import serviceBreakerNeverOpens from './service-breaker-never-opens.js';
 import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
 import serviceHashKey from './service-hash-key.js';
@@ -123,6 +124,7 @@ export const rules: readonly Rule[] = [
   routeUnauthorized,
   secretPlainText,
   serviceAttemptsTwice,
+  serviceBreakerNeverOpens,
   serviceCallCycle,
   serviceCallField,
   serviceHashKey,

@@ -71,6 +71,10 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   'policy/answered': on("A policy answered without a code of its own. The status is the policy's."),
   'action/failed': on('The action of the route threw an exception, or answered with an invalid reply.'),
   'upstream/none': on('The service has no target at the moment, for example because a managed one is not ready.'),
+  'upstream/open': on(
+    'The circuit breaker of the service is open, or half-open with enough requests on their way ([breaker](resilience.md#circuit-breaker)). `Retry-After` says when requests are sent to it again.',
+  ),
+  'upstream/requests-full': on('As many requests to the service are in flight as `max_requests` allows.'),
   'upstream/queue-full': on('All `max_connections` of the target are in use, and `max_queue` exchanges wait already.'),
   'upstream/queue-timeout': on('No connection became free within `connect_timeout`.'),
   'upstream/unreachable': on('The name was not found, the connection was refused, or the certificate is not trusted.'),

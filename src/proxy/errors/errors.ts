@@ -93,6 +93,18 @@ export const ERRORS = {
   'policy/answered': kind(0, 'Answered by a policy', 'A policy of the route answered instead of the target.'),
   'action/failed': kind(500, 'Action failed', 'The action of the route failed, so the request was not answered.'),
   'upstream/none': kind(503, 'No target', 'The service of this route has no target at the moment.'),
+  'upstream/open': temporary(
+    503,
+    'Service failing',
+    'The service fails at the moment, so requests are not sent to it. Try again later.',
+    5,
+  ),
+  'upstream/requests-full': temporary(
+    503,
+    'Service busy',
+    'Too many requests to the service are in progress. Try again later.',
+    1,
+  ),
   'upstream/queue-full': temporary(503, 'Service busy', 'Too many requests wait for the service. Try again later.', 1),
   'upstream/queue-timeout': temporary(
     503,

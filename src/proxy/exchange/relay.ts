@@ -14,34 +14,26 @@ import { forwardedFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { isStreamType } from '../http/stream-types.js';
 import { replyTrailers } from '../http/trailers.js';
-import type { Descriptors } from '../load/descriptors.js';
 import { hashValueOf } from '../upstream/balance/hash-value.js';
-import { type AttemptHost, RetryingUser } from '../upstream/retrying-user.js';
+import type { GuardRefusal } from '../upstream/guard.js';
+import { RetryingUser } from '../upstream/retrying-user.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
 import type { OwnConnection, SharedConnection } from '../upstream/user.js';
 import { TargetAttempt } from './attempt.js';
+import { noteAttempt, refusalOf } from './attempt-notes.js';
 import type { Downstream, ReplySource } from './downstream.js';
-import type { Driver } from './driver.js';
 import type { GwExchange } from './exchange.js';
+import type { RelayHost } from './relay-host.js';
 import { stickyCookieOf, takeStickyCookie } from './sticky-cookie.js';
 import { isStream } from './streams.js';
 import { choiceDecision } from './target-choice.js';
 import { requestHead } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { isBodiless, TargetReply } from './target-reply.js';
-import { Upload, type Uploader, type Uploads } from './upload.js';
-
-/** The part of the data plane that a relay or a tunnel uses. */
-export interface RelayHost extends AttemptHost {
-  readonly driver: Driver;
-  readonly uploads: Uploads;
-  readonly descriptors: Descriptors;
-  /** Logs an unexpected exception. */
-  bug(error: unknown, request: string): void;
-}
+import { Upload, type Uploader } from './upload.js';
 
 export class Relay extends RetryingUser implements ReplySource, Uploader, HoldingUser, AttemptUser {
   contentLength = -1;
@@ -122,20 +114,8 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   }
 
   protected override retrying(why: string, waitMs: number): void {
-    const { exchange } = this;
-    exchange.attempts ??= [];
-    exchange.attempts.push({
-      target: this.target!.url,
-      why: bounded(why),
-      durationMs: this.#host.cachedNow() - this.since,
-    });
-    exchange.decisions?.push({
-      step: 'retry',
-      use: 'retry',
-      outcome: 'pass',
-      why: `attempt ${this.attempts} failed: ${why}`,
-      details: { target: this.target!.url, waitMs: Math.round(waitMs) },
-    });
+    const durationMs = this.#host.cachedNow() - this.since;
+    noteAttempt(this.exchange, { target: this.target!.url, why: bounded(why), durationMs }, this.attempts, waitMs);
   }
 
   protected get hasBody(): boolean {
@@ -147,6 +127,15 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   }
 
   start(): void {
+    if (this.enter()) this.#begin();
+  }
+
+  protected refused(refusal: GuardRefusal): void {
+    this.over = true;
+    this.#reply(refusalOf(this.exchange, refusal));
+  }
+
+  #begin(): void {
     if (this.#upload === undefined) this.ask();
     else this.#upload.start();
   }
@@ -208,7 +197,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   onAttemptAnswered(reply: Reply): void {
     this.endAttempt(0, false);
-    this.over = true;
+    this.#end();
     this.exchange.error = reply.code ?? 'policy/answered';
     this.exchange.cause = reply.cause ?? null;
     this.#reply(reply);
@@ -233,7 +222,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     }
     this.#upload.release();
     this.#upload = this.#newUpload();
-    this.start();
+    this.#begin();
   }
 
   /** Part of the body is gone, and cannot be sent again. */
@@ -307,6 +296,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
       return;
     }
     if (this.repeatsReply(head)) return;
+    this.answeredWith(head.status);
     this.replied = true;
     this.#upload?.dropKept();
     this.status = head.status;
@@ -349,12 +339,19 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   #finish(): void {
     this.letGo();
-    this.over = true;
+    this.completed();
+    this.#end();
     this.endAttempt(this.status, false, this.#host.cachedNow());
   }
 
-  protected cut(error: ErrorSlug, cause: string): void {
+  /** No event of a target concerns it any more. */
+  #end(): void {
     this.over = true;
+    this.leave();
+  }
+
+  protected cut(error: ErrorSlug, cause: string): void {
+    this.#end();
     // While a policy reads the body, the client can still get an error.
     const aborted = error === 'upstream/reset' && this.exchange.sending;
     this.#host.driver.fail(this.exchange, aborted ? 'upstream/aborted' : error, cause);
@@ -365,7 +362,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   }
 
   protected fail(error: ErrorSlug, cause: string): void {
-    this.over = true;
+    this.#end();
     const { exchange } = this;
     exchange.error = error;
     exchange.cause = cause;
@@ -385,7 +382,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   cancel(): void {
     this.#upload?.release();
     if (this.over) return;
-    this.over = true;
+    this.#end();
     this.stopWaiting();
     const waiting = this.target !== undefined;
     const replies = this.replies;

@@ -23,7 +23,7 @@ import type { Extensions } from '../websocket/frames.js';
 import { TargetAttempt } from './attempt.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
-import type { RelayHost } from './relay.js';
+import type { RelayHost } from './relay-host.js';
 import { TargetChoice } from './target-choice.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';

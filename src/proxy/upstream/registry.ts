@@ -5,13 +5,13 @@ import type { SlotAssignment } from '../../telemetry/stats/registry.js';
 import { Sticky } from './balance/sticky.js';
 import { type Endpoint, programEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { Service } from './service.js';
-import { ServiceState } from './service-state.js';
+import { ServiceState, type StateHost } from './service-state.js';
 import { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
 import { tlsKey } from './tls.js';
 
 export class TargetRegistry {
-  readonly #host: TargetHost;
+  readonly #host: TargetHost & StateHost;
   /** Targets of the live generation. */
   #targets = new Map<string, Target>();
   /** Retired targets that exchanges still use, with their keys. */
@@ -26,7 +26,7 @@ export class TargetRegistry {
   #sharers = 1;
   readonly #prefixes = new WeakMap<ServiceEntry, string>();
 
-  constructor(host: TargetHost) {
+  constructor(host: TargetHost & StateHost) {
     this.#host = host;
   }
 

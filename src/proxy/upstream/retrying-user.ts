@@ -10,6 +10,7 @@ import type { ErrorSlug } from '../errors/errors.js';
 import { findField } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import type { BalancedRequest } from './balance/candidate.js';
+import type { GuardRefusal } from './guard.js';
 import { isBlameless, isIdempotent, type RetryCause, retryAfterMs } from './retry/rules.js';
 import type { Service } from './service.js';
 import type { Target } from './target.js';
@@ -62,6 +63,8 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   #failedBefore: Target[] | undefined = undefined;
   /** Ends the wait before the next attempt. */
   #cancelWait: (() => void) | undefined = undefined;
+  /** What the guard of the service gave it; below 0: nothing, or it has left. */
+  #token = -1;
 
   constructor(host: AttemptHost, service: Service) {
     this.#clock = host;
@@ -120,6 +123,53 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   get shares(): boolean {
     if (this.hasBody || this.attempts > 1 || this.fresh) return false;
     return this.#moves < MAX_MOVES && this.mayRepeat;
+  }
+
+  /** Whether the request may go to the service: asked once, before anything is done for it. Otherwise it is refused. */
+  protected enter(): boolean {
+    const { guard } = this.upstream;
+    if (guard === undefined) return true;
+    const token = guard.enter();
+    if (token < 0) this.refused(guard.refusal(token));
+    else this.#token = token;
+    return token >= 0;
+  }
+
+  /** The guard of the service lets it not pass. */
+  protected abstract refused(refusal: GuardRefusal): void;
+
+  /**
+   * The service has answered with this status, which is passed on. Other requests may wait for the result of a probe; those that
+   * are none have succeeded when their reply is complete.
+   */
+  protected answeredWith(status: number): void {
+    if (status >= 500 || this.#token > 0) this.#judge(status >= 500, `status ${status}`);
+  }
+
+  /** The reply is complete. */
+  protected completed(): void {
+    if (this.status < 500 && this.#token === 0) this.#judge(false, '');
+  }
+
+  #judge(failed: boolean, cause: string): void {
+    if (this.#token >= 0) this.upstream.guard!.result(this.#token, failed, cause);
+  }
+
+  /** The request is over. Idempotent. */
+  protected leave(): void {
+    if (this.#token < 0) return;
+    this.upstream.guard!.leave(this.#token);
+    this.#token = -1;
+  }
+
+  /** No further attempt: the service has failed the request, unless gw is to blame. */
+  #giveUp(error: ErrorSlug, cause: string): void {
+    this.#noteFailure(error, cause);
+    this.fail(error, cause);
+  }
+
+  #noteFailure(error: ErrorSlug, cause: string): void {
+    if (!isBlameless(error) && this.status < 500) this.#judge(true, cause);
   }
 
   /** Selects the target of the next attempt, which begins at `now`. Fails the request if the service has none. */
@@ -263,7 +313,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     const pointless = isBlameless(error) && this.upstream.targets.length <= 1;
     const wait = pointless ? -1 : this.#mayAgain('connect', 0);
     if (wait >= 0) this.#again(wait, cause);
-    else this.fail(error, cause);
+    else this.#giveUp(error, cause);
   }
 
   onMoved(): void {
@@ -281,6 +331,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     this.endAttempt(0, true);
     if (this.replied) {
       this.#failed(error, cause, !isBlameless(error));
+      this.#noteFailure(error, cause);
       this.cut(error, cause);
       return;
     }
@@ -295,7 +346,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     const kind = untouched ? 'reset' : error === 'upstream/timeout' ? 'timeout' : undefined;
     const wait = kind !== undefined && whole && this.mayRetry ? this.#mayAgain(kind, 0) : -1;
     if (wait >= 0) this.#again(wait, cause);
-    else this.fail(error, cause);
+    else this.#giveUp(error, cause);
   }
 }
 

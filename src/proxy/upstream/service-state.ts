@@ -1,18 +1,37 @@
 /** What a worker knows of a service. Lives across generations. */
 import type { ServiceEntry } from '../../bundle/types.js';
+import type { Breaker } from '../../state/breaker/breaker.js';
+import type { BreakerTable } from '../../state/breaker/table.js';
+import { ServiceGuard } from './guard.js';
 import { ServiceHealth } from './health/service.js';
 import type { HealthHost, TargetHealth } from './health/target.js';
 import { RetryBudget } from './retry/budget.js';
 import { LatencyEstimate } from './retry/latency.js';
 import { RetryRules } from './retry/rules.js';
 
+export interface StateHost extends HealthHost {
+  readonly breakers: BreakerTable;
+}
+
 export class ServiceState {
   readonly health: ServiceHealth;
   readonly budget = new RetryBudget();
   readonly latency = new LatencyEstimate();
+  readonly #service: string;
+  readonly #host: StateHost;
+  #breaker: Breaker | undefined = undefined;
 
-  constructor(service: string, host: HealthHost) {
+  constructor(service: string, host: StateHost) {
+    this.#service = service;
+    this.#host = host;
     this.health = new ServiceHealth(service, host);
+  }
+
+  /** What protects it with these settings; undefined for nothing. */
+  guard(entry: ServiceEntry): ServiceGuard | undefined {
+    if (entry.breaker === undefined && entry.maxRequests === undefined) return undefined;
+    this.#breaker ??= this.#host.breakers.breaker(this.#service);
+    return new ServiceGuard(entry, this.#breaker, (...line) => this.#host.log(...line));
   }
 
   /** Takes over the targets and settings of the live generation. `sharers`: workers among which bounds are divided. */

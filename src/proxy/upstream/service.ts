@@ -4,6 +4,7 @@ import type { ServiceEntry } from '../../bundle/types.js';
 import { type BalancedRequest, fits } from './balance/candidate.js';
 import { Selection } from './balance/selection.js';
 import type { Sticky } from './balance/sticky.js';
+import type { ServiceGuard } from './guard.js';
 import { type RetryCause, RetryRules } from './retry/rules.js';
 import type { ServiceState } from './service-state.js';
 import type { Target } from './target.js';
@@ -15,6 +16,8 @@ export class Service {
   /** The same in all generations. */
   readonly state: ServiceState;
   readonly retry: RetryRules;
+  /** Undefined: requests pass without being counted. */
+  readonly guard: ServiceGuard | undefined;
   /** Why there are none, if that is known. */
   #cause: string | undefined;
   /** Called when its generation has ended. */
@@ -39,6 +42,7 @@ export class Service {
     this.entry = entry;
     this.state = state;
     this.retry = new RetryRules(entry);
+    this.guard = state.guard(entry);
     this.release = release;
     this.usesLatency = entry.balance?.kind === 'ewma';
     this.sticky = sticky;

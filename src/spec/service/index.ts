@@ -2,6 +2,7 @@
 import { type Infer, s } from '../../schema/declare.js';
 import { serviceTls } from '../tls.js';
 import { balance } from './balance.js';
+import { breaker } from './breaker.js';
 import { maxConnectionAge, refresh } from './connections.js';
 import { eject } from './eject.js';
 import { retry } from './retry.js';
@@ -48,6 +49,11 @@ export const service = s.object({
     .describe(
       'When and how requests are repeated. Without this table, failures to connect and connections that end before the reply are.',
     )
+    .optional(),
+  breaker: breaker().describe('A circuit breaker: while the service fails, requests get 503 at once.').optional(),
+  max_requests: s
+    .integer({ min: 1 })
+    .describe('Maximum number of requests to the service in flight, over all workers; excess requests get 503.')
     .optional(),
   max_connections: s.integer({ min: 1 }).describe('Maximum number of connections to one target.').default(256),
   max_share_per_address: s

@@ -10,6 +10,7 @@ import { forwardedFields } from '../../http/reply-fields.js';
 import type { ResponseHead } from '../../http/response-head.js';
 import { replyTrailers } from '../../http/trailers.js';
 import { fieldValueOf, type HashedRequest, hashValueOf } from '../balance/hash-value.js';
+import type { GuardRefusal } from '../guard.js';
 import { type AttemptHost, RetryingUser } from '../retrying-user.js';
 import type { Service } from '../service.js';
 import type { AttemptUser } from '../shown-attempt.js';
@@ -89,7 +90,11 @@ export class Call extends RetryingUser implements AttemptUser {
   }
 
   start(): void {
-    this.ask();
+    if (this.enter()) this.ask();
+  }
+
+  protected refused({ error, cause }: GuardRefusal): void {
+    this.fail(error, cause);
   }
 
   ask(): void {
@@ -185,6 +190,7 @@ export class Call extends RetryingUser implements AttemptUser {
       return;
     }
     if (this.repeatsReply(head)) return;
+    this.answeredWith(head.status);
     this.replied = true;
     this.status = head.status;
     this.answered(head.status);
@@ -203,6 +209,7 @@ export class Call extends RetryingUser implements AttemptUser {
     if (!last || this.over) return more;
     this.letGo();
     this.endAttempt(this.status, false, this.#host.cachedNow());
+    this.completed();
     this.#end();
     this.#taker.onEnd(this.#trailers);
     return true;
@@ -238,6 +245,7 @@ export class Call extends RetryingUser implements AttemptUser {
 
   #end(): void {
     this.over = true;
+    this.leave();
     this.#ended(this);
   }
 
