@@ -99,6 +99,7 @@ const service = table({
       key: optional(reference),
       ca: optional(list(reference)),
       serverName: optional(text),
+      verify: optional(flag),
       minVersion: optional(word('1.3')),
     }),
   ),
@@ -149,7 +150,7 @@ const service = table({
       panicBelow: optional(number(0)),
     }),
   ),
-  host: word('preserve', 'target'),
+  host: text,
 });
 
 const credential = table({

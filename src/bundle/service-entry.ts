@@ -79,6 +79,6 @@ export interface ServiceEntry {
   readonly ejectFor: number;
   /** Absent: the defaults. */
   readonly eject?: EjectEntry;
-  /** `preserve` sends the downstream Host, `target` the target's authority. */
-  readonly host: 'preserve' | 'target';
+  /** Host for the target: `preserve` sends that of the client, `target` that of its URL, anything else is the Host itself. */
+  readonly host: string;
 }

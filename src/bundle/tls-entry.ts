@@ -44,6 +44,8 @@ export interface ServiceTls {
   /** Absent: the public authorities. */
   readonly ca?: readonly RefString[];
   readonly serverName?: string;
+  /** The certificate of a target is not verified. */
+  readonly verify?: false;
   /** Absent: 1.2. */
   readonly minVersion?: '1.3';
 }

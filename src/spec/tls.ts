@@ -247,7 +247,14 @@ export const listenerTls = () =>
 function serviceProblem(tls: {
   readonly cert: RefString | undefined;
   readonly key: RefString | undefined;
+  readonly ca: readonly RefString[] | undefined;
+  readonly verify: boolean;
 }): Problem | undefined {
+  if (tls.ca !== undefined && !tls.verify)
+    return {
+      message: '`ca` has no effect with `verify = false`: certificates of targets are not verified.',
+      help: 'Remove `verify`, or `ca`.',
+    };
   if ((tls.cert === undefined) === (tls.key === undefined)) return undefined;
   const [has, lacks] = tls.cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
   return {
@@ -280,5 +287,11 @@ export const serviceTls = () =>
         )
         .optional(),
       min_version: s.enum('1.2', '1.3').describe('Lowest accepted TLS version.').default('1.2'),
+      verify: s
+        .boolean()
+        .describe(
+          'Whether the certificates of targets are verified. `false`: any program on the way can read and change requests.',
+        )
+        .default(true),
     })
     .check('schema/value', serviceProblem);

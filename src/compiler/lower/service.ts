@@ -8,13 +8,14 @@ import { given, type PolicyIR } from '../ir.js';
 
 function lowerServiceTls(tls: ServiceModel['config']['tls']): ServiceEntry['tls'] {
   if (tls === undefined) return undefined;
-  const { cert, key, ca, server_name, min_version } = tls;
+  const { cert, key, ca, server_name, min_version, verify } = tls;
   return {
     ...given('ca', ca),
     ...given('cert', cert),
     ...given('key', key),
     ...(min_version === '1.2' ? {} : { minVersion: min_version }),
     ...given('serverName', server_name),
+    ...(verify ? {} : { verify }),
   };
 }
 

@@ -59,6 +59,7 @@ import serviceHashKey from './service-hash-key.js';
 import serviceRepeatsUnsafe from './service-repeats-unsafe.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
 import serviceUnused from './service-unused.js';
+import serviceUnverifiedTls from './service-unverified-tls.js';
 import targetDuplicate from './target-duplicate.js';
 import targetNoWeight from './target-no-weight.js';
 import targetPlaintext from './target-plaintext.js';
@@ -131,6 +132,7 @@ export const rules: readonly Rule[] = [
   serviceRepeatsUnsafe,
   serviceUnsignedCalls,
   serviceUnused,
+  serviceUnverifiedTls,
   targetDuplicate,
   targetNoWeight,
   targetPlaintext,

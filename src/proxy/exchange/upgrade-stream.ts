@@ -62,7 +62,9 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
     Buffer.alloc(0),
     {
       target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
-      ...(target.secure ? { ssl: { servername: '', ...target.tls } } : {}),
+      ...(target.secure
+        ? { ssl: { servername: '', ...target.tls }, secure: target.tls.rejectUnauthorized !== false }
+        : {}),
     },
     (error) => stream.broke(error),
   );

@@ -46,13 +46,13 @@ export interface OutgoingRequest
 
 /** The target, as the head names it. */
 export interface RequestDestination {
-  readonly authority: string;
-  /** The authority as a Host line. */
+  readonly ownHost: string;
+  /** That as a line. */
   readonly hostLine: string;
   /** Path in front of every path, without a slash at its end. */
   readonly basePath: string;
-  /** Whether Host is the client's or the target's. */
-  readonly settings: { readonly host: 'preserve' | 'target' };
+  /** `preserve`: Host is the client's; otherwise that of the target. */
+  readonly settings: { readonly host: string };
 }
 
 /**
@@ -95,7 +95,7 @@ function knownLines(request: OutgoingRequest, target: RequestDestination): strin
   const removed = removedField(request.headers);
   if (last === undefined || removed === undefined || !last.matches(request.headers, request.authority, removed))
     return '';
-  if (target.settings.host === 'target') {
+  if (target.settings.host !== 'preserve') {
     if (last.lines === '') last.lines = flat(fieldsUpToId(request));
     return target.hostLine + last.lines;
   }
@@ -127,11 +127,11 @@ function framing(request: OutgoingRequest): string {
 export function destinationHost(request: OutgoingRequest, target: RequestDestination): string | undefined {
   if (request.headers.touched('host')) {
     const host = request.headers.get('host');
-    if (host === undefined) return target.authority;
+    if (host === undefined) return target.ownHost;
     const authority = new Authority();
     return readAuthority(authority, host, 0, host.length) ? authority.authority : undefined;
   }
-  return target.settings.host === 'target' || request.authority === '' ? target.authority : request.authority;
+  return target.settings.host !== 'preserve' || request.authority === '' ? target.ownHost : request.authority;
 }
 
 /** Percent-encodes what a query must not contain: a policy may have set any text. */

@@ -1,6 +1,5 @@
 /** The connections to a target, and the queue of exchanges that wait for one. */
 import type { LookupFunction, Socket } from 'node:net';
-import type { ConnectionOptions } from 'node:tls';
 import { inspect } from 'node:util';
 import type { ServiceEntry } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats/layout.js';
@@ -15,6 +14,7 @@ import type { ReplyConnection } from './reply-connection.js';
 import { Shedding } from './shed.js';
 import { SlowClients } from './slow-clients.js';
 import type { TargetHost } from './target-host.js';
+import type { SecureTarget } from './tls.js';
 import { replyDeadline, type UpstreamUser } from './user.js';
 import { WaitQueue } from './wait-queue.js';
 
@@ -22,13 +22,9 @@ import { WaitQueue } from './wait-queue.js';
 const SPARE_SHARE = 1 / 2;
 
 /** The target of a pool. A reload may change its settings and slot. */
-export interface PoolTarget {
+export interface PoolTarget extends SecureTarget {
   readonly url: string;
   readonly secure: boolean;
-  readonly tls: ConnectionOptions;
-  readonly host: string;
-  readonly address: string | undefined;
-  readonly port: number;
   readonly settings: ServiceEntry;
   readonly slot: number;
 }

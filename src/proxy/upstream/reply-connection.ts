@@ -3,7 +3,6 @@
  * listeners are created once and serve all exchanges of the connection.
  */
 import { connect, type LookupFunction, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { ServiceEntry } from '../../bundle/types.js';
 import { errnoCode } from '../../reason.js';
 import { BUG_CAUSE, CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../errors/cause.js';
@@ -12,6 +11,7 @@ import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { sharedOnread } from '../load/shared-read.js';
 import type { Claim } from './claims.js';
+import { openTls, type SecureTarget } from './tls.js';
 import { replyDeadline, type UpstreamUser } from './user.js';
 
 /** A read up to this size is decoded whole; in a larger one, the end of the head is searched first. */
@@ -24,13 +24,8 @@ const head = new ResponseHead();
 
 /** What a connection uses of its pool. */
 export interface ReplyOwner {
-  readonly target: {
+  readonly target: SecureTarget & {
     readonly secure: boolean;
-    readonly tls: ConnectionOptions;
-    readonly host: string;
-    /** The IP address of the host to connect to; undefined: the host is looked up. */
-    readonly address: string | undefined;
-    readonly port: number;
     readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout' | 'maxConnectionAge'>;
   };
   readonly lookup: LookupFunction;
@@ -100,10 +95,7 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
   }
 
   #openTls(): Socket {
-    const { target, lookup } = this.pool;
-    const { address, host, port, tls } = target;
-    const socket = connectTls({ host: address ?? host, port, lookup, ...tls, ALPNProtocols: ['http/1.1'] });
-    socket.setNoDelay(true);
+    const socket = openTls(this.pool.target, this.pool.lookup, ['http/1.1']);
     socket.on('secureConnect', () => this.#onConnect());
     socket.on('data', (chunk: Buffer) => this.#take(chunk, chunk.length));
     return socket;

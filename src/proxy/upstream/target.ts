@@ -13,16 +13,20 @@ export class Target {
   readonly service: string;
   readonly url: string;
   readonly secure: boolean;
+  /** Of its last TLS connection: the next one resumes it, without a full handshake. */
+  session: Buffer | undefined = undefined;
   /** For its connections, if it is secure. */
   readonly tls: ConnectionOptions;
   readonly host: string;
   /** The IP address to connect to; undefined: the host is looked up. */
   readonly address: string | undefined;
   readonly port: number;
-  /** For a Host field that names the target. */
+  /** Host and port of its URL. */
   readonly authority: string;
+  /** For a Host field that names the target. */
+  ownHost = '';
   /** The same as a line. */
-  readonly hostLine: string;
+  hostLine = '';
   /** Base path without a trailing slash. */
   readonly basePath: string;
   weight = 1;
@@ -53,9 +57,9 @@ export class Target {
     this.port = parsed.port === '' ? (this.secure ? 443 : 80) : Number(parsed.port);
     this.tls = this.secure ? targetTls(this.host, settings.tls) : {};
     this.authority = parsed.host;
-    this.hostLine = `host: ${parsed.host}\r\n`;
     this.basePath = parsed.pathname.replace(/\/+$/, '');
     this.settings = settings;
+    this.#setHost(settings);
     this.slot = slot;
     this.health = new TargetHealth(this, host);
     this.pool = new ConnectionPool(this, host);
@@ -80,8 +84,14 @@ export class Target {
   /** Takes over the settings of a generation. Bounds of the whole gateway are divided among `sharers`. */
   configure(settings: ServiceEntry, sharers: number): void {
     this.settings = settings;
+    this.#setHost(settings);
     this.load.slowStart = settings.slowStart ?? 0;
     this.pool.configure(sharers);
+  }
+
+  #setHost({ host }: ServiceEntry): void {
+    this.ownHost = host === 'preserve' || host === 'target' ? this.authority : host;
+    this.hostLine = `host: ${this.ownHost}\r\n`;
   }
 
   /** Gives `user` a connection, or a place on one, now or later; or calls onUnavailable(). */

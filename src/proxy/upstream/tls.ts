@@ -1,7 +1,13 @@
 /** TLS towards targets. */
 import { constants, createHash } from 'node:crypto';
-import { isIP } from 'node:net';
-import { type ConnectionOptions, createSecureContext, type SecureContextOptions } from 'node:tls';
+import { isIP, type LookupFunction } from 'node:net';
+import {
+  type ConnectionOptions,
+  connect,
+  createSecureContext,
+  type SecureContextOptions,
+  type TLSSocket,
+} from 'node:tls';
 import { resolvedText } from '../../bundle/references.js';
 import { CIPHERS_12, CIPHERS_12_CBC, CIPHERS_13 } from '../../bundle/tls.js';
 import type { ServiceTls } from '../../bundle/types.js';
@@ -26,9 +32,37 @@ export function targetTls(host: string, settings: ServiceTls | undefined): Conne
   return { ...contextOf(settings), ...(name === undefined ? {} : { servername: name }) };
 }
 
+/** What a TLS connection needs of its target. */
+export interface SecureTarget {
+  readonly tls: ConnectionOptions;
+  readonly host: string;
+  /** The IP address of the host to connect to; undefined: the host is looked up. */
+  readonly address: string | undefined;
+  readonly port: number;
+  /** Of its last connection. It was verified as `tls` says, and so are those that resume it. */
+  session: Buffer | undefined;
+}
+
+/** Connects to a target; `protocols` are offered by ALPN. */
+export function openTls(target: SecureTarget, lookup: LookupFunction, protocols: string[]): TLSSocket {
+  const { address, host, port, tls, session } = target;
+  const resumed = session === undefined ? {} : { session };
+  const socket = connect({ host: address ?? host, port, lookup, ...tls, ...resumed, ALPNProtocols: protocols });
+  socket.setNoDelay(true);
+  socket.on('session', (next) => {
+    target.session = next;
+  });
+  // Should a target fail because of it, the next connection has a full handshake.
+  if (session !== undefined)
+    socket.once('error', () => {
+      if (target.session === session) target.session = undefined;
+    });
+  return socket;
+}
+
 function contextOf(settings: ServiceTls | undefined): ConnectionOptions {
   if (settings === undefined) return TARGET_TLS;
-  const { cert, key, ca, minVersion } = settings;
+  const { cert, key, ca, minVersion, verify } = settings;
   const options: SecureContextOptions = {
     ...TARGET_TLS,
     ...(minVersion === '1.3' ? { minVersion: 'TLSv1.3' } : {}),
@@ -41,6 +75,7 @@ function contextOf(settings: ServiceTls | undefined): ConnectionOptions {
     ...TARGET_TLS,
     ...(minVersion === '1.3' ? { minVersion: 'TLSv1.3' } : {}),
     secureContext: createSecureContext(options),
+    ...(verify === false ? { rejectUnauthorized: false } : {}),
   };
 }
 

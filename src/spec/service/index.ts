@@ -10,6 +10,10 @@ import { run } from './run.js';
 import { sticky } from './sticky.js';
 import { target } from './target.js';
 
+/** Two words, or a host in lower case with a dot or a port: a misspelt word is none. */
+const HOST =
+  /^(preserve|target|(?=.{1,253}$)(?=\S*[.:])[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*(:\d{1,5})?)$/;
+
 export const service = s.object({
   targets: s
     .array(target, { min: 1 })
@@ -74,8 +78,13 @@ export const service = s.object({
     .default(1),
   ...eject(),
   host: s
-    .enum('preserve', 'target')
-    .describe('Host field sent to the target: that of the client (`preserve`), or that of the target URL (`target`).')
+    .string({
+      pattern: HOST,
+      expected: '`"preserve"`, `"target"` or a host such as `"orders.example"`',
+    })
+    .describe(
+      'Host field sent to the target: that of the client (`preserve`), that of the target URL (`target`), or this host, with a dot or a port.',
+    )
     .default('preserve'),
   policies: s
     .array(s.string({ nonEmpty: true }))

@@ -1,10 +1,11 @@
 /** TLS towards targets: a certificate of gw, authorities and a name of their own, with real certificates. */
+import type { IncomingMessage } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import type { TLSSocket } from 'node:tls';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Authorities, type Issued } from '../../support/authority.js';
-import { Plane, specOf } from '../engine-kit.js';
+import { Plane, specOf, until } from '../engine-kit.js';
 
 const authorities = new Authorities();
 const root = authorities.create('targets');
@@ -55,6 +56,11 @@ test.after.each(async ({ origin, plane }) => {
   await new Promise((resolve) => origin.close(resolve));
 });
 
+const connectionsOf = (origin: Server): Promise<number> =>
+  new Promise((resolve, reject) => {
+    origin.getConnections((error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+
 interface Tls {
   readonly own?: Issued;
   readonly ca?: string;
@@ -94,6 +100,39 @@ test('a new certificate applies to the next request; an unrelated edit keeps the
     ['gw-1', 'gw-1', 'gw-2'].map((name) => `${name} orders.internal`),
   );
   assert.is(context.connections, 2);
+});
+
+test('a new connection resumes the session of the last one, in TLS 1.2 and 1.3', async (context) => {
+  const { plane, origin } = context;
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    origin.setSecureContext({ key: internal.key, cert: internal.cert + middle.cert, ca: root.cert, maxVersion });
+    const reused: boolean[] = [];
+    const note = (socket: TLSSocket): void => void reused.push(socket.isSessionReused());
+    origin.on('secureConnection', note);
+    origin.keepAliveTimeout = 1;
+    await plane.load(spec(context, { own: maxVersion === 'TLSv1.2' ? first : second, more: 'idle_timeout = "1ms"' }));
+    for (let i = 0; i < 3; i++) {
+      assert.is((await plane.ask(GET)).status, 200);
+      await until(async () => (await connectionsOf(origin)) === 0, 'the connection to close');
+    }
+    assert.equal(reused, [false, true, true], maxVersion);
+    origin.off('secureConnection', note);
+    // What was agreed on with other settings is not resumed.
+    await plane.load(spec(context, { ca: other.cert }));
+    assert.is((await plane.ask(GET)).status, 502);
+  }
+});
+
+test('verify = false accepts every certificate, also for upgrades; host is what the spec says', async (context) => {
+  const { plane, port, origin } = context;
+  const hosts: (string | undefined)[] = [];
+  for (const event of ['request', 'upgrade'])
+    origin.on(event, ({ headers }: IncomingMessage) => hosts.push(headers.host));
+  const service = 'retries = 0\nhost = "orders.example:8443"\ntls = { verify = false }';
+  await plane.load(specOf(`https://127.0.0.1:${port}`, { service }));
+  for (let i = 0; i < 3; i++) assert.is((await plane.ask(GET)).status, 200);
+  assert.is((await plane.ask(GET.replace('\r\n\r\n', '\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n'))).status, 101);
+  assert.equal(hosts, Array(4).fill('orders.example:8443'));
 });
 
 test('a target whose authority or name is another one gets nothing', async (context) => {
