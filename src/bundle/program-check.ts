@@ -103,6 +103,7 @@ const service = table({
       minVersion: optional(word('1.3')),
     }),
   ),
+  http2: optional(table({ maxStreams: number(1) })),
   connectTimeout: number(0),
   responseTimeout: number(0),
   idleTimeout: number(0),

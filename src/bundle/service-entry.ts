@@ -2,6 +2,7 @@
 import type { BalanceEntry } from './service/balance.js';
 import type { BreakerEntry } from './service/breaker.js';
 import type { EjectEntry } from './service/eject.js';
+import type { Http2Entry } from './service/http2.js';
 import type { RetryEntry } from './service/retry.js';
 import type { StickyEntry } from './service/sticky.js';
 import type { ServiceTls } from './tls-entry.js';
@@ -49,6 +50,8 @@ export interface ServiceEntry {
   readonly run?: RunEntry;
   /** Absent: no client certificate, and the public authorities. */
   readonly tls?: ServiceTls;
+  /** Absent: HTTP/1.1. */
+  readonly http2?: Http2Entry;
   /** Milliseconds. */
   readonly connectTimeout: number;
   readonly responseTimeout: number;

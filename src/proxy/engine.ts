@@ -35,6 +35,7 @@ import type { Log } from './load/log.js';
 import { WriteBatcher } from './load/write-batcher.js';
 import { Calls } from './upstream/call/calls.js';
 import { DnsCache } from './upstream/dns-cache.js';
+import { http2Pool } from './upstream/http2/pool.js';
 import type { Service } from './upstream/service.js';
 import { FailureNotes, type TargetHost } from './upstream/target-host.js';
 
@@ -77,6 +78,7 @@ export class Engine implements TargetHost, DriverHost {
   /** Schedules connections with much pending work. */
   readonly scheduler = new FairScheduler();
   readonly after = requestAfter;
+  readonly http2Pool = http2Pool;
   readonly acceptBursts = new AcceptBursts(this.scheduler);
   /** Memory budget of buffered bodies. */
   readonly bodies: BodyBudget;

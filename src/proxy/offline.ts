@@ -24,6 +24,7 @@ import { OfflineTime } from './offline/time.js';
 import type { GenerationInput } from './types.js';
 import type { CallParent } from './upstream/call/calls.js';
 import { DnsCache } from './upstream/dns-cache.js';
+import { http2Pool } from './upstream/http2/pool.js';
 import { TargetRegistry } from './upstream/registry.js';
 import { FailureNotes } from './upstream/target-host.js';
 
@@ -98,6 +99,7 @@ export class OfflinePlane {
       now: () => clock.now(),
       failures: new FailureNotes(),
       breakers: state.breakers,
+      http2Pool,
       log() {},
     });
     this.#generation.connect(registry.adopt(registry.prepare(input.program.services, input.stats)));

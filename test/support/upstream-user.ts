@@ -19,6 +19,7 @@ export class IdleUser implements UpstreamUser {
     return true;
   }
   onFailure(): void {}
+  onUnprocessed(): void {}
   onMoved(): void {}
   onWritable(): void {}
 }

@@ -94,6 +94,7 @@ export function lowerService(
     ejectAfter: config.eject_after,
     ejectFor: config.eject_for,
     host: config.host,
+    ...given('http2', config.protocol === 'h2' ? { maxStreams: config.max_streams } : undefined),
     idleTimeout: config.idle_timeout,
     ...given('implicit', implicit),
     ...given('maxConnectionAge', config.max_connection_age === CONNECTION_AGE ? undefined : config.max_connection_age),

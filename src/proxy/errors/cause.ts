@@ -23,6 +23,10 @@ export const queueFull = (waiting: number, connections: number): string =>
 export const queueTimeout = (ms: number, used: number, most: number): string =>
   `queue timeout (${timeSpan(ms)}): ${used} of ${most} connections in use`;
 
+/** The same for HTTP/2, where `used` requests share `connections` connections. */
+export const streamQueueTimeout = (ms: number, used: number, connections: number): string =>
+  `queue timeout (${timeSpan(ms)}): ${used} requests in flight on ${connections} connections`;
+
 /** Cause of a client that is `behind` milliseconds late while `waiting` requests wait for its connection. */
 export const slowClient = (behind: number, waiting: number): string =>
   `slow client (${timeSpan(behind)} behind) while ${waiting} requests wait for a connection`;
@@ -117,7 +121,7 @@ const TLS: { readonly [reason: string]: string } = {
   CERTIFICATE_REQUIRED: 'the target requires a client certificate',
   BAD_CERTIFICATE: 'the target requires another client certificate',
   UNRECOGNIZED_NAME: 'the target does not know the server name',
-  NO_APPLICATION_PROTOCOL: 'the target does not offer http/1.1',
+  NO_APPLICATION_PROTOCOL: 'the target does not offer the version of HTTP that the service uses (ALPN)',
   DH_KEY_TOO_SMALL: 'Diffie-Hellman key of the target too small',
   UNEXPECTED_EOF_WHILE_READING: 'connection closed during the handshake',
 };

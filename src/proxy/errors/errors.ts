@@ -114,7 +114,7 @@ export const ERRORS = {
   ),
   'upstream/unreachable': kind(502, 'Service unreachable', 'The service could not be reached.'),
   'upstream/reset': kind(502, 'Service closed the connection', 'The service closed the connection before its reply.'),
-  'upstream/invalid': kind(502, 'Invalid reply from the service', 'The reply of the service is not valid HTTP/1.1.'),
+  'upstream/invalid': kind(502, 'Invalid reply from the service', 'The reply of the service is not valid HTTP.'),
   'upstream/too-large': kind(502, 'Reply too large', 'A reply of a service is larger than this gateway accepts.'),
   'upstream/calls-full': temporary(
     503,

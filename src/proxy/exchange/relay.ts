@@ -30,7 +30,7 @@ import type { RelayHost } from './relay-host.js';
 import { stickyCookieOf, takeStickyCookie } from './sticky-cookie.js';
 import { isStream } from './streams.js';
 import { choiceDecision } from './target-choice.js';
-import { requestHead } from './target-head.js';
+import { requestHead, trailersLine } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { isBodiless, TargetReply } from './target-reply.js';
 import { Upload, type Uploader } from './upload.js';
@@ -40,6 +40,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   readonly readsRequest = true;
   readonly #host: RelayHost;
   readonly exchange: GwExchange;
+  readonly atOnce: boolean;
   /** The request's body, if it has one. */
   #upload: Upload | undefined;
   /** What policies see of the current attempt; undefined if none wants to. */
@@ -56,6 +57,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     super(host, service);
     this.#host = host;
     this.exchange = exchange;
+    this.atOnce = service.entry.http2 !== undefined;
     this.stickyValue = takeStickyCookie(exchange, service);
     this.#upload = this.#newUpload();
   }
@@ -211,18 +213,17 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   /** One more attempt. A body that is in memory is sent again from its start. */
   protected askAgain(): void {
-    if (this.#upload?.begun !== true) {
-      this.ask();
-      return;
-    }
-    if (this.#upload.rewindable) {
-      this.#upload.rewind();
+    if (this.#upload?.begun !== true || this.#upload.again(undefined)) {
       this.ask();
       return;
     }
     this.#upload.release();
     this.#upload = this.#newUpload();
     this.#begin();
+  }
+
+  protected rewind(body: readonly Buffer[] | undefined): boolean {
+    return this.#upload?.begun !== true || this.#upload.again(body) || !this.bodyGone;
   }
 
   /** Part of the body is gone, and cannot be sent again. */
@@ -261,8 +262,9 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   /** Catches exceptions, because the caller may be the connection of another exchange that has become free. */
   #head(target: Target): string | undefined {
     try {
-      if (this.#attempt === undefined) return requestHead(this.exchange, target);
-      return this.#attempt.withFields(() => requestHead(this.exchange, target));
+      const extra = target.settings.http2 === undefined ? '' : trailersLine(this.exchange);
+      if (this.#attempt === undefined) return requestHead(this.exchange, target, extra);
+      return this.#attempt.withFields(() => requestHead(this.exchange, target, extra));
     } catch (error) {
       this.#host.bug(error, this.exchange.id);
       this.exchange.error = 'gateway/failed';

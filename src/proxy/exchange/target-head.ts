@@ -1,4 +1,5 @@
 /** The head of an exchange's request, as its target sees it. */
+import { Seen } from '../http/seen.js';
 import { type RequestDestination, requestTarget, requestHead as writeHead } from '../http/write-head.js';
 import type { GwExchange } from './exchange.js';
 import { targetPath, targetQuery } from './target-path.js';
@@ -25,6 +26,12 @@ export function pathAndQuery(exchange: GwExchange, target: RequestDestination): 
 /** The lines that ask the target for an upgrade, for `extra` of requestHead(). */
 export const upgradeLines = (exchange: GwExchange): string =>
   `connection: upgrade\r\nupgrade: ${exchange.headers.received('upgrade') ?? ''}\r\n`;
+
+/** The line that tells an HTTP/2 target that its trailers are read: by the client, or because gRPC cannot do without. */
+export const trailersLine = ({ seen, headers }: GwExchange): string =>
+  (seen & Seen.Trailers) !== 0 || headers.get('content-type')?.startsWith('application/grpc') === true
+    ? 'te: trailers\r\n'
+    : '';
 
 /** Whether the target gets `?` without a query: the client sent it so, and the route's rewrite does not set the query. */
 const isBare = ({ bareQuery, query, route }: GwExchange): boolean =>

@@ -29,6 +29,8 @@ export interface Uploader {
   readonly replied: boolean;
   /** Whether the service has a connection for an incomplete body. */
   readonly takesParts: boolean;
+  /** A connection for an incomplete body costs little: ask for it at once. */
+  readonly atOnce: boolean;
   /** Whether it has spare connections. */
   readonly hasSpare: boolean;
   /** Requests a connection, to be passed to flow(). */
@@ -66,6 +68,8 @@ export class Upload implements BodySink {
   /** What was written is kept for another attempt up to this number of bytes; 0: it is not. */
   #keepUpTo: number;
   #kept: BodyBuffer | undefined = undefined;
+  /** Written on a connection whose target has not processed the request. */
+  #again: readonly Buffer[] = [];
   #trailers: HeaderFields | undefined = undefined;
 
   /** `keepUpTo`: bytes up to which the body can be sent again. */
@@ -88,7 +92,7 @@ export class Upload implements BodySink {
     this.#supply.pull(this);
     if (this.#asked || this.#over) return;
     // The target decides whether the client may send the body.
-    if (this.came === 0 && this.#asksToSend) this.#ask();
+    if (this.#owner.atOnce || (this.came === 0 && this.#asksToSend)) this.#ask();
     else this.#since = this.#host.add(this);
   }
 
@@ -165,6 +169,7 @@ export class Upload implements BodySink {
   flow(uplink: OwnConnection): void {
     this.#uplink = uplink;
     this.begun = true;
+    if (this.#again.length > 0) this.#sendAgain();
     this.#empty(uplink);
     const hand = this.#hand;
     this.#hand = undefined;
@@ -179,6 +184,26 @@ export class Upload implements BodySink {
   /** The client was sent 100 Continue. */
   onContinue(): void {
     this.#asksToSend = false;
+  }
+
+  /** Prepares for another attempt: what was written, which may be `parts`, and then the rest. Returns false if it is not known. */
+  again(parts: readonly Buffer[] | undefined): boolean {
+    if (this.rewindable) this.rewind();
+    else if (parts === undefined) return false;
+    else {
+      this.#again = parts;
+      this.begun = false;
+      this.sent = false;
+      this.#written = 0;
+    }
+    return true;
+  }
+
+  #sendAgain(): void {
+    const parts = this.#again;
+    this.#again = [];
+    const lastOne = this.ended && this.#store === undefined && this.#hand === undefined ? parts.length - 1 : -1;
+    for (let at = 0; at < parts.length; at++) this.#write(parts[at]!, at === lastOne);
   }
 
   /** The target accepts more. */

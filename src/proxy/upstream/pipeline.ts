@@ -289,6 +289,8 @@ class Unwanted implements UpstreamUser {
 
   onFailure(): void {}
 
+  onUnprocessed(): void {}
+
   onMoved(): void {}
 
   onWritable(): void {}

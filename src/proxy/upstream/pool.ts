@@ -1,7 +1,6 @@
 /** The connections to a target, and the queue of exchanges that wait for one. */
 import type { LookupFunction, Socket } from 'node:net';
 import { inspect } from 'node:util';
-import type { ServiceEntry } from '../../bundle/types.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import { NO_DESCRIPTOR, queueFull, queueTimeout } from '../errors/cause.js';
 import { BUG } from '../errors/errors.js';
@@ -14,22 +13,14 @@ import type { ReplyConnection } from './reply-connection.js';
 import { Shedding } from './shed.js';
 import { SlowClients } from './slow-clients.js';
 import type { TargetHost } from './target-host.js';
-import type { SecureTarget } from './tls.js';
+import type { PoolTarget, TargetPool } from './target-pool.js';
 import { replyDeadline, type UpstreamUser } from './user.js';
 import { WaitQueue } from './wait-queue.js';
 
 /** There are connections to spare while at most this share is in use. */
 const SPARE_SHARE = 1 / 2;
 
-/** The target of a pool. A reload may change its settings and slot. */
-export interface PoolTarget extends SecureTarget {
-  readonly url: string;
-  readonly secure: boolean;
-  readonly settings: ServiceEntry;
-  readonly slot: number;
-}
-
-export class ConnectionPool implements ConnectionOwner, PipelineOwner, ScheduledTask {
+export class ConnectionPool implements TargetPool, ConnectionOwner, PipelineOwner, ScheduledTask {
   readonly target: PoolTarget;
   readonly lookup: LookupFunction;
   readonly batcher: TargetHost['batcher'];

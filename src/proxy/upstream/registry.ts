@@ -70,7 +70,7 @@ export class TargetRegistry {
   #key(entry: ServiceEntry, { url, address = '' }: Pick<Target, 'url' | 'address'> | Endpoint): string {
     let prefix = this.#prefixes.get(entry);
     if (prefix === undefined) {
-      prefix = `${entry.name}|${tlsKey(entry.tls)}`;
+      prefix = `${entry.name}|${tlsKey(entry.tls)}|${entry.http2 === undefined ? '' : 'h2'}`;
       this.#prefixes.set(entry, prefix);
     }
     return `${prefix}|${url}|${address}`;

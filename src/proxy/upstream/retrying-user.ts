@@ -93,6 +93,8 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   abstract ask(): void;
   /** Begins an attempt that sends the body again from its start. */
   protected abstract askAgain(): void;
+  /** Prepares the body to be sent again, `body` first, which was written; undefined: not all of that is known. False if it is gone. */
+  protected abstract rewind(body: readonly Buffer[] | undefined): boolean;
   /** Releases what belongs to the current connection. */
   protected abstract letGo(): void;
   /** Bytes of the request's body that were written in this attempt. Starts again from 0. */
@@ -323,6 +325,21 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     this.#moves++;
     this.attempts--;
     this.ask();
+  }
+
+  onUnprocessed(error: ErrorSlug, cause: string, body: readonly Buffer[] | undefined): void {
+    this.letGo();
+    if (this.over) return;
+    this.endAttempt(0, true);
+    const free = this.#moves++ < MAX_MOVES;
+    if (free) {
+      this.target!.health.failed(error, cause, false);
+      this.attempts--;
+    } else this.#failed(error, cause, !isBlameless(error));
+    const wait = free ? 0 : this.#mayAgain('connect', 0);
+    if (wait < 0 || !this.rewind(body)) this.#giveUp(error, cause);
+    else if (free) this.askAgain();
+    else this.#again(wait, cause);
   }
 
   onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void {

@@ -6,6 +6,7 @@ import type { FairScheduler } from '../load/fair-scheduler.js';
 import type { Log } from '../load/log.js';
 import type { WriteBatcher } from '../load/write-batcher.js';
 import type { DnsCache } from './dns-cache.js';
+import type { PoolTarget, TargetPool } from './target-pool.js';
 
 export interface TargetHost {
   readonly stats: StatsWriter;
@@ -15,6 +16,8 @@ export interface TargetHost {
   readonly scheduler: Pick<FairScheduler, 'held' | 'wait'>;
   readonly failures: FailureNotes;
   readonly log: Log;
+  /** The connections to a target that speaks HTTP/2. */
+  readonly http2Pool: (target: PoolTarget, host: TargetHost) => TargetPool;
   /** From 0 to 1, exclusive. */
   random(): number;
   /** Monotonic milliseconds. Reads the clock. */

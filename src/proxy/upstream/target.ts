@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoints.js';
 import { TargetHealth } from './health/target.js';
 import { ConnectionPool } from './pool.js';
 import type { TargetHost } from './target-host.js';
+import type { TargetPool } from './target-pool.js';
 import { targetTls } from './tls.js';
 import type { UpstreamUser } from './user.js';
 
@@ -39,7 +40,7 @@ export class Target {
   slot: number;
   settings: ServiceEntry;
   readonly health: TargetHealth;
-  readonly pool: ConnectionPool;
+  readonly pool: TargetPool;
   /** Called when an exchange of an older generation uses the target after it retired: sweep it again. */
   onUsedAgain: () => void = () => {};
   #retired = false;
@@ -62,7 +63,7 @@ export class Target {
     this.#setHost(settings);
     this.slot = slot;
     this.health = new TargetHealth(this, host);
-    this.pool = new ConnectionPool(this, host);
+    this.pool = settings.http2 === undefined ? new ConnectionPool(this, host) : host.http2Pool(this, host);
     this.pool.configure(1);
     this.adopt(endpoint);
   }

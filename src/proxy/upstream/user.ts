@@ -88,6 +88,11 @@ export interface UpstreamUser {
    * served another request, so that the target may have closed it before it received this one.
    */
   onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void;
+  /**
+   * The target has not processed the request, as it has said (RFC 9113 sections 6.8 and 8.7), or nothing of it was sent: it may be
+   * sent again whatever its method is. `body`: what was written of it; undefined: too much to keep.
+   */
+  onUnprocessed(error: ErrorSlug, cause: string, body: readonly Buffer[] | undefined): void;
   /** The shared connection ended before the reply's turn: ask again. Not a failure of the target. */
   onMoved(): void;
   /** The connection takes more of the request's body. */

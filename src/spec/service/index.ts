@@ -5,6 +5,7 @@ import { balance } from './balance.js';
 import { breaker } from './breaker.js';
 import { maxConnectionAge, refresh } from './connections.js';
 import { eject } from './eject.js';
+import { http2 } from './http2.js';
 import { retry } from './retry.js';
 import { run } from './run.js';
 import { sticky } from './sticky.js';
@@ -31,6 +32,7 @@ export const service = s.object({
   tls: serviceTls()
     .describe('TLS towards `https` targets: a client certificate, and how targets are verified.')
     .optional(),
+  ...http2(),
   connect_timeout: s.duration({ min: 1 }).describe('Time limit for connecting to a target.').default(2000),
   response_timeout: s
     .duration({ min: 1 })

@@ -7,6 +7,7 @@ import { Descriptors } from '../../../src/proxy/load/descriptors.js';
 import { FairScheduler } from '../../../src/proxy/load/fair-scheduler.js';
 import { WriteBatcher } from '../../../src/proxy/load/write-batcher.js';
 import { DnsCache } from '../../../src/proxy/upstream/dns-cache.js';
+import { http2Pool } from '../../../src/proxy/upstream/http2/pool.js';
 import { Target } from '../../../src/proxy/upstream/target.js';
 import { FailureNotes } from '../../../src/proxy/upstream/target-host.js';
 import type { OwnConnection } from '../../../src/proxy/upstream/user.js';
@@ -56,6 +57,7 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
     cachedNow: now,
     now,
     failures: new FailureNotes(),
+    http2Pool,
     log: () => {},
     bug: () => {},
   };

@@ -115,6 +115,11 @@ export class Call extends RetryingUser implements AttemptUser {
     this.ask();
   }
 
+  /** The whole body is in memory. */
+  protected rewind(): boolean {
+    return true;
+  }
+
   onAttemptReady(target: Target): void {
     this.#pending = false;
     target.acquire(this);

@@ -1,0 +1,335 @@
+/** HTTP/2 targets that send what they must not: the client gets an error, other requests are not affected, and nothing grows. */
+import type { Socket } from 'node:net';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { block, data, Flag, Frame, FrameTarget, frame, goAway, headers, reset } from '../../support/h2-target.js';
+import { Plane, specOf, TestTime, until } from '../engine-kit.js';
+
+interface Context {
+  target: FrameTarget;
+  plane: Plane;
+  time: TestTime;
+}
+const test = suite<Context>('hostile HTTP/2 targets');
+
+const SERVICE = 'protocol = "h2"\nretries = 0\nconnect_timeout = "1s"\nresponse_timeout = "2s"\neject_after = 0\n';
+const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
+const POST = 'POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 3\r\n\r\nabc';
+const OK = [[':status', '200']] as const;
+
+test.before(async (context) => {
+  context.target = await FrameTarget.start();
+  context.time = new TestTime();
+  context.plane = await Plane.start(specOf(context.target.url, { service: SERVICE }), { monotonic: context.time.now });
+});
+test.after(async ({ target, plane }) => {
+  await plane.close();
+  await target.close();
+});
+test.before.each(({ target, plane }) => {
+  target.mute = false;
+  target.greeting = frame(Frame.Settings, 0, 0);
+  plane.records.length = 0;
+});
+
+let asked = 0;
+
+/** The error and cause of one request that fails. `ms`: time that passes once the target has got it. */
+async function failure(
+  { plane, target, time }: Context,
+  text = GET,
+  ms = 0,
+): Promise<readonly [string | null, string]> {
+  const client = plane.client();
+  const url = `/${asked++}`;
+  const before = target.count(Frame.Headers);
+  client.send(text.replace(' / ', ` ${url} `));
+  if (ms > 0) {
+    await until(() => target.count(Frame.Headers) > before, 'the request');
+    time.pass(ms);
+  }
+  await client.reply().catch(() => undefined);
+  client.destroy();
+  const { error, cause } = await plane.record((record) => record.url === url);
+  return [error, cause ?? ''];
+}
+
+/** The target still serves other requests. */
+async function works({ plane, target }: Context): Promise<void> {
+  target.respond = (stream, socket) => socket.write(Buffer.concat([headers(stream, OK), data(stream, 'ok', true)]));
+  assert.is((await plane.ask(GET)).body.toString(), 'ok');
+}
+
+const INVALID: { [what: string]: (stream: number) => Buffer } = {
+  'no status': (stream) => headers(stream, [['x-a', '1']], true),
+  'a status of two digits': (stream) => headers(stream, [[':status', '20']], true),
+  'status 101': (stream) => headers(stream, [[':status', '101']], true),
+  'a second status': (stream) => headers(stream, [...OK, ...OK], true),
+  'a pseudo-field after a field': (stream) => headers(stream, [['x-a', '1'], ...OK], true),
+  'a pseudo-field of requests': (stream) => headers(stream, [...OK, [':path', '/']], true),
+  'an unknown pseudo-field': (stream) => headers(stream, [...OK, [':x', '1']], true),
+  'a name in capitals': (stream) => headers(stream, [...OK, ['X-A', '1']], true),
+  Connection: (stream) => headers(stream, [...OK, ['connection', 'x-a']], true),
+  'Transfer-Encoding': (stream) => headers(stream, [...OK, ['transfer-encoding', 'chunked']], true),
+  Upgrade: (stream) => headers(stream, [...OK, ['upgrade', 'x']], true),
+  'two lengths': (stream) => headers(stream, [...OK, ['content-length', '1'], ['content-length', '2']], true),
+  'a length that is no number': (stream) => headers(stream, [...OK, ['content-length', '1x']], true),
+  'no content for a length': (stream) => headers(stream, [...OK, ['content-length', '5']], true),
+  '205 with content': (stream) => Buffer.concat([headers(stream, [[':status', '205']]), data(stream, 'x', true)]),
+  'more than 32 informational replies': (stream) =>
+    Buffer.concat(
+      Array.from({ length: 40 }, () =>
+        headers(stream, [
+          [':status', '103'],
+          ['link', '<a>'],
+        ]),
+      ),
+    ),
+};
+
+for (const [what, bytes] of Object.entries(INVALID)) {
+  test(`invalid: ${what}`, async (context) => {
+    context.target.respond = (stream, socket) => socket.write(bytes(stream));
+    const [error] = await failure(context);
+    assert.is(error, 'upstream/invalid');
+    await works(context);
+  });
+}
+
+const CUT: { [what: string]: (stream: number) => Buffer } = {
+  'content beyond its length': (stream) =>
+    Buffer.concat([headers(stream, [...OK, ['content-length', '2']]), data(stream, 'abc', true)]),
+  'content short of its length': (stream) =>
+    Buffer.concat([headers(stream, [...OK, ['content-length', '5']]), data(stream, 'abc', true)]),
+  'a reset within the content': (stream) => Buffer.concat([headers(stream, OK), data(stream, 'abc'), reset(stream, 8)]),
+  'invalid trailers': (stream) =>
+    Buffer.concat([headers(stream, OK), data(stream, 'abc'), headers(stream, [[':status', '200']], true)]),
+};
+
+for (const [what, bytes] of Object.entries(CUT)) {
+  test(`never a complete reply: ${what}`, async (context) => {
+    context.target.respond = (stream, socket) => socket.write(bytes(stream));
+    const client = context.plane.client();
+    client.send(GET);
+    const reply = await client.reply().catch(() => undefined);
+    assert.ok(reply === undefined || reply.status === 502, String(reply?.status));
+    client.destroy();
+    await works(context);
+  });
+}
+
+test('a connection that ends within a reply cuts it', async (context) => {
+  for (const end of [(socket: Socket) => socket.end(), (socket: Socket) => socket.resetAndDestroy()]) {
+    context.target.respond = (stream, socket) => {
+      socket.write(Buffer.concat([headers(stream, OK), data(stream, 'abc')]), () => setImmediate(() => end(socket)));
+    };
+    const client = context.plane.client();
+    client.send(GET);
+    assert.is(await client.reply().catch(() => undefined), undefined);
+    client.destroy();
+  }
+  await works(context);
+});
+
+test('codes of resets as errors', async (context) => {
+  for (const [code, error] of [
+    [1, 'upstream/invalid'],
+    [2, 'upstream/reset'],
+    [8, 'upstream/reset'],
+    [11, 'upstream/reset'],
+    [13, 'upstream/invalid'],
+  ] as const) {
+    context.target.respond = (stream, socket) => socket.write(reset(stream, code));
+    const [got, cause] = await failure(context, POST);
+    assert.is(got, error, String(code));
+    assert.match(cause, /^stream ended with [A-Z_0-9]+ before its reply$/);
+  }
+  await works(context);
+});
+
+test('a GOAWAY with an error: streams above its last one are sent again, others fail', async (context) => {
+  const { target, plane } = context;
+  await works(context);
+  const streams: number[] = [];
+  target.respond = (stream, socket) => {
+    streams.push(stream);
+    if (streams.length === 2) socket.write(goAway(stream - 2, 2));
+    if (streams.length > 2) socket.write(Buffer.concat([headers(stream, OK), data(stream, 'again', true)]));
+  };
+  const replies = await Promise.all([plane.ask(POST), plane.ask(POST)]);
+  assert.equal(replies.map(({ status }) => status).sort(), [200, 502]);
+  assert.is(streams.length, 3);
+});
+
+const ENDING: { [what: string]: (stream: number) => Buffer } = {
+  'a push': (stream) => {
+    const promised = Buffer.concat([
+      Buffer.from([0, 0, 0, 2]),
+      block([
+        [':method', 'GET'],
+        [':path', '/'],
+        [':scheme', 'http'],
+        [':authority', 'a'],
+      ]),
+    ]);
+    return frame(Frame.PushPromise, Flag.EndHeaders, stream, promised);
+  },
+  'a head in too many frames': (stream) =>
+    Buffer.concat([
+      frame(Frame.Headers, 0, stream, block(OK)),
+      ...Array.from({ length: 4000 }, () => frame(Frame.Continuation, 0, stream, block([['x-a', 'y'.repeat(200)]]))),
+    ]),
+  'a window that overflows': (stream) =>
+    Buffer.concat([
+      frame(Frame.WindowUpdate, 0, stream, Buffer.from([0x7f, 255, 255, 255])),
+      frame(Frame.WindowUpdate, 0, 0, Buffer.from([0x7f, 255, 255, 255])),
+    ]),
+  'a WINDOW_UPDATE of 0 on the connection': () => frame(Frame.WindowUpdate, 0, 0, Buffer.alloc(4)),
+};
+
+for (const [what, bytes] of Object.entries(ENDING)) {
+  test(`ends the connection: ${what}`, async (context) => {
+    context.target.respond = (stream, socket) => socket.write(bytes(stream));
+    const [error] = await failure(context);
+    assert.ok(error === 'upstream/invalid' || error === 'upstream/reset', String(error));
+    await works(context);
+  });
+}
+
+const SILENT: { [what: string]: (stream: number) => Buffer } = {
+  'a frame that is too large': (stream) => frame(Frame.Data, 0, stream, Buffer.alloc(20_000)),
+  'a field block that is not HPACK': (stream) => frame(Frame.Headers, Flag.EndHeaders, stream, Buffer.alloc(20, 0xff)),
+};
+
+// node:http2 sends GOAWAY, stops reading, and tells nothing: the requests in flight time out, the next one uses a new connection.
+for (const [what, bytes] of Object.entries(SILENT)) {
+  test(`stops the connection: ${what}`, async (context) => {
+    context.target.respond = (stream, socket) => socket.write(bytes(stream));
+    const goaways = context.target.count(Frame.GoAway);
+    const [error] = await failure(context, GET, 2500);
+    assert.is(error, 'upstream/timeout');
+    assert.is(context.target.count(Frame.GoAway), goaways + 1);
+    await works(context);
+  });
+}
+
+test('invalid fields are left out of a reply', async (context) => {
+  const fields = [
+    ['x a', '1'],
+    ['', '1'],
+    ['x-b', 'b\r\nx-c: d'],
+    ['x-d', 'b\0'],
+    ['x-e', 'f'],
+  ] as const;
+  context.target.respond = (stream, socket) => socket.write(headers(stream, [...OK, ...fields], true));
+  const reply = await context.plane.ask(GET);
+  assert.equal(
+    reply.fields.map(([name]) => name).filter((name) => name.startsWith('x') && name !== 'x-request-id'),
+    ['x-e'],
+  );
+});
+
+test('a head that is too large is refused', async (context) => {
+  context.target.respond = (stream, socket) => {
+    const fields = Array.from({ length: 290 }, (_, at) => [`x-${at}`, 'y'.repeat(300)] as const);
+    const bytes = block([...OK, ...fields]);
+    socket.write(frame(Frame.Headers, 0, stream, bytes.subarray(0, 16_000)));
+    for (let at = 16_000; at < bytes.length; at += 16_000)
+      socket.write(
+        frame(
+          Frame.Continuation,
+          at + 16_000 >= bytes.length ? Flag.EndHeaders : 0,
+          stream,
+          bytes.subarray(at, at + 16_000),
+        ),
+      );
+  };
+  const [error] = await failure(context);
+  assert.ok(error === 'upstream/invalid' || error === 'upstream/reset', String(error));
+  await works(context);
+});
+
+const FLOODS: { [what: string]: (stream: number) => Buffer } = {
+  SETTINGS: () => frame(Frame.Settings, 0, 0),
+  PING: () => frame(Frame.Ping, 0, 0, Buffer.alloc(8)),
+  'empty DATA': (stream) => frame(Frame.Data, 0, stream),
+  PRIORITY: (stream) => frame(Frame.Priority, 0, stream, Buffer.alloc(5)),
+  WINDOW_UPDATE: () => frame(Frame.WindowUpdate, 0, 0, Buffer.from([0, 0, 0, 1])),
+};
+
+for (const [what, bytes] of Object.entries(FLOODS)) {
+  test(`a flood of ${what} ends the connection`, async (context) => {
+    const { target } = context;
+    let ended = false;
+    target.respond = (stream, socket) => {
+      socket.write(headers(stream, OK));
+      const part = Buffer.concat(Array.from({ length: 2000 }, () => bytes(stream)));
+      const more = (): void => {
+        if (socket.destroyed) return;
+        if (socket.write(part)) setImmediate(more);
+        else socket.once('drain', more);
+      };
+      socket.once('close', () => {
+        ended = true;
+      });
+      more();
+    };
+    const [error] = await failure(context);
+    assert.ok(
+      error === 'upstream/invalid' || error === 'upstream/reset' || error === 'upstream/aborted',
+      String(error),
+    );
+    await until(() => ended, 'the end of the connection');
+    await works(context);
+  });
+}
+
+test('a PING every ten seconds is allowed, and answered', async (context) => {
+  const { target } = context;
+  await works(context);
+  const before = target.frames.filter(({ type, flags }) => type === Frame.Ping && flags === Flag.Ack).length;
+  const socket = target.sockets.at(-1)!;
+  for (let count = 0; count < 5; count++) socket.write(frame(Frame.Ping, 0, 0, Buffer.alloc(8)));
+  await until(
+    () => target.frames.filter(({ type, flags }) => type === Frame.Ping && flags === Flag.Ack).length === before + 5,
+    'the answers',
+  );
+  await works(context);
+});
+
+test('a silent target: the reply times out, and a dead connection is replaced', async (context) => {
+  const { target, plane, time } = context;
+  await works(context);
+  const connections = target.sockets.length;
+  target.respond = () => {};
+  target.mute = true;
+  const requests = target.count(Frame.Headers);
+  const late = plane.ask(GET);
+  await until(() => target.count(Frame.Headers) > requests, 'the request');
+  time.pass(2500);
+  assert.is((await late).status, 504);
+  await until(() => target.count(Frame.Ping) > 0, 'a PING');
+  time.pass(2500);
+  await until(() => target.sockets[connections - 1]!.destroyed, 'the end of the dead connection');
+  await works(context);
+  assert.is(target.sockets.length, connections + 1);
+});
+
+test('a target that never sends SETTINGS fails to connect', async (context) => {
+  const { target, plane, time } = context;
+  plane.records.length = 0;
+  for (const socket of target.sockets) socket.destroy();
+  target.greeting = Buffer.alloc(0);
+  const count = target.sockets.length;
+  const late = plane.ask(GET);
+  await until(() => target.sockets.length > count, 'a connection');
+  time.pass(1500);
+  assert.is((await late).status, 504);
+  const { error, cause } = await plane.record(({ status }) => status === 504);
+  assert.equal(
+    [error, cause],
+    ['upstream/connect-timeout', 'HTTP/2 handshake timeout: no SETTINGS from the target (1 s)'],
+  );
+});
+
+test.run();
