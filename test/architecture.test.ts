@@ -159,11 +159,12 @@ test('folders form no cycle', () => {
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: [],
   websocket: [],
+  'proxy-protocol': [],
   errors: [],
   load: ['http'],
   upstream: ['http', 'load', 'errors'],
   exchange: ['http', 'websocket', 'upstream', 'load', 'errors'],
-  downstream: ['exchange', 'http', 'load', 'errors'],
+  downstream: ['exchange', 'http', 'proxy-protocol', 'load', 'errors'],
   offline: ['exchange', 'http', 'upstream', 'errors'],
 };
 

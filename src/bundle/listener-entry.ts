@@ -7,6 +7,8 @@ export interface ListenerEntry {
   /** `host:port`, `[v6]:port`. */
   readonly address: RefString;
   readonly tls?: ListenerTls;
+  /** Connections begin with a PROXY header of a trusted proxy. */
+  readonly proxyProtocol?: true;
   /** It only redirects to https, at this port. Absent: it serves routes. */
   readonly redirect?: number;
   /** In order of preference; absent: HTTP/2 and HTTP/1.1. */

@@ -47,6 +47,7 @@ const listener = table({
   name: text,
   address: reference,
   tls: optional(table({ ...tlsPolicy, hosts: optional(list(table({ ...tlsPolicy, names: optional(list(text)) }))) })),
+  proxyProtocol: optional(always),
   redirect: optional(number(1, 65_535)),
   protocols: optional(list(word('h2', 'http/1.1'))),
   forceHttp2: optional(flag),

@@ -85,6 +85,12 @@ export const listener = s.object({
     .describe('Maximum time without progress while a client sends a request body or reads a reply.')
     .default(30_000),
   idle_timeout: s.duration().describe('How long an idle keep-alive connection stays open.').default(75_000),
+  proxy_protocol: s
+    .boolean()
+    .describe(
+      'Connections begin with a header of the PROXY protocol (version 1 or 2), which says the address of the client. Only addresses of `trusted_proxies` may connect.',
+    )
+    .default(false),
   trusted_proxies: s
     .array(s.string({ nonEmpty: true }).check('schema/format', blockProblem))
     .describe(

@@ -19,6 +19,7 @@ export function lowerListener({ name, config }: ListenerModel): ListenerEntry {
     maxTargetBytes: config.max_target,
     minBodyRate: config.min_body_rate,
     name,
+    ...(config.proxy_protocol ? { proxyProtocol: true } : {}),
     ...given('redirect', config.redirect),
     ...given('protocols', config.protocols),
     ...given('tls', lowerTls(config.tls)),

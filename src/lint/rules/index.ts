@@ -25,6 +25,7 @@ import limitBeforeAuthentication from './limit-before-authentication.js';
 import limitSpoofableKey from './limit-spoofable-key.js';
 import listenerConflict from './listener-conflict.js';
 import listenerNone from './listener-none.js';
+import listenerProxyProtocol from './listener-proxy-protocol.js';
 import listenerPublicWithoutTls from './listener-public-without-tls.js';
 import listenerTrustsEveryone from './listener-trusts-everyone.js';
 import listenerUnderscoresKept from './listener-underscores-kept.js';
@@ -98,6 +99,7 @@ export const rules: readonly Rule[] = [
   limitSpoofableKey,
   listenerConflict,
   listenerNone,
+  listenerProxyProtocol,
   listenerPublicWithoutTls,
   listenerTrustsEveryone,
   listenerUnderscoresKept,

@@ -71,10 +71,22 @@ export class Admission {
   enter(listener: AdmittingListener, socket: Socket): number {
     if (this.shedding) return this.#reject(listener, socket, 'gateway/overloaded');
     if (!this.#host.descriptors.takeClient()) return this.#reject(listener, socket, 'gateway/exhausted');
-    const place = this.#place(listener, socket);
+    const place = this.#place(listener, plainAddress(socket.remoteAddress ?? ''));
     if (place >= 0) return place;
     this.#host.descriptors.freeClient();
     return this.#reject(listener, socket, place === LISTENER_FULL ? 'listener/full' : 'listener/address-full');
+  }
+
+  /**
+   * The client's address differs from that of the connection, as a PROXY header says: counts it under that. Returns its new
+   * place, or REJECTED; the old one is free.
+   */
+  move(listener: AdmittingListener, place: number, socket: Socket, address: string): number {
+    this.#table.leave(listener.countedAs, place);
+    const moved = this.#place(listener, address);
+    if (moved >= 0) return moved;
+    this.#host.descriptors.freeClient();
+    return this.#reject(listener, socket, moved === LISTENER_FULL ? 'listener/full' : 'listener/address-full', address);
   }
 
   leave(listener: AdmittingListener, place: number): void {
@@ -82,8 +94,7 @@ export class Admission {
     this.#table.leave(listener.countedAs, place);
   }
 
-  #place({ countedAs, entry, proxies }: AdmittingListener, socket: Socket): number {
-    const address = plainAddress(socket.remoteAddress ?? '');
+  #place({ countedAs, entry, proxies }: AdmittingListener, address: string): number {
     const most = entry.maxConnectionsPerAddress;
     // All clients of a proxy share its address.
     const together = proxies.has(address) || (most === undefined && isLoopback(address));
@@ -102,9 +113,9 @@ export class Admission {
     return this.#own.has(address);
   }
 
-  #reject(listener: AdmittingListener, socket: Socket, error: ErrorSlug): number {
+  #reject(listener: AdmittingListener, socket: Socket, error: ErrorSlug, address?: string): number {
     socket.on('error', destroyThis);
-    this.refuse(socket, error, fullCause(listener, error), !listener.secure);
+    this.refuse(socket, error, fullCause(listener, error), !listener.secure, address);
     return REJECTED;
   }
 
@@ -112,10 +123,16 @@ export class Admission {
    * Counts and ends a connection whose requests are not read: at once, or, if `withReply`, after a reply with the reason. The
    * caller handles errors of the socket.
    */
-  refuse(socket: Socket, error: ErrorSlug, cause: string, withReply: boolean): void {
+  refuse(
+    socket: Socket,
+    error: ErrorSlug,
+    cause: string,
+    withReply: boolean,
+    address = plainAddress(socket.remoteAddress ?? ''),
+  ): void {
     const host = this.#host;
     const id = host.newId();
-    host.refused(error, cause, plainAddress(socket.remoteAddress ?? ''), id);
+    host.refused(error, cause, address, id);
     if (!withReply) {
       socket.destroy();
       return;

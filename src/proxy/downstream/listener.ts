@@ -7,6 +7,7 @@ import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { GwExchange } from '../exchange/exchange.js';
 import type { ListenerFront, TlsPolicyLookup, TrustedProxies } from '../exchange/peer.js';
+import { plainAddress } from '../http/forwarded.js';
 import type { AcceptBursts } from '../load/accept-bursts.js';
 import type { Log } from '../load/log.js';
 import { splitAddress } from './address.js';
@@ -22,6 +23,7 @@ import type { ConnectionHost, ConnectionOwner } from './connection/host.js';
 import { Http2Switch } from './connection/preface.js';
 import { IDLE_GRACE, WRITE_BUFFER } from './http1/connection-state.js';
 import { continueWithHttp2, openConnection } from './protocols.js';
+import { ProxiedGate, type ProxiedOwner } from './proxied/gate.js';
 import type { ListenerSettings } from './settings.js';
 import { type GateOwner, TlsGate } from './tls/gate.js';
 import type { TlsSources } from './tls/policies.js';
@@ -46,7 +48,7 @@ export interface BindOptions {
   readonly sharePort: boolean;
 }
 
-export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
+export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, ProxiedOwner {
   entry: ListenerEntry;
   proxies: TrustedProxies;
   protocols: readonly Protocol[];
@@ -61,6 +63,7 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
   readonly #host: ListenerHost;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
+  readonly #proxied: ProxiedGate;
   readonly #gate: TlsGate;
   #slot: number;
   /** Connections that came before open() or after hold(); undefined in between. */
@@ -80,6 +83,7 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
       this.#onSocket(socket),
     );
     this.#warnOfLeaks();
+    this.#proxied = new ProxiedGate(host, this);
     this.#gate = new TlsGate(host, this);
     this.#gate.expect(settings);
     this.#gate.update(settings);
@@ -214,8 +218,19 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
     const place = this.#host.admission.enter(this, socket);
     if (place === REJECTED) return;
     this.#host.acceptBursts.accepted();
-    if (this.#gate.active) this.#gate.admit(socket, place);
-    else this.begin({ socket, tls: undefined, protocol: undefined, place });
+    const address = plainAddress(socket.remoteAddress);
+    if (this.entry.proxyProtocol === true) this.#proxied.admit(socket, place, this.proxies.has(address));
+    else this.#secure(socket, place, address);
+  }
+
+  #secure(socket: Socket, place: number, address: string): void {
+    if (this.#gate.active) this.#gate.admit(socket, place, address);
+    else this.begin({ socket, tls: undefined, protocol: undefined, place, address });
+  }
+
+  proxied(socket: Socket, place: number, address: string): void {
+    const moved = this.#host.admission.move(this, place, socket, address);
+    if (moved !== REJECTED) this.#secure(socket, moved, address);
   }
 
   #hold(held: Socket[], socket: Socket): void {
@@ -261,7 +276,10 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
   sweep(now: number): void {
     for (const connection of this.#connections) connection.sweep(now);
     this.#gate.sweep(now);
-    if (this.closing && now >= this.#idleUntil) this.#gate.closeSilent();
+    this.#proxied.sweep(now);
+    if (!this.closing || now < this.#idleUntil) return;
+    this.#proxied.closeSilent();
+    this.#gate.closeSilent();
   }
 
   /** The exchanges in progress, also tunnels. */
@@ -277,7 +295,7 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
   }
 
   get empty(): boolean {
-    return this.#connections.size + this.#gate.size === 0;
+    return this.#connections.size + this.#gate.size + this.#proxied.size === 0;
   }
 
   /**
@@ -295,6 +313,7 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner {
 
   /** Closes all connections. Returns what was cut. */
   cut(): Readonly<CutCount> {
+    this.#proxied.cut();
     this.#gate.cut();
     const count: CutCount = { cut: 0, tunnels: 0 };
     for (const connection of [...this.#connections]) connection.cutNow(count);

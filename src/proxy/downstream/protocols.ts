@@ -27,9 +27,9 @@ export function openConnection(
   accepted: AcceptedConnection,
 ): ClientConnection {
   const { protocols } = owner;
-  const { tls, protocol, socket, place } = accepted;
+  const { tls, protocol, place } = accepted;
   if (protocol === 'h2' || !protocols.includes('http/1.1'))
-    return new Http2Connection(host, owner, place, tls, (events) => openSocket(socket, tls === undefined, events));
+    return new Http2Connection(host, owner, place, tls, (events) => openSocket(accepted, events));
   return new Http1Connection(host, owner, accepted);
 }
 

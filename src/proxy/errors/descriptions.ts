@@ -122,6 +122,9 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   ),
   'listener/full': before('The listener has `max_connections` open connections.'),
   'listener/address-full': before("The client's address has `max_connections_per_address` open connections."),
+  'listener/proxy-protocol': before(
+    'A listener with `proxy_protocol` got a connection from an address that is none of `trusted_proxies`, or without a valid header in time. It is closed without a reply.',
+  ),
   'gateway/overloaded': before('The worker uses more memory than `overload.shed_above` allows.'),
   'gateway/exhausted': on(
     'The system has no file descriptor, local port or memory for another connection, to this client or to a target.',

@@ -177,6 +177,7 @@ export const ERRORS = {
     'Your address has reached its maximum number of connections. Reuse open connections, or close some.',
     1,
   ),
+  'listener/proxy-protocol': kind(0, 'No valid PROXY header', 'Connect through the proxy of this gateway.'),
   'gateway/overloaded': temporary(503, 'Gateway overloaded', 'The gateway is short of memory. Try again later.', 5),
   'gateway/exhausted': kind(
     503,

@@ -66,7 +66,7 @@ export function readIntoShared(accepted: Socket, highWaterMark: number, reader: 
 
 /** Takes the handle out of a socket, if the handle can read into a given buffer. */
 function takeHandle(socket: Socket): object | undefined {
-  if (!('_handle' in socket) || socket.readableLength > 0) return undefined;
+  if (!('_handle' in socket) || socket.readableLength > 0 || socket.bytesRead > 0) return undefined;
   const handle = socket._handle;
   if (typeof handle !== 'object' || handle === null) return undefined;
   if (!('useUserBuffer' in handle && 'readStart' in handle)) return undefined;

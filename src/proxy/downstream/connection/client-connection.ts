@@ -43,6 +43,8 @@ export interface SocketEvents {
 export interface ClientSocket {
   /** It may be another one than was accepted, for the same connection. */
   readonly socket: Socket;
+  /** Of the client. */
+  readonly address: string;
   /** Replaced if the connection continues with another protocol. */
   events: SocketEvents;
 }
@@ -59,4 +61,6 @@ export interface AcceptedConnection {
   readonly protocol: Protocol | undefined;
   /** In the connection table. */
   readonly place: number;
+  /** Of the client, in its canonical form: what its proxy says, on a listener with the PROXY protocol. */
+  readonly address: string;
 }

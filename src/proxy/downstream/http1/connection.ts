@@ -45,15 +45,16 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
   /** Why the socket failed; '' if it did not. */
   #failure = '';
 
-  constructor(host: ConnectionHost, listener: ConnectionOwner, { socket, tls, place }: AcceptedConnection) {
-    this.place = place;
+  constructor(host: ConnectionHost, listener: ConnectionOwner, accepted: AcceptedConnection) {
+    const { tls } = accepted;
+    this.place = accepted.place;
     this.#host = host;
     this.#listener = listener;
-    const client = openSocket(socket, tls === undefined, this);
+    const client = openSocket(accepted, this);
     this.#socket = client.socket;
     // Over TLS, clients must choose HTTP/2 by ALPN: RFC 9113 section 3.2.
     this.#toHttp2 = tls === undefined ? listener.switchOf(this, client) : undefined;
-    this.#peer = peerOf(this.#socket.remoteAddress, tls ? 'https' : 'http', listener.proxies, listener, tls);
+    this.#peer = peerOf(client.address, tls ? 'https' : 'http', listener.proxies, listener, tls);
     this.#state = new ConnectionState(host.monotonic() + listener.entry.headerTimeout);
     this.#writer = new ReplyWriter(this.#socket, host.batcher, host.bodies);
     this.#reader = new RequestReader(host, listener, this.#socket, this.#state, this);

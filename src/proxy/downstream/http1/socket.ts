@@ -1,15 +1,17 @@
 /** The socket of a client's connection. */
-import type { Socket } from 'node:net';
 import { readIntoShared } from '../../load/shared-read.js';
-import type { ClientSocket, SocketEvents } from '../connection/client-connection.js';
+import type { AcceptedConnection, ClientSocket, SocketEvents } from '../connection/client-connection.js';
 import { WRITE_BUFFER } from './connection-state.js';
 
+type Opened = Pick<AcceptedConnection, 'socket' | 'tls' | 'address'>;
+
 /** Reads from now on. */
-export function openSocket(accepted: Socket, plain: boolean, events: SocketEvents): ClientSocket {
+export function openSocket({ socket: given, tls, address }: Opened, events: SocketEvents): ClientSocket {
+  const plain = tls === undefined;
   const receive = (buffer: Buffer, count: number, lent: boolean): void => client.events.onBytes(buffer, count, lent);
-  const socket = plain ? readIntoShared(accepted, WRITE_BUFFER, receive) : accepted;
+  const socket = plain ? readIntoShared(given, WRITE_BUFFER, receive) : given;
   if (!plain) socket.on('data', (chunk: Buffer) => receive(chunk, chunk.length, false));
-  const client: ClientSocket = { socket, events };
+  const client: ClientSocket = { socket, events, address };
   socket.on('end', () => client.events.onEnd());
   socket.on('drain', () => client.events.onDrain());
   socket.on('error', (error) => client.events.onError(error));

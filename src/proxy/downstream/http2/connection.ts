@@ -80,9 +80,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     this.place = place;
     this.host = host;
     this.listener = listener;
-    const { socket } = attach(this);
+    const { socket, address } = attach(this);
     this.#socket = socket;
-    this.#peer = peerOf(socket.remoteAddress, tls ? 'https' : 'http', listener.proxies, listener, tls, '2.0');
+    this.#peer = peerOf(address, tls ? 'https' : 'http', listener.proxies, listener, tls, '2.0');
     this.#queue = new RequestQueue(host.scheduler, (one) => this.#request(one));
     this.#unread = new UnreadPayload(this, host.bodies);
     this.#guard = new FloodGuard(() => host.cachedNow());

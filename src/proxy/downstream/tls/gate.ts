@@ -26,7 +26,7 @@ export interface GateHost {
   refused(error: ErrorSlug, cause: string, remote: string, id: string): void;
   readonly admission: {
     /** Counts and ends a connection, with a reply in clear text if `withReply`. */
-    refuse(socket: Socket, error: ErrorSlug, cause: string, withReply: boolean): void;
+    refuse(socket: Socket, error: ErrorSlug, cause: string, withReply: boolean, address: string): void;
   };
 }
 
@@ -52,6 +52,8 @@ class Handshake {
   constructor(
     readonly socket: Socket,
     readonly place: number,
+    /** Of the client. */
+    readonly address: string,
     /** Monotonic milliseconds at which it times out. */
     readonly deadline: number,
   ) {}
@@ -152,9 +154,9 @@ export class TlsGate {
   }
 
   /** Begins the handshake of an admitted socket. Only while active. */
-  admit(socket: Socket, place: number): void {
+  admit(socket: Socket, place: number, address: string): void {
     const ends = endsOf(socket);
-    const handshake = new Handshake(socket, place, this.#host.monotonic() + this.#timeout);
+    const handshake = new Handshake(socket, place, address, this.#host.monotonic() + this.#timeout);
     this.#handshakes.set(ends, handshake);
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
@@ -180,7 +182,8 @@ export class TlsGate {
   #onBytes(handshake: Handshake, bytes: Buffer): boolean {
     const { socket } = handshake;
     if (handshake.received === 0 && !beginsHandshake(bytes)) {
-      this.#host.admission.refuse(socket, 'request/cleartext', 'no TLS handshake on a listener with tls', true);
+      const cause = 'no TLS handshake on a listener with tls';
+      this.#host.admission.refuse(socket, 'request/cleartext', cause, true, handshake.address);
       return true;
     }
     const all = handshake.take(bytes);
@@ -226,14 +229,18 @@ export class TlsGate {
     const tls = new SocketTlsFacts(socket, serverName, asked, judge);
     // One of those that were offered.
     const protocol = tls.protocol as Protocol | undefined;
-    this.#owner.begin({ socket, tls, protocol, place: handshake.place });
+    this.#owner.begin({ socket, tls, protocol, place: handshake.place, address: handshake.address });
   }
 
   /** A failed handshake is the client's fault. It is logged if the client's certificate is the reason. */
   #onFailed(error: Error, socket: TLSSocket): void {
     const host = this.#host;
     const cause = certificateCause(error, socket);
-    if (cause !== undefined) host.refused('request/certificate', cause, plainAddress(addressOf(socket)), host.newId());
+    if (cause !== undefined) {
+      const below = belowOf(socket);
+      const address = this.#handshakes.get(endsOf(below))?.address ?? plainAddress(below.remoteAddress ?? '');
+      host.refused('request/certificate', cause, address, host.newId());
+    }
     socket.destroy();
   }
 
@@ -265,10 +272,10 @@ function isSameName(socket: TLSSocket, name: string | undefined): boolean {
   return name === undefined || socket.isSessionReused();
 }
 
-/** Of the client. After a handshake that Node has ended, only the socket below still knows its address. */
-function addressOf(socket: TLSSocket): string {
+/** After a handshake that Node has ended, only the socket below still knows its addresses. */
+function belowOf(socket: TLSSocket): Socket {
   const below: unknown = Reflect.get(socket, '_parent');
-  return socket.remoteAddress ?? (below instanceof Socket ? below.remoteAddress : undefined) ?? '';
+  return socket.remoteAddress === undefined && below instanceof Socket ? below : socket;
 }
 
 const endsOf = ({ localAddress, remoteAddress, remotePort }: Socket): string =>

@@ -1,0 +1,22 @@
+import type { Rule } from '../rule.js';
+
+const rule: Rule = {
+  code: 'listener/proxy-protocol',
+  severity: 'error',
+  summary: 'A listener with `proxy_protocol` has no trusted proxies, so it refuses every connection',
+  partial: true,
+  check(model, report) {
+    for (const { name, config, at } of model.listeners) {
+      const { address, proxy_protocol, trusted_proxies } = config;
+      if (!proxy_protocol || trusted_proxies.length > 0) continue;
+      if (typeof address === 'string' && address.startsWith('unix:')) continue;
+      report({
+        span: at.spanOf('proxy_protocol'),
+        entity: `listener.${name}`,
+        message: `Listener \`${name}\` expects PROXY headers, but no address may send them.`,
+        help: 'Set `trusted_proxies` to the addresses of the load balancers in front, for example `trusted_proxies = ["10.0.0.0/8"]`.',
+      });
+    }
+  },
+};
+export default rule;
