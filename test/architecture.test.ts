@@ -56,6 +56,7 @@ const SOLE_IMPORTERS: Readonly<Record<string, string>> = {
   chokidar: 'control',
   pino: 'control',
   'acme-client': 'control',
+  '@peculiar/x509': 'cli',
   lmdb: 'state',
   'prom-client': 'telemetry',
   ink: 'dashboard',
