@@ -12,7 +12,26 @@ export function requestHead(exchange: GwExchange, target: RequestDestination, ex
   const path = targetPath(exchange);
   if (path === undefined) return undefined;
   const query = targetQuery(exchange);
-  return writeHead(exchange, target, path, query === '' && !isBare(exchange) ? undefined : query, extra);
+  const lines = `${prefixLine(exchange, path)}${extra}`;
+  return writeHead(exchange, target, path, query === '' && !isBare(exchange) ? undefined : query, lines);
+}
+
+const PREFIX = 'x-forwarded-prefix';
+
+/** X-Forwarded-Prefix: what the target does not see of the path, after what a trusted proxy has removed from it. */
+function prefixLine({ headers, path: received, peer, seen }: GwExchange, path: string): string {
+  const given = peer.trusted && (seen & Seen.ForwardedOther) !== 0 ? headers.received(PREFIX) : undefined;
+  const removed = path === received ? '' : removedPrefix(received, path);
+  if ((given === undefined && removed === '') || headers.touched(PREFIX)) return '';
+  const before = given === undefined ? '' : removed === '' ? given : given.replace(/\/+$/, '');
+  return `${PREFIX}: ${before}${removed}\r\n`;
+}
+
+/** What is in front of `path` in the path that was received; '' if that does not end with it. */
+function removedPrefix(received: string, path: string): string {
+  // Without a rest, the target gets the slash that every path has.
+  const rest = path === '/' && !received.endsWith('/') ? '' : path;
+  return received.endsWith(rest) ? received.slice(0, received.length - rest.length) : '';
 }
 
 /** Path and query as the target gets them; undefined for a path that must not go on the wire. */

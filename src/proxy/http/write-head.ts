@@ -57,7 +57,7 @@ export interface RequestDestination {
 
 /**
  * The head of a request to a target, with the empty line; undefined if a policy set a Host that must not go on the wire.
- * `path` and `query` (without `?`; undefined for none) are those for the target. `extra` are further lines (of an upgrade).
+ * `path` and `query` (without `?`; undefined for none) are those for the target. `extra` are further lines.
  */
 export function requestHead(
   request: OutgoingRequest,
@@ -69,8 +69,8 @@ export function requestHead(
   const host = destinationHost(request, target);
   if (host === undefined) return undefined;
   const line = `${request.method} ${requestTarget(target, path, query)} HTTP/1.1\r\n`;
-  const known = extra === '' && isPlain(request) ? knownLines(request, target) : '';
-  if (known !== '') return `${line}${known}${request.id}\r\n\r\n`;
+  const known = isPlain(request) ? knownLines(request, target) : '';
+  if (known !== '') return `${line}${known}${request.id}\r\n${extra}\r\n`;
   return `${line}host: ${host}\r\n${fieldsUpToId(request)}${request.id}\r\n${extra}${framing(request)}\r\n`;
 }
 
@@ -186,7 +186,15 @@ function extendedLines(request: OutgoingRequest, ownHost: string): string {
   return lines;
 }
 
-const WRITTEN_HERE = new Set(['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'forwarded', 'x-request-id']);
+/** Or with the path: X-Forwarded-Prefix. */
+const WRITTEN_HERE = new Set([
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-prefix',
+  'forwarded',
+  'x-request-id',
+]);
 
 /** For targets that read X-Forwarded-For only, after a proxy that writes Forwarded only. */
 const clientAndNode = ({ remoteAddress }: OutgoingRequest, node: string): string =>

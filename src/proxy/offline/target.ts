@@ -2,6 +2,7 @@
  * Takes the place of a target in an offline run. It gets the request's body and head as a relay would send them; a mock of the
  * service answers. The reply passes the same parser as that of a real target.
  */
+
 import { STATUS_CODES } from 'node:http';
 import { shownText } from '../../bundle/wire-text.js';
 import type { Reply } from '../../policies/contract.js';
@@ -18,6 +19,7 @@ import { TargetChoice } from '../exchange/target-choice.js';
 import { pathAndQuery, requestHead, upgradeLines } from '../exchange/target-head.js';
 import { rewriteFault } from '../exchange/target-path.js';
 import { isBodiless, TargetReply } from '../exchange/target-reply.js';
+import { handshakeFault } from '../exchange/tunnel/handshake.js';
 import { ResponseHead } from '../http/response-head.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
@@ -79,7 +81,9 @@ export class OfflineTarget implements ReplySource, AttemptUser {
   start(): void {
     const exchange = this.#exchange;
     if (!exchange.hasBody) {
-      this.#ask();
+      const fault = exchange.wantsUpgrade ? handshakeFault(exchange) : undefined;
+      if (fault === undefined) this.#ask();
+      else this.#refuse(refuse(exchange, fault.error, fault.cause));
       return;
     }
     this.#collector = new Collector(exchange.collectBudget, MAX_BODY, (result) => {
