@@ -116,6 +116,24 @@ const service = table({
   pipelining: number(1),
   ejectAfter: number(0),
   ejectFor: number(0),
+  health: optional(
+    table({
+      kind: word('http', 'tcp', 'grpc'),
+      interval: number(1),
+      timeout: number(1),
+      jitter: number(0, 100),
+      healthyAfter: number(1),
+      unhealthyAfter: number(1),
+      waits: optional(always),
+      port: optional(number(1, 65_535)),
+      method: optional(text),
+      path: optional(text),
+      host: optional(text),
+      statuses: optional(list(list(number(100)))),
+      body: optional(text),
+      service: optional(text),
+    }),
+  ),
   breaker: optional(
     table({
       errors: optional(number(1)),

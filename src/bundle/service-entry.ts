@@ -2,6 +2,7 @@
 import type { BalanceEntry } from './service/balance.js';
 import type { BreakerEntry } from './service/breaker.js';
 import type { EjectEntry } from './service/eject.js';
+import type { HealthEntry } from './service/health.js';
 import type { Http2Entry } from './service/http2.js';
 import type { RetryEntry } from './service/retry.js';
 import type { StickyEntry } from './service/sticky.js';
@@ -66,6 +67,8 @@ export interface ServiceEntry {
   readonly retries: number;
   /** Absent: the defaults. */
   readonly retry?: RetryEntry;
+  /** Absent: no active checks. */
+  readonly health?: HealthEntry;
   /** Absent: none. */
   readonly breaker?: BreakerEntry;
   /** Maximum requests in flight, over all workers; absent: no limit. */

@@ -8,6 +8,7 @@ import type { ConsumerEntry } from './consumers.js';
 import type { ListenerEntry } from './listener-entry.js';
 import type { Dfa } from './match-ir.js';
 import type { EjectEntry } from './service/eject.js';
+import type { HealthEntry } from './service/health.js';
 import type { HedgeEntry, RetryEntry } from './service/retry.js';
 import type { RunEntry, ServiceEntry, TargetEntry } from './service-entry.js';
 import type { ListenerTls, ServiceTls, TlsHostEntry, TlsPolicyEntry } from './tls-entry.js';
@@ -21,6 +22,7 @@ export type {
   CodeEntry,
   CodeTexts,
   EjectEntry,
+  HealthEntry,
   HedgeEntry,
   Json,
   ListenerEntry,

@@ -25,6 +25,8 @@ import { GatewayConsumers } from './consumers.js';
 import { DiskHost } from './contents/disk-host.js';
 import type { GatewayOptions } from './gateway-options.js';
 import type { GatewayStats } from './gateway-stats.js';
+import { HealthChecks } from './health/checks.js';
+import { probe } from './health/probe.js';
 import type { Log } from './log.js';
 import { whyNoSharing } from './ports/addresses.js';
 import { contentsOf } from './stats/contents.js';
@@ -60,6 +62,8 @@ export class Plane {
   readonly consumers = new GatewayConsumers((memory) => this.api.replaceConsumers(memory));
   /** The endpoints of each service. */
   readonly targets: TargetBoard;
+  /** Active health checks. */
+  readonly checks: HealthChecks;
   readonly steps: StepWatch;
   /** What policies count as in progress: to read. */
   readonly holds: HoldTable;
@@ -115,6 +119,17 @@ export class Plane {
       log,
       names: { lookups, clock: clock ?? systemClock, after: systemAfter, random: Math.random },
     });
+    const checksClock = clock ?? systemClock;
+    this.checks = new HealthChecks({
+      board: this.targets,
+      log,
+      probe,
+      ejectedUntil: (slot) => stats.registry.sums(slot).ejectedUntil,
+      after: systemAfter,
+      now: () => checksClock.now(),
+      monotonic: () => checksClock.monotonic(),
+      random: Math.random,
+    });
     const steps = StepCell.allocate(several ? MAX_WORKERS : 1);
     this.steps = new StepWatch({
       memory: steps,
@@ -154,6 +169,7 @@ export class Plane {
   /** The live program: where its contents on disk are, and whose state is kept. `root`: the folder of its spec or bundle. */
   placeContents({ policies, services, state }: Program, root: string): void {
     this.breakers.retain(services.map(({ name }) => name));
+    this.checks.use(services);
     const path = state?.path === undefined ? resolve(root, '.gw/contents') : resolve(state.path, 'contents');
     this.#disk.use({ path, size: state?.contentDisk ?? DEFAULT_DISK_BYTES, owners: policies.map(stateIdentityOf) });
   }
@@ -222,6 +238,7 @@ export class Plane {
     this.targets.close();
     clearInterval(this.#ticketTimer);
     this.steps.close();
+    this.checks.close();
     await this.api.close();
     this.#outcomes?.close();
     await this.#disk.close();

@@ -3,6 +3,7 @@ import type { DiskStats } from '../state/content/disk/memory.js';
 import type { HoldKeySnapshot, LimitKeySnapshot } from '../state/types.js';
 import type { AttemptRecord, CallRecord } from './attempt-records.js';
 import type { ReloadChange } from './changes.js';
+import type { CheckSnapshot } from './check-snapshot.js';
 import type { ServiceSnapshot } from './service-snapshot.js';
 
 export type { AttemptRecord, CallRecord } from './attempt-records.js';
@@ -258,6 +259,8 @@ export interface TargetSnapshot {
   readonly inFlight: number;
   readonly connections: number;
   readonly latency: LatencySnapshot;
+  /** Absent: the target is not checked. */
+  readonly check?: CheckSnapshot;
   /** The last attempt that failed, while this gateway runs; null for none. */
   readonly lastFailure: FailureSnapshot | null;
   /** When the failures began that no reply has followed; null while the target replies. */

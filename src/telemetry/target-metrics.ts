@@ -1,5 +1,6 @@
 /** Metrics of targets and their services, filled at each scrape. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { CheckSnapshot } from './check-snapshot.js';
 import { Counter as Word } from './stats/layout.js';
 import type { StatsRegistry } from './stats/registry.js';
 
@@ -12,6 +13,8 @@ export interface TargetFacts {
   /** Of its counters. */
   readonly slot: number;
   readonly healthy: boolean;
+  /** Undefined: it is not checked. */
+  readonly check?: CheckSnapshot | undefined;
 }
 
 const COUNTERS: readonly Metric[] = [
@@ -87,4 +90,18 @@ export function targetMetrics(registry: Registry, stats: StatsRegistry, current:
       },
     });
   }
+  const checks: Counter<Label | 'result'> = new Counter({
+    name: 'gw_health_checks_total',
+    help: 'Active health checks of a target, by result.',
+    labelNames: [...labelNames, 'result'],
+    registers,
+    collect: () => {
+      checks.reset();
+      for (const one of current()) {
+        if (one.check === undefined) continue;
+        checks.inc({ ...labelsOf(one), result: 'success' }, one.check.succeeded);
+        checks.inc({ ...labelsOf(one), result: 'failure' }, one.check.failed);
+      }
+    },
+  });
 }

@@ -64,6 +64,30 @@ function lowerBreaker(breaker: ServiceModel['config']['breaker']): ServiceEntry[
   };
 }
 
+function lowerHealth(health: ServiceModel['config']['health']): ServiceEntry['health'] {
+  if (health === undefined) return undefined;
+  const { type } = health;
+  const http = {
+    ...given('body', health.body),
+    method: health.method,
+    path: health.path,
+    statuses: health.statuses.map(({ from, to }) => [from, to] as const),
+  };
+  return {
+    healthyAfter: health.healthy_after,
+    ...(type === 'tcp' ? {} : given('host', health.host)),
+    ...(type === 'http' ? http : {}),
+    interval: health.interval,
+    jitter: health.jitter,
+    kind: type,
+    ...given('port', health.port),
+    ...(type === 'grpc' ? given('service', health.grpc_service) : {}),
+    timeout: health.timeout,
+    unhealthyAfter: health.unhealthy_after,
+    ...given('waits', health.before_first_check === 'unavailable' || undefined),
+  };
+}
+
 function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry'] {
   if (retry === undefined) return undefined;
   return {
@@ -93,6 +117,7 @@ export function lowerService(
     ...given('eject', lowerEject(config)),
     ejectAfter: config.eject_after,
     ejectFor: config.eject_for,
+    ...given('health', lowerHealth(config.health)),
     host: config.host,
     ...given('http2', config.protocol === 'h2' ? { maxStreams: config.max_streams } : undefined),
     idleTimeout: config.idle_timeout,

@@ -5,12 +5,14 @@ import type { DiskStats } from '../../state/content/disk/memory.js';
 import type { ContentHealth, ContentStats } from '../../state/content/memory/index.js';
 import type { HoldTable } from '../../state/hold-table.js';
 import type { ContentsSnapshot, PolicyContents } from '../../telemetry/snapshot.js';
+import type { HealthChecks } from '../health/checks.js';
 import { stateIdentityOf } from './limit-policies.js';
 
 /** The tables of a data plane that are read here. */
 export interface PlaneTables {
   readonly holds: HoldTable;
   readonly breakers: BreakerTable;
+  readonly checks: Pick<HealthChecks, 'of'>;
   /** Undefined before the first load. */
   contentsOf(program: Program): ContentsSnapshot | undefined;
 }

@@ -99,7 +99,8 @@ export class GatewayMetrics {
       targets: program.services.flatMap(({ name }) =>
         this.#source.endpoints(name).map(({ url, address, slot, down }) => {
           const healthy = down !== true && this.#source.stats.registry.sums(slot).ejectedUntil <= now;
-          return { service: name, url, address, slot, healthy };
+          const check = this.#source.plane.checks.of(name, { url, ...(address === undefined ? {} : { address }) });
+          return { service: name, url, address, slot, healthy, check };
         }),
       ),
       services: servicesOf(program, {

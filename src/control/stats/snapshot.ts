@@ -179,6 +179,7 @@ export class SnapshotBuilder {
         const calledBy = callers.get(service.name);
         const sums = this.#sums(slot);
         const ejectedForMs = Math.max(0, (sums?.ejectedUntil ?? 0) - now);
+        const check = this.#plane.checks.of(service.name, { url, ...(address === undefined ? {} : { address }) });
         const managed = service.run ? facts.process(service.name) : undefined;
         return {
           service: service.name,
@@ -193,6 +194,7 @@ export class SnapshotBuilder {
           inFlight: sums?.inFlight ?? 0,
           connections: sums?.connections ?? 0,
           latency: this.#latency(slot),
+          ...(check === undefined ? {} : { check }),
           ...this.#stats.failures.of(service.name, url, address),
           ...(managed ? { process: processOf(managed) } : {}),
         };

@@ -1,3 +1,4 @@
+import type { CheckSnapshot } from '../../telemetry/check-snapshot.js';
 import type { DutySnapshot, TargetSnapshot } from '../../telemetry/snapshot.js';
 import { age, count, latency, percent, plural, rate, span as spanOf, timeOfDay } from '../format.js';
 import { targetId, targetText } from '../history.js';
@@ -197,6 +198,7 @@ function targetPaneRows(target: TargetSnapshot, state: State, now: number): Pane
       ],
     },
     { label: 'failure', text: failureLine(target, now, theme) },
+    ...(target.check === undefined ? [] : [{ label: 'checks', text: checkText(target.check, now) }]),
     {
       label: 'requests',
       text: `${count(target.requests)}, ${count(target.inFlight)} in flight`,
@@ -221,6 +223,12 @@ function targetPaneRows(target: TargetSnapshot, state: State, now: number): Pane
         }
       : { label: 'process', text: 'not started by this gateway', tone: 'dim' },
   ];
+}
+
+function checkText({ cause, failed, lastAt, state, succeeded }: CheckSnapshot, now: number): string {
+  const last = lastAt === null ? 'none yet' : `last ${age(now - lastAt)} ago`;
+  const why = cause === null ? '' : `, last failure: ${cause}`;
+  return `${state}, ${count(succeeded)} succeeded, ${count(failed)} failed, ${last}${why}`;
 }
 
 function failureLine({ lastFailure: last, failingSince: since }: TargetSnapshot, now: number, theme: Theme): Line {

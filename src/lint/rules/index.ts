@@ -56,6 +56,7 @@ import serviceAttemptsTwice from './service-attempts-twice.js';
 import serviceBreakerNeverOpens from './service-breaker-never-opens.js';
 import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
+import serviceCheckSetting from './service-check-setting.js';
 import serviceHashKey from './service-hash-key.js';
 import serviceRepeatsUnsafe from './service-repeats-unsafe.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
@@ -130,6 +131,7 @@ export const rules: readonly Rule[] = [
   serviceBreakerNeverOpens,
   serviceCallCycle,
   serviceCallField,
+  serviceCheckSetting,
   serviceHashKey,
   serviceRepeatsUnsafe,
   serviceUnsignedCalls,

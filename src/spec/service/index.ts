@@ -5,6 +5,7 @@ import { balance } from './balance.js';
 import { breaker } from './breaker.js';
 import { maxConnectionAge, refresh } from './connections.js';
 import { eject } from './eject.js';
+import { health } from './health.js';
 import { http2 } from './http2.js';
 import { retry } from './retry.js';
 import { run } from './run.js';
@@ -55,6 +56,9 @@ export const service = s.object({
     .describe(
       'When and how requests are repeated. Without this table, failures to connect and connections that end before the reply are.',
     )
+    .optional(),
+  health: health()
+    .describe('Active checks of the targets, once for all workers; unhealthy targets get no requests.')
     .optional(),
   breaker: breaker().describe('A circuit breaker: while the service fails, requests get 503 at once.').optional(),
   max_requests: s
