@@ -1,6 +1,7 @@
 /** A service in the program: its targets, and how requests are sent to them. */
 import type { BalanceEntry } from './service/balance.js';
 import type { BreakerEntry } from './service/breaker.js';
+import type { DiscoverEntry } from './service/discover.js';
 import type { EjectEntry } from './service/eject.js';
 import type { HealthEntry } from './service/health.js';
 import type { Http2Entry } from './service/http2.js';
@@ -46,7 +47,9 @@ export interface ServiceEntry {
   readonly slowStart?: number;
   /** Zone of the gateway. Absent or empty: all zones are alike. */
   readonly zone?: RefString;
-  /** Empty for a managed service: control adds the processes that it started. */
+  /** Where control finds the targets; absent: `targets` has them. */
+  readonly discover?: DiscoverEntry;
+  /** Empty for a managed service, to which control adds the processes that it started, and if they are discovered. */
   readonly targets: readonly TargetEntry[];
   readonly run?: RunEntry;
   /** Absent: no client certificate, and the public authorities. */

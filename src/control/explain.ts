@@ -107,6 +107,8 @@ export interface ExplainedPolicy {
 export interface ExplainedService {
   readonly name: string;
   readonly targets: readonly { readonly url: string; readonly weight: number }[];
+  /** The source of its targets, which has none offline; absent: the spec names them, or gw starts them. */
+  readonly discover?: string;
   /** Command of a managed service, whose target has an address only while it runs. */
   readonly run: string | null;
   /** The next target; null if no target is asked, or it is managed and has no address. */
@@ -304,6 +306,7 @@ export class Explainer {
       name: service.name,
       targets: service.targets.map(({ url, weight }) => ({ url: written(url), weight })),
       run: service.run?.command ?? null,
+      ...(service.discover === undefined ? {} : { discover: `${service.discover.kind}:${service.discover.name}` }),
       chosen: chosen ? written(chosen.url) : null,
       head: result.head && shownHead(result.head, result.added),
       body: result.sent === null ? null : shownBytes(result.sent, result.head ?? []),

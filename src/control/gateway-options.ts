@@ -3,7 +3,7 @@ import type { Clock } from '../policies/contract.js';
 import type { DataPlaneOptions } from '../proxy/types.js';
 import type { Log } from './log.js';
 import type { SourceOptions } from './reload/source.js';
-import type { Lookups } from './targets/lookups.js';
+import type { Lookups } from './targets/names/lookups.js';
 
 export interface GatewayOptions extends SourceOptions {
   /** Reload when the spec changes on disk. Default false. */

@@ -32,14 +32,14 @@ import { whyNoSharing } from './ports/addresses.js';
 import { contentsOf } from './stats/contents.js';
 import { stateIdentityOf } from './stats/limit-policies.js';
 import { TargetBoard } from './targets/board.js';
-import { systemLookups } from './targets/lookups.js';
+import { systemLookups } from './targets/names/lookups.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 import { StepWatch } from './workers/step-watch.js';
 
 export interface PlaneOptions {
   /** Its clock is that of an inline data plane. */
-  readonly given: Pick<GatewayOptions, 'inline' | 'accessLog' | 'clock' | 'lookups'>;
+  readonly given: Pick<GatewayOptions, 'inline' | 'accessLog' | 'clock' | 'env' | 'lookups'>;
   readonly limits: SharedArrayBuffer;
   readonly stats: GatewayStats;
   readonly log: Log;
@@ -100,7 +100,7 @@ export class Plane {
       disk: (worker, ...wanted) => this.#disk.link(worker, ...wanted),
       lines: (lines, count) => this.#lines.write(lines, count),
     };
-    const { accessLog, clock, inline = false, lookups = systemLookups() } = options.given;
+    const { accessLog, clock, env = process.env, inline = false, lookups = systemLookups() } = options.given;
     const several = !inline && whyNoSharing() === undefined;
     const workers = several ? MAX_WORKERS : 1;
     this.#workers = workers;
@@ -117,7 +117,7 @@ export class Plane {
       slots: (service, endpoints) => stats.slotsOfTargets(service, endpoints),
       send: (services) => this.api.updateTargets({ services, chunks: stats.chunks(0) }),
       log,
-      names: { lookups, clock: clock ?? systemClock, after: systemAfter, random: Math.random },
+      world: { lookups, clock: clock ?? systemClock, after: systemAfter, random: Math.random, env },
     });
     const checksClock = clock ?? systemClock;
     this.checks = new HealthChecks({

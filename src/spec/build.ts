@@ -167,20 +167,24 @@ function planNamedIn(node: TomlNode): string | undefined {
   return named?.kind === 'string' && named.value !== '' ? named.value : undefined;
 }
 
+/** Of these, a service has one. */
+const TARGET_KEYS = ['targets', 'run', 'discover'] as const;
+
 function hasOneTargetKey(found: ServiceModel, entry: TableEntry, report: Report): boolean {
-  const { targets, run } = found.config;
-  if ((targets === undefined) !== (run === undefined)) return true;
+  const given = TARGET_KEYS.filter((key) => found.config[key] !== undefined);
+  if (given.length === 1) return true;
   const entity = `service.${found.name}`;
-  const both = targets !== undefined;
+  const [first, second] = given;
   const head = entry.value.kind === 'table' ? (entry.value.headSpan ?? entry.keySpan) : entry.keySpan;
   report({
     code: 'schema/one-of',
     severity: 'error',
-    span: both ? found.at.keySpanOf('run') : head,
-    message: both
-      ? 'A service has either `targets` or `run`, not both.'
-      : `Service \`${found.name}\` has neither \`targets\` nor \`run\`.`,
-    help: 'Set `targets = ["http://..."]`, or let gw start the service with `run = { command = "..." }`.',
+    span: second === undefined ? head : found.at.keySpanOf(second),
+    message:
+      second === undefined
+        ? `Service \`${found.name}\` has neither \`targets\` nor \`run\` nor \`discover\`.`
+        : `A service has either \`${first}\` or \`${second}\`, not both.`,
+    help: 'Set `targets = ["http://..."]`, let gw start the service with `run = { command = "..." }`, or find its targets with `discover = "consul:..."`.',
     entity,
   });
   return false;

@@ -23,7 +23,7 @@ function optionalField(field: Schema<unknown>): Schema<unknown> {
 
 /** Keys that identify an entity have no default: addresses and targets. */
 const SCHEMAS = {
-  service: optionalFields(service, ['targets', 'run']),
+  service: optionalFields(service, ['targets', 'run', 'discover']),
   listener: optionalFields(listener, ['address']),
 } as const;
 

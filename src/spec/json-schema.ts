@@ -66,7 +66,7 @@ function wholeSchema(): JsonSchema {
     ...rootShape.jsonSchema(),
     $defs: {
       listener: listener.documented(),
-      service: exactlyOne(service.documented(), 'targets', 'run'),
+      service: exactlyOne(service.documented(), 'targets', 'run', 'discover'),
       consumer: consumer.documented(),
       plan: plan.documented(),
       route: exactlyOne(routeShape.documented(), ...ACTION_KEYS),

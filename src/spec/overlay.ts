@@ -11,7 +11,7 @@ type Report = (diagnostic: Diagnostic) => void;
 /** Keys of which a new entity has at least one; a table without them must name an existing entity. */
 const WHOLE: ReadonlyMap<string, readonly string[]> = new Map([
   ['listener', ['address']],
-  ['service', ['targets', 'run']],
+  ['service', ['targets', 'run', 'discover']],
   ['policy', ['use']],
   ['consumer', []],
   ['plan', []],
@@ -19,7 +19,7 @@ const WHOLE: ReadonlyMap<string, readonly string[]> = new Map([
 
 /** Keys that exclude each other: an overlay that sets one removes the other. */
 const INSTEAD: ReadonlyMap<string, readonly string[]> = new Map(
-  [['targets', 'run'], ['rewrite', 'strip_prefix'], ACTION_KEYS].flatMap((keys) =>
+  [['targets', 'run', 'discover'], ['rewrite', 'strip_prefix'], ACTION_KEYS].flatMap((keys) =>
     keys.map((key) => [key, keys.filter((other) => other !== key)] as const),
   ),
 );
@@ -201,7 +201,7 @@ function isWhole(kind: NamedItem['kind'], node: TableNode): boolean {
 
 const NEEDS: { readonly [word: string]: string } = {
   listener: 'A new listener needs an `address`.',
-  service: 'A new service needs `targets` or `run`.',
+  service: 'A new service needs `targets`, `run` or `discover`.',
   policy: 'A new policy needs `use`.',
   route: 'A new route needs a `match`.',
   group: 'A new group needs routes.',

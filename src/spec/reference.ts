@@ -67,7 +67,7 @@ const CHAPTERS: readonly Chapter[] = [
   },
   {
     title: '`[service.NAME]`',
-    intro: 'A logical API that owns targets. It has either `targets` or `run`.',
+    intro: 'A logical API that owns targets. It has one of `targets`, `run` and `discover`.',
     schema: service,
   },
   {
@@ -221,12 +221,12 @@ function files(): string[] {
     '- a `[[route]]` or `[[group]]` with a `name` changes the one with that name, wherever it is defined: in the main file, in an',
     '  included file, in nested groups. A route without a name is identified as `gw routes` shows it: `name = "GET /orders"`.',
     '  A `[[group.route]]` changes a route of that group only;',
-    '- an item with a new name, or without a name, is added: a route needs its `match`, a service `targets` or `run`, a listener',
+    '- an item with a new name, or without a name, is added: a route needs its `match`, a service `targets`, `run` or `discover`, a listener',
     '  its `address`, a policy its `use`. Without them gw assumes that the name of an existing item was meant and reports an error;',
     '- everything else is replaced, including lists: `policies = []` on a route removes all its own policies,',
     '  `policies = ["keys"]` keeps only that one, and `without` removes inherited ones. A policy with another `use` is replaced',
     '  completely;',
-    '- `targets` and `run` of a service exclude each other, as do the actions of a route, and its `rewrite` and `strip_prefix`:',
+    '- `targets`, `run` and `discover` of a service exclude each other, as do the actions of a route, and its `rewrite` and `strip_prefix`:',
     '  setting one removes the other;',
     '- `remove = ["route.debug", "listener.main.tls"]`, at the top of the overlay, removes parts of the spec: an entity,',
     '  a route or group by its name, wherever it is defined, or one key of them. It is applied first, so an overlay may define the',

@@ -10,6 +10,7 @@ import {
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { Gateway, type GatewayOptions } from '../../src/control/gateway.js';
 import { KeptLog, temporaryFolder } from '../control/kit.js';
@@ -150,13 +151,19 @@ export function call(where: string, { socketPath, body, ...options }: CallOption
   });
 }
 
-/** Keep-alive clients that send requests without a pause until stopped, and record every failure. */
+/** Keep-alive clients that send requests until stopped, and record every failure. */
 export class Load {
   sent = 0;
   readonly failures: string[] = [];
   #stopping = false;
   readonly #clients: Promise<void>[] = [];
   readonly #agent = new Agent({ keepAlive: true });
+  readonly #pause: number;
+
+  /** `pause`: milliseconds between two requests of a client. */
+  constructor(pause = 0) {
+    this.#pause = pause;
+  }
 
   /** `judge` returns the fault of a reply, or undefined. */
   start(clients: number, url: string, judge: (answer: Answer) => string | undefined, options: CallOptions = {}): void {
@@ -179,6 +186,7 @@ export class Load {
       } catch (error) {
         this.failures.push(error instanceof Error ? error.message : String(error));
       }
+      if (this.#pause > 0) await delay(this.#pause);
     }
   }
 }

@@ -49,7 +49,7 @@ onLinux('a name that appears, and moves while requests are served', async () => 
 
   dns.set('orders.test', ['127.0.0.1'], 1);
   await until(() => gateway.snapshot().targets.length === 1, 'the first address');
-  const load = new Load();
+  const load = new Load(5);
   const seen = new Set<string>();
   load.start(4, `${url}/`, ({ status, body }) => {
     seen.add(body);

@@ -1,6 +1,6 @@
 /** Lookups that ask only a DNS server of a test, in place of the system's. */
 import type { LookupAddress } from 'node:dns';
-import { type Lookups, systemLookups } from '../../src/control/targets/lookups.js';
+import { type Lookups, systemLookups } from '../../src/control/targets/names/lookups.js';
 import type { DnsServer } from './dns-server.js';
 
 export function lookupsOf(server: DnsServer): Lookups {

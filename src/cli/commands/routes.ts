@@ -124,8 +124,9 @@ function calledServices(program: Program, listed: readonly RouteRow[]): CalledSe
   });
 }
 
-const targetsOf = ({ run, targets }: Program['services'][number]): string[] => [
+const targetsOf = ({ discover, run, targets }: Program['services'][number]): string[] => [
   ...(run === undefined ? [] : [run.command]),
+  ...(discover === undefined ? [] : [`${discover.kind}:${discover.name}`]),
   ...targets.map(({ url }) => text(url)),
 ];
 

@@ -114,6 +114,7 @@ export function lowerService(
   return {
     ...given('balance', balance?.kind === 'round-robin' ? undefined : balance),
     connectTimeout: config.connect_timeout,
+    ...given('discover', config.discover),
     ...given('eject', lowerEject(config)),
     ejectAfter: config.eject_after,
     ejectFor: config.eject_for,

@@ -72,7 +72,7 @@ function* places(before: Program, after: Program): Iterable<Place> {
   }
   yield ['admin.address', 'the address of the admin API', before.admin.address, after.admin.address, checkAddress];
   yield ['admin.token', 'the token of the admin API', before.admin.token, after.admin.token, checkToken];
-  for (const [at, { name, targets, run, tls }] of before.services.entries()) {
+  for (const [at, { name, targets, run, tls, discover }] of before.services.entries()) {
     const to = after.services[at];
     // As for listeners.
     yield [`service.${name}.tls.cert`, `the certificate of service \`${name}\``, tls?.cert, undefined, anyValue];
@@ -87,6 +87,14 @@ function* places(before: Program, after: Program): Iterable<Place> {
         to?.targets[index]?.url,
         checkUrl,
       ];
+    yield [
+      `service.${name}.discover.address`,
+      `the source of service \`${name}\``,
+      discover?.address,
+      undefined,
+      anyValue,
+    ];
+    yield [`service.${name}.discover.token`, `a token of service \`${name}\``, discover?.token, undefined, anyValue];
     for (const [key, value] of Object.entries(run?.env ?? {}))
       yield [
         `service.${name}.run.env.${key}`,

@@ -168,7 +168,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     const preparation = await this.#startTargets(candidate);
     // Managed targets first: they may serve what a duty fetches.
     try {
-      await this.#parts.targets.prepare(candidate.program.services);
+      await this.#parts.targets.prepare(candidate.program.services, { ...candidate.program, root: candidate.root });
       return { candidate, preparation, duties: await this.#startDuties(candidate) };
     } catch (error) {
       this.#parts.targets.abandon();

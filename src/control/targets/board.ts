@@ -11,13 +11,18 @@ import type { Endpoint, ServiceEndpoints } from '../../proxy/types.js';
 import { reasonOf } from '../../reason.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import type { Log } from '../log.js';
-import { type Expanded, expand, type Unslotted } from './expand.js';
-import type { NameWorld, Refresh } from './name.js';
-import { hostOf, Names } from './names.js';
-import { programSupply, type SuppliedTarget, type Supply } from './supply.js';
+import type { SourceWorld } from './discovery/run.js';
+import { Discovery, discoverKey, type ProgramPlace } from './discovery/set.js';
+import { sourceText } from './discovery/source.js';
+import { type Expanded, expand, type Unslotted } from './names/expand.js';
+import type { Refresh } from './names/name.js';
+import { hostOf, Names } from './names/names.js';
+import { programSupply, type SuppliedTarget, type Supply } from './names/supply.js';
 
 /** Milliseconds that a load waits for the addresses of new names. After that, workers look them up when they connect. */
 const LOAD_WAIT = 250;
+/** Milliseconds that a load waits for the first answers of new sources. */
+const SOURCE_WAIT = 2000;
 
 export interface BoardOptions {
   /** Counter slots for the endpoints of a service; none of them: it is gone. */
@@ -25,8 +30,8 @@ export interface BoardOptions {
   /** Sends changes to all workers. */
   readonly send: (changes: readonly ServiceEndpoints[]) => Promise<void>;
   readonly log: Log;
-  /** Looks names up. Absent: workers do, when they connect. */
-  readonly names?: Omit<NameWorld, 'log'>;
+  /** Looks names up, and asks sources. Absent: workers look names up when they connect, and nothing is discovered. */
+  readonly world?: Omit<SourceWorld, 'log'>;
 }
 
 /** The endpoints of a load. While it is staged, no change is sent to workers. */
@@ -44,7 +49,7 @@ export class TargetBoard {
   readonly #options: BoardOptions;
   /** Services of the live program. */
   #services: ReadonlyMap<string, ServiceEntry> = new Map();
-  /** By service: what replaces the targets of its program. */
+  /** What replaces the targets of a program: by service, or by the key of a source. */
   readonly #supplies = new Map<string, Supply>();
   /** By service: the keys of endpoints that active checks find unhealthy. */
   readonly #down = new Map<string, ReadonlySet<string>>();
@@ -56,16 +61,22 @@ export class TargetBoard {
   readonly #changed = new Set<string>();
   readonly #listeners = new Set<Listener>();
   readonly #names: Names | undefined;
+  readonly #discovery: Discovery | undefined;
+  /** The last word of each source while its names are looked up. */
+  readonly #turns = new Map<string, Promise<void>>();
+  /** Services of the program that is being prepared. */
+  #coming: readonly ServiceEntry[] = [];
   /** Services by the names of their targets. */
   #users: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(options: BoardOptions) {
     this.#options = options;
-    const { log, names } = options;
-    if (names !== undefined)
-      this.#names = new Names({ ...names, log }, (host) => {
-        for (const service of this.#users.get(host) ?? []) this.#change(service);
-      });
+    const { log, world } = options;
+    if (world === undefined) return;
+    this.#names = new Names({ ...world, log }, (host) => {
+      for (const service of this.#users.get(host) ?? []) this.#change(service);
+    });
+    this.#discovery = new Discovery({ ...world, log }, (key, supply) => void this.#discovered(key, supply));
   }
 
   /** The endpoints of a service of the live program. */
@@ -95,16 +106,38 @@ export class TargetBoard {
     this.#change(service);
   }
 
-  /** Looks up the names of a program, or of further targets, before they are used; waits a moment for the answers. */
-  async prepare(services: Program['services'], more: readonly SuppliedTarget[] = []): Promise<void> {
+  /** Starts the sources of a program and looks up its names, before they are used; waits a moment for the answers. */
+  async prepare(services: Program['services'], place: ProgramPlace): Promise<void> {
+    this.#coming = services;
+    await this.#discovery?.prepare(services, place, SOURCE_WAIT);
+    await Promise.all(this.#turns.values());
     const wanted = new Map<string, Refresh>();
     for (const entry of services) addNames(wanted, this.#supplyOf(entry).targets, entry.refresh);
-    addNames(wanted, more, undefined);
     await this.#names?.prepare(wanted, LOAD_WAIT);
+  }
+
+  /** A source has said something. Its names are looked up before its targets are used. */
+  async #discovered(key: string, supply: Supply): Promise<void> {
+    const wanted = new Map<string, Refresh>();
+    addNames(wanted, supply.targets, undefined);
+    if (wanted.size > 0 && this.#names !== undefined) {
+      const turn = this.#names.prepare(wanted, LOAD_WAIT);
+      this.#turns.set(key, turn);
+      await turn;
+      // It has said something else meanwhile.
+      if (this.#turns.get(key) !== turn) return;
+    }
+    this.#turns.delete(key);
+    this.#supplies.set(key, supply);
+    if (!this.#staged) this.#watchNames();
+    for (const entry of this.#services.values())
+      if (entry.discover !== undefined && discoverKey(entry.discover) === key) this.#changed.add(entry.name);
+    if (!this.#staged) this.#flush();
   }
 
   /** The load that they were prepared for was rejected. */
   abandon(): void {
+    this.#coming = [];
     if (!this.#staged) this.#watchNames();
   }
 
@@ -116,27 +149,34 @@ export class TargetBoard {
 
   /** What is known of the lookups. */
   snapshots(): DutySnapshot[] {
-    return this.#names?.snapshots() ?? [];
+    return [...(this.#discovery?.snapshots() ?? []), ...(this.#names?.snapshots() ?? [])];
   }
 
   close(): void {
+    this.#discovery?.close();
     this.#names?.close();
   }
 
   #supplyOf(entry: ServiceEntry): Supply {
-    return this.#supplies.get(entry.name) ?? programSupply(entry);
+    const { discover, name } = entry;
+    if (discover === undefined) return this.#supplies.get(name) ?? programSupply(entry);
+    return (
+      this.#supplies.get(discoverKey(discover)) ?? { targets: [], cause: `${sourceText(discover)} is being asked` }
+    );
   }
 
-  /** The names of the live services; others are not looked up any more. */
+  /** The names and sources of the live services, and of those that are being loaded; others are not asked any more. */
   #watchNames(): void {
     const wanted = new Map<string, Refresh>();
     const users = new Map<string, string[]>();
-    for (const entry of this.#services.values()) {
+    const used = [...this.#services.values(), ...this.#coming];
+    for (const entry of used) {
       const hosts = addNames(wanted, this.#supplyOf(entry).targets, entry.refresh);
       for (const host of hosts) users.set(host, [...(users.get(host) ?? []), entry.name]);
     }
     this.#users = users;
     this.#names?.use(wanted);
+    this.#discovery?.use(keysOf(used));
   }
 
   /** What active checks have found of a service: the keys (endpointKey) of the endpoints that get no requests. */
@@ -162,7 +202,8 @@ export class TargetBoard {
       endpoints: next,
       commit: () => {
         this.#services = new Map(services.map((entry) => [entry.name, entry]));
-        for (const name of [...this.#supplies.keys(), ...this.#down.keys()]) if (!next.has(name)) this.#forget(name);
+        const used = keysOf([...this.#services.values()]);
+        for (const key of [...this.#supplies.keys(), ...this.#down.keys()]) if (!used.has(key)) this.#forget(key);
         this.#settle(next, before);
       },
       abandon: () => this.#settle(before, next),
@@ -175,6 +216,7 @@ export class TargetBoard {
     const gone = [...this.#sent.keys()].filter((service) => !now.has(service));
     this.#sent = now;
     this.#staged = false;
+    this.#coming = [];
     this.#watchNames();
     for (const service of new Set([...now.keys(), ...other.keys()]))
       this.#options.slots(service, now.get(service)?.endpoints ?? []);
@@ -242,6 +284,10 @@ export class TargetBoard {
 interface Made extends Expanded {
   readonly service: string;
 }
+
+/** The names of services, and the keys of their sources. */
+const keysOf = (services: readonly ServiceEntry[]): ReadonlySet<string> =>
+  new Set(services.flatMap(({ name, discover }) => (discover === undefined ? name : [name, discoverKey(discover)])));
 
 /** Adds the names of targets, with the shortest refresh of those that have the name. Returns them. */
 function addNames(

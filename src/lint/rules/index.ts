@@ -58,6 +58,7 @@ import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
 import serviceCheckSetting from './service-check-setting.js';
 import serviceHashKey from './service-hash-key.js';
+import serviceRefreshUnused from './service-refresh-unused.js';
 import serviceRepeatsUnsafe from './service-repeats-unsafe.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
 import serviceUnused from './service-unused.js';
@@ -133,6 +134,7 @@ export const rules: readonly Rule[] = [
   serviceCallField,
   serviceCheckSetting,
   serviceHashKey,
+  serviceRefreshUnused,
   serviceRepeatsUnsafe,
   serviceUnsignedCalls,
   serviceUnused,

@@ -4,6 +4,7 @@ import { serviceTls } from '../tls.js';
 import { balance } from './balance.js';
 import { breaker } from './breaker.js';
 import { maxConnectionAge, refresh } from './connections.js';
+import { discover } from './discover.js';
 import { eject } from './eject.js';
 import { health } from './health.js';
 import { http2 } from './http2.js';
@@ -29,6 +30,7 @@ export const service = s.object({
       'Time in which the share of a target grows, after it has joined the others or is back from an ejection; `0s`: it gets its whole share at once.',
     )
     .default(0),
+  discover: discover(),
   run: run().describe('A managed target: gw starts the process on a free port, monitors it and stops it.').optional(),
   tls: serviceTls()
     .describe('TLS towards `https` targets: a client certificate, and how targets are verified.')

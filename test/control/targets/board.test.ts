@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { TargetBoard } from '../../../src/control/targets/board.js';
-import { MOST_ENDPOINTS } from '../../../src/control/targets/expand.js';
+import { MOST_ENDPOINTS } from '../../../src/control/targets/names/expand.js';
 import type { ServiceEndpoints } from '../../../src/proxy/types.js';
 import { StatsRegistry } from '../../../src/telemetry/stats/registry.js';
 import { programWith, servicePlan } from '../../support/programs.js';

@@ -3,11 +3,11 @@ import type { LookupAddress } from 'node:dns';
 import { isIPv6 } from 'node:net';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { expand } from '../../../src/control/targets/expand.js';
-import type { Lookups, TimedAddress } from '../../../src/control/targets/lookups.js';
-import { hostOf, Names } from '../../../src/control/targets/names.js';
-import { ManualTime } from '../../support/manual-time.js';
-import { KeptLog } from '../kit.js';
+import { expand } from '../../../../src/control/targets/names/expand.js';
+import type { Lookups, TimedAddress } from '../../../../src/control/targets/names/lookups.js';
+import { hostOf, Names } from '../../../../src/control/targets/names/names.js';
+import { ManualTime } from '../../../support/manual-time.js';
+import { KeptLog } from '../../kit.js';
 
 const test = suite('names of targets');
 

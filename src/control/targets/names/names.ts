@@ -1,7 +1,7 @@
 /** The names of targets that are looked up: those that some service has. */
 import { isIP } from 'node:net';
-import { within } from '../../delay.js';
-import type { DutySnapshot } from '../../telemetry/snapshot.js';
+import { within } from '../../../delay.js';
+import type { DutySnapshot } from '../../../telemetry/snapshot.js';
 import { Name, type NameWorld, type Refresh } from './name.js';
 
 /** Names in use. Of more, the rest is looked up by workers, for each connection. */

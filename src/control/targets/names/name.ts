@@ -1,12 +1,12 @@
 /** The addresses of one name: looked up again and again, the last ones kept while lookups fail. */
 import type { LookupAddress } from 'node:dns';
-import { Backoff } from '../../delay.js';
-import type { Clock } from '../../policies/contract.js';
-import { connectionCause } from '../../proxy/errors/cause.js';
-import type { After } from '../../proxy/exchange/questions.js';
-import type { DutySnapshot } from '../../telemetry/snapshot.js';
-import { RunFacts } from '../duties/run-facts.js';
-import type { Log } from '../log.js';
+import { Backoff } from '../../../delay.js';
+import type { Clock } from '../../../policies/contract.js';
+import { connectionCause } from '../../../proxy/errors/cause.js';
+import type { After } from '../../../proxy/exchange/questions.js';
+import type { DutySnapshot } from '../../../telemetry/snapshot.js';
+import { RunFacts } from '../../duties/run-facts.js';
+import type { Log } from '../../log.js';
 import type { Lookups } from './lookups.js';
 
 /** Milliseconds between two lookups of a name whose time to live is not known. */

@@ -2,7 +2,7 @@
 import { createSocket } from 'node:dgram';
 import { promises as dns, type LookupAddress, type SrvRecord } from 'node:dns';
 import { isIPv6 } from 'node:net';
-import { errnoCode } from '../../reason.js';
+import { errnoCode } from '../../../reason.js';
 
 /** Of a query to a DNS server: milliseconds until it is repeated, and how often it is sent. */
 const QUERY = { timeout: 2000, tries: 2 } as const;

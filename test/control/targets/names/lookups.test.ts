@@ -1,7 +1,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { systemLookups } from '../../../src/control/targets/lookups.js';
-import { DnsServer } from '../../support/dns-server.js';
+import { systemLookups } from '../../../../src/control/targets/names/lookups.js';
+import { DnsServer } from '../../../support/dns-server.js';
 
 interface Context {
   server: DnsServer;

@@ -1,6 +1,6 @@
 /** What names the targets of a service: the spec, a discovery source, gw's own processes. */
-import type { ServiceEntry } from '../../bundle/types.js';
-import { plain } from '../references/pems.js';
+import type { ServiceEntry } from '../../../bundle/types.js';
+import { plain } from '../../references/pems.js';
 
 /** A target as its source names it. */
 export interface SuppliedTarget {
@@ -15,6 +15,8 @@ export interface Supply {
   readonly targets: readonly SuppliedTarget[];
   /** Why there are none, for the log and the dashboard. */
   readonly cause?: string;
+  /** Which addresses the names of the targets may have. Absent: any. */
+  readonly permits?: (address: string) => boolean;
 }
 
 /** The targets that the program names. */

@@ -1,6 +1,6 @@
 /** Targets become endpoints: one for each address of their names. */
 import { BlockList, isIPv6 } from 'node:net';
-import type { Endpoint } from '../../proxy/types.js';
+import type { Endpoint } from '../../../proxy/types.js';
 import { hostOf, type Names } from './names.js';
 import type { SuppliedTarget, Supply } from './supply.js';
 
@@ -22,9 +22,9 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
 /** `names`: absent: no name is looked up here. */
-export function expand({ targets, cause }: Supply, names: Names | undefined): Expanded {
+export function expand({ targets, cause, permits }: Supply, names: Names | undefined): Expanded {
   const causes: string[] = [];
-  const places = targets.map((target) => ({ target, addresses: addressesOf(target, names, causes) }));
+  const places = targets.map((target) => ({ target, addresses: addressesOf(target, names, causes, permits) }));
   const factor = places.reduce((product, { addresses }) => leastCommon(product, addresses.length), 1);
   const endpoints: Unslotted[] = [];
   for (const { target, addresses } of places) {
@@ -43,13 +43,15 @@ function addressesOf(
   { url }: SuppliedTarget,
   names: Names | undefined,
   causes: string[],
+  permits: Supply['permits'],
 ): readonly (string | undefined)[] {
   const host = hostOf(url);
   const name = host === undefined ? undefined : names?.get(host);
   if (name === undefined) return [undefined];
   const { addresses, cause } = name;
   if (cause !== undefined) causes.push(cause);
-  if (addresses === undefined) return cause === undefined ? [undefined] : [];
+  if (addresses === undefined) return cause === undefined && permits === undefined ? [undefined] : [];
+  if (permits !== undefined) return addresses.filter(permits);
   return isThisMachine(addresses) ? [undefined] : addresses;
 }
 
