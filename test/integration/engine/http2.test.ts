@@ -47,6 +47,21 @@ test('a request without a body becomes one of HTTP/1.1, and its reply comes back
   assert.is(got!.header('x-forwarded-proto'), 'http');
 });
 
+test('a body above the first window arrives while there is no reply', async ({ target }) => {
+  let bytes = 0;
+  target.respond = (request, socket) => {
+    bytes = request.rest.length;
+    socket.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+    });
+  };
+  const stream = session.request({ ':method': 'POST', ':path': path }, { endStream: false });
+  stream.on('error', () => undefined);
+  stream.write(Buffer.alloc(300_000));
+  await until(() => bytes >= 300_000, 'the body');
+  stream.close();
+});
+
 /** Waits for the whole request, and says what came. */
 const echo: Fault = (request, socket) => {
   const look = (): void => {

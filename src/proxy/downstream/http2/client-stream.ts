@@ -6,14 +6,17 @@ import type { ErrorSlug } from '../../errors/errors.js';
 import { EMPTY } from '../../exchange/body/types.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import type { GwExchange } from '../../exchange/exchange.js';
+import { Seen } from '../../http/seen.js';
 import { requestTrailers } from '../../http/trailers.js';
 import { expire } from '../connection/expiry.js';
 import type { ConnectionHost, ConnectionListener } from '../connection/host.js';
-import { Pace, paceCause, type Verdict } from '../http1/pace.js';
+import { paceCause } from '../http1/pace.js';
 import { lengthOf, wholeBody } from '../http1/reply-writer.js';
 import { codeName } from './error-codes.js';
 import { fieldsOf, type ReplyFields } from './reply-fields.js';
 import { trailerLines } from './request.js';
+import { StreamPace } from './stream-pace.js';
+import { StreamTunnel, TunnelSide, tunnelReply } from './stream-tunnel.js';
 import { StreamWriter } from './stream-writer.js';
 
 const { NGHTTP2_NO_ERROR } = constants;
@@ -41,7 +44,7 @@ export interface StreamOwner {
   onStreamClosed(stream: ClientStream): void;
 }
 
-export class ClientStream implements Downstream {
+export class ClientStream extends TunnelSide implements Downstream {
   exchange: GwExchange | undefined;
   readonly id: number;
   readonly #owner: StreamOwner;
@@ -63,17 +66,21 @@ export class ClientStream implements Downstream {
   #bytesIn = 0;
   #status = 0;
   #awaitsContinue: boolean;
-  #replyPace: Pace | undefined = undefined;
-  #requestPace: Pace | undefined = undefined;
+  readonly #pace: StreamPace;
+  /** The client asks for a WebSocket by extended CONNECT (request.ts). */
+  readonly #extended: boolean;
 
   /** `ended`: the request has no body. */
   constructor(owner: StreamOwner, stream: ServerHttp2Stream, exchange: GwExchange, ended: boolean) {
+    super();
     this.#owner = owner;
     this.#stream = stream;
     this.exchange = exchange;
     this.id = stream.id ?? 0;
     this.#ended = ended;
     this.#awaitsContinue = exchange.expectsContinue;
+    this.#extended = (exchange.seen & Seen.Upgrade) !== 0;
+    this.#pace = new StreamPace(owner);
     this.#writer = new StreamWriter(stream, owner.host.bodies);
     stream.on('close', () => this.#onClose());
     // Its close follows.
@@ -159,8 +166,9 @@ export class ClientStream implements Downstream {
     const streams = source !== undefined && reply.body === source;
     const length = lengthOf(exchange, reply, streams);
     const { fields, host } = this.#owner;
-    this.#status = reply.status;
-    const head = fields.of(exchange, reply, length, host.dateLine);
+    const plain = fields.of(exchange, reply, length, host.dateLine);
+    const head = this.#extended ? tunnelReply(plain, reply.status) : plain;
+    this.#status = Number(head[':status']);
     this.#bodiless = isBodiless(exchange.method, reply.status);
     if (streams) {
       this.#writer.begin(length);
@@ -250,16 +258,32 @@ export class ClientStream implements Downstream {
     this.#stream.destroy(CUT);
   }
 
-  // Upgrades belong to HTTP/1.1: extended CONNECT (RFC 8441) is refused before it becomes an exchange.
-  tunnel(_end: TunnelEnd): void {
-    this.cut();
+  tunnel(end: TunnelEnd): void {
+    const { host, listener } = this.#owner;
+    this.exchange!.deadline = 0;
+    this.opened = new StreamTunnel(end, this.#stream, {
+      consumed: () => this.#owner.onConsumed(),
+      inputEnded: () => {
+        this.#ended = true;
+      },
+      broke: (error) => this.broke(error),
+    });
+    if (this.#head !== undefined && !this.#dead) this.#stream.respond(this.#head);
+    this.#head = undefined;
+    this.#reading = true;
+    this.opened.start();
+    if (host.draining || listener.closing) end.retire();
   }
-  tunnelWrite(_bytes: Buffer, written: () => void): void {
-    written();
+
+  tunnelWrite(bytes: Buffer, written: () => void): void {
+    this.#writer.sent += bytes.length;
+    this.opened?.write(bytes, written);
   }
-  tunnelWantsMore(): void {}
-  tunnelHalfEnded(): void {}
-  tunnelEnded(): void {}
+
+  tunnelEnded(): void {
+    this.opened?.halfEnd();
+    this.#complete(false);
+  }
 
   /** The reply is sent, or cut: counts the exchange. The stream ends once the client has read it. */
   #complete(cut: boolean): void {
@@ -270,7 +294,7 @@ export class ClientStream implements Downstream {
     this.exchange = undefined;
     this.#sink = undefined;
     exchange.end(cut);
-    host.end(exchange, this.#status, this.#bytesIn, writer.sent, cut, host.monotonic());
+    host.end(exchange, this.#status, this.#bytesIn + (this.opened?.received ?? 0), writer.sent, cut, host.monotonic());
     if (cut) this.#reset();
     this.#owner.onAnswered(cut);
     this.#letGo();
@@ -293,7 +317,8 @@ export class ClientStream implements Downstream {
   }
 
   #onClose(): void {
-    if (this.exchange !== undefined) {
+    if (this.opened !== undefined) this.#complete(false);
+    else if (this.exchange !== undefined) {
       const failure = this.#owner.failure ?? `stream reset (${codeName(this.#stream.rstCode)})`;
       this.#leave('downstream/aborted', abortCause(failure, this.#ended));
     }
@@ -347,39 +372,20 @@ export class ClientStream implements Downstream {
   }
 
   #checkPace(now: number): void {
+    if (this.opened !== undefined) return;
     const { entry } = this.#owner.listener;
-    const taking = this.#replyVerdict(now);
+    const taking = this.#pace.reply(now, this.#writer);
     if (taking !== 'fine') {
       // A client that does not read cannot get an error.
       this.#leave('downstream/slow', paceCause(taking, 'reply', entry));
       this.#reset();
       return;
     }
-    const sending = this.#requestVerdict(now);
+    const expected = !this.#awaitsContinue || this.#bytesIn > 0;
+    const awaited = !this.#ended && this.#sink?.takesBody === true && expected;
+    const sending = this.#pace.request(now, awaited, this.#bytesIn);
     if (sending === 'fine') return;
     this.#fail(sending === 'slow' ? 'request/too-slow' : 'request/timeout', paceCause(sending, 'request', entry));
-  }
-
-  #replyVerdict(now: number): Verdict {
-    const { host, held, listener } = this.#owner;
-    if (this.#writer.unsent === 0) {
-      this.#replyPace = undefined;
-      return 'fine';
-    }
-    this.#replyPace ??= new Pace(host.bodyGrace, 0);
-    if (!held) return this.#replyPace.check(now, this.#writer.taken, listener.entry);
-    this.#replyPace.stop();
-    return 'fine';
-  }
-
-  #requestVerdict(now: number): Verdict {
-    const { host, held, listener } = this.#owner;
-    if (this.#ended || held || this.#sink?.takesBody !== true || (this.#awaitsContinue && this.#bytesIn === 0)) {
-      this.#requestPace?.stop();
-      return 'fine';
-    }
-    this.#requestPace ??= new Pace(host.bodyGrace, 0);
-    return this.#requestPace.check(now, this.#bytesIn, listener.entry);
   }
 
   /** Ends the exchange, since the gateway stops. */

@@ -362,6 +362,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   }
 
   retire(until: number): void {
+    for (const stream of this.#streams.values()) stream.retire();
     // A client that has only just connected may send a request.
     if (this.#greeted) this.#announce();
     else this.#deadline = Math.min(this.#deadline, until);
@@ -374,6 +375,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   cutNow(count: CutCount): void {
     for (const stream of [...this.#streams.values()]) {
       if (stream.exchange !== undefined) count.cut++;
+      if (stream.exchange !== undefined && stream.isTunnel) count.tunnels++;
       stream.drained();
     }
     // The session sends what it has in the check phase of this turn.

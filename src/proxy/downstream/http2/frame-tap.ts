@@ -32,6 +32,8 @@ export class FrameTap extends Duplex {
   #stopped = false;
   /** What has come while the session was paused: one read. */
   #waiting: Buffer | undefined = undefined;
+  /** The socket is not read since then, until the session has taken that and is not paused again. */
+  #suspended = false;
   /** The client has sent its FIN. */
   #finished = false;
   #held = false;
@@ -62,6 +64,7 @@ export class FrameTap extends Duplex {
     }
     // Most pauses end before the next read, so the socket is stopped only now.
     this.#socket.pause();
+    this.#suspended = true;
     this.#waiting =
       this.#waiting === undefined ? (lent ? Buffer.from(chunk) : chunk) : Buffer.concat([this.#waiting, chunk]);
   }
@@ -70,7 +73,7 @@ export class FrameTap extends Duplex {
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
-    if (this.#waiting === undefined && !this.destroyed) this.emit('end');
+    if (!this.#suspended && !this.destroyed) this.emit('end');
   }
 
   /** No byte of the client is passed on until resume() of the session. */
@@ -82,10 +85,11 @@ export class FrameTap extends Duplex {
   override resume(): this {
     this.#stopped = false;
     const waiting = this.#waiting;
-    if (waiting === undefined) return this;
     this.#waiting = undefined;
-    this.emit('data', waiting);
-    if (this.#stopped || this.#waiting !== undefined) return this;
+    if (waiting !== undefined) this.emit('data', waiting);
+    // The session may have been paused again by what it got.
+    if (!this.#suspended || this.#stopped || this.#waiting !== undefined) return this;
+    this.#suspended = false;
     if (this.#finished) this.emit('end');
     else if (!this.#held) this.#socket.resume();
     return this;
@@ -96,7 +100,7 @@ export class FrameTap extends Duplex {
     if (this.#held === held) return;
     this.#held = held;
     if (held) this.#socket.pause();
-    else if (this.#waiting === undefined) this.#socket.resume();
+    else if (!this.#suspended) this.#socket.resume();
   }
 
   override cork(): void {

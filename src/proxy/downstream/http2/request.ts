@@ -3,6 +3,7 @@
  * descriptions for both. nghttp2 has refused malformed fields and pseudo-fields before, as far as it knows them; what would
  * change the meaning of the text is refused here again.
  */
+import { randomBytes } from 'node:crypto';
 import { Authority, readAuthority } from '../../http/host.js';
 import type { KnownFields } from '../../http/known-heads.js';
 import type { HeadLimits, RequestHead } from '../../http/request-head.js';
@@ -54,7 +55,7 @@ export function readRequest(
   const { method, scheme, path, protocol } = pseudo;
   const host = hostOf(pseudo);
   if (host === undefined) return new RequestFault('request/host', 'invalid request: Host differs from :authority');
-  if (protocol !== '') return new RequestFault('request/not-implemented', 'extended CONNECT');
+  if (protocol !== '') return readExtended(head, pseudo, host, lines, ended, limits, known);
   const target = method === 'CONNECT' ? host : path;
   if (method !== 'CONNECT') {
     if (scheme !== 'https' && scheme !== 'http') return malformed(':scheme is neither http nor https');
@@ -65,6 +66,39 @@ export function readRequest(
   if (length < 0) return new RequestFault(head.error, head.cause);
   if (length !== text.length || head.method !== method) return malformed('more than one head');
   return framing(head, ended, scheme);
+}
+
+/** Fields of the handshake of HTTP/1.1 (RFC 6455) that RFC 8441 section 5 leaves out. */
+const OF_HANDSHAKE = /^(?:connection|upgrade|sec-websocket-key|sec-websocket-accept): [^\r]*\r\n/gm;
+
+/**
+ * Extended CONNECT for a WebSocket, RFC 8441: the request of HTTP/1.1 for the same, so that routes and policies see no difference. The key is
+ * for the target, whose answer to it gw checks.
+ */
+function readExtended(
+  head: RequestHead,
+  { method, scheme, path, protocol }: PseudoFields,
+  host: string,
+  lines: string,
+  ended: boolean,
+  limits: HeadLimits,
+  known: KnownFields,
+): RequestFault | undefined {
+  if (method !== 'CONNECT') return malformed(':protocol without CONNECT');
+  if (protocol !== 'websocket')
+    return new RequestFault('request/not-implemented', 'extended CONNECT to another protocol than websocket');
+  if (scheme !== 'https' && scheme !== 'http') return malformed(':scheme is neither http nor https');
+  if (path.charCodeAt(0) !== 0x2f) return malformed(':path does not begin with a slash');
+  if (ended) return malformed('extended CONNECT with END_STREAM');
+  const key = randomBytes(16).toString('base64');
+  const text = `GET ${path} HTTP/1.1\r\nhost: ${host}\r\n${lines.replace(OF_HANDSHAKE, '')}connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ${key}\r\n\r\n`;
+  const length = head.parse(text, limits, known);
+  if (length < 0) return new RequestFault(head.error, head.cause);
+  if (length !== text.length || head.method !== 'GET') return malformed('more than one head');
+  if (head.contentLength >= 0 || head.seen & (Seen.TransferEncoding | Seen.Listed))
+    return malformed('CONNECT with content');
+  if (scheme === 'https') head.seen |= Seen.SecureTarget;
+  return undefined;
 }
 
 const malformed = (rule: string): RequestFault => new RequestFault('request/malformed', `invalid request: ${rule}`);

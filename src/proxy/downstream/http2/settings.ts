@@ -28,6 +28,8 @@ export function sessionOptions(entry: ListenerEntry): ServerSessionOptions & Res
     streamResetRate: RESETS,
     settings: {
       enablePush: false,
+      // RFC 8441: WebSockets in streams.
+      enableConnectProtocol: true,
       maxConcurrentStreams: MOST_STREAMS,
       maxHeaderListSize: entry.maxHeaderBytes + BYTE_SLACK + entry.maxHeaders * PER_FIELD,
     },
