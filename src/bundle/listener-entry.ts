@@ -4,8 +4,10 @@ import type { RefString } from './values.js';
 
 export interface ListenerEntry {
   readonly name: string;
-  /** `host:port`, `[v6]:port`. */
+  /** `host:port`, `[v6]:port`, or `unix:/path`. */
   readonly address: RefString;
+  /** Permissions of a unix socket. Absent: 0660. */
+  readonly socketMode?: number;
   readonly tls?: ListenerTls;
   /** Connections begin with a PROXY header of a trusted proxy. */
   readonly proxyProtocol?: true;

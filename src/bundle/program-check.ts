@@ -48,6 +48,7 @@ const listener = table({
   address: reference,
   tls: optional(table({ ...tlsPolicy, hosts: optional(list(table({ ...tlsPolicy, names: optional(list(text)) }))) })),
   proxyProtocol: optional(always),
+  socketMode: optional(number(0, 0o777)),
   redirect: optional(number(1, 65_535)),
   protocols: optional(list(word('h2', 'http/1.1'))),
   forceHttp2: optional(flag),

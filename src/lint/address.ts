@@ -8,9 +8,9 @@ export interface Endpoint {
   readonly port: number;
 }
 
-/** Parses a listener's `host:port`; undefined for a reference, which is resolved only at load. */
+/** Parses a listener's `host:port`; undefined for a unix socket and for a reference, which is resolved only at load. */
 export function endpointOf(address: RefString): Endpoint | undefined {
-  if (typeof address !== 'string') return undefined;
+  if (typeof address !== 'string' || address.startsWith('unix:')) return undefined;
   const colon = address.lastIndexOf(':');
   return { host: bare(address.slice(0, colon)), port: Number(address.slice(colon + 1)) };
 }

@@ -14,6 +14,7 @@ import { lastCall } from './downstream/last-call.js';
 import { Listener } from './downstream/listener.js';
 import { type ListenerSettings, listenerSettings } from './downstream/settings.js';
 import type { SuppliedCertificates } from './downstream/tls/supplied.js';
+import { unixPath } from './downstream/unix-socket.js';
 import { Engine } from './engine.js';
 import { RecordSink } from './exchange/access-record.js';
 import { Generation, PolicyInstances } from './exchange/generation.js';
@@ -88,6 +89,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   readonly #log: AccessLogSwap;
   #prepared: Prepared | undefined;
   #shrunkAt = 0;
+  /** It is the first worker. */
+  readonly #first: boolean;
   readonly #state: State;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
@@ -111,6 +114,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#log = new AccessLogSwap(this.#sink, this.#logger, options.accessLog, lines);
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
+    this.#first = (options.worker ?? 0) === 0;
     this.#state = claimState(options.state, options.worker, { clock, after: systemAfter, disk: events.disk });
     this.#engine.breakers = this.#state.breakers;
     this.#instances = new PolicyInstances({
@@ -179,9 +183,11 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   async #prepare(input: GenerationInput): Promise<readonly BoundListener[]> {
     if (this.#closed || this.#engine.draining) throw new Error('The data plane is closing.');
     this.abort();
-    const settings = input.program.listeners.map((entry, index) =>
+    const all = input.program.listeners.map((entry, index) =>
       listenerSettings(entry, input.stats.listeners[index] ?? input.stats.unmatched),
     );
+    // The file of a unix socket belongs to one worker.
+    const settings = all.filter(({ address }) => this.#first || unixPath(address) === undefined);
     this.#engine.stats.adopt(input.stats.chunks);
     adoptShared(this.#state, input);
     const sharers = input.sharePorts === true ? input.program.workers : 1;

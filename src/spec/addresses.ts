@@ -35,6 +35,32 @@ export const address = () =>
       '127.0.0.1:8080',
     );
 
+/** The longest path of a unix socket on all systems, without the byte that ends it. */
+const LONGEST_PATH = 103;
+
+function unixProblem(text: string): Problem | undefined {
+  const path = text.slice(5);
+  const message = `Expected the path of a unix socket such as \`"unix:/run/gw/http.sock"\`, found ${quoted(text)}.`;
+  if (!path.startsWith('/') || path.endsWith('/')) return { message, help: 'Write an absolute path.' };
+  if (Buffer.byteLength(path) <= LONGEST_PATH && !path.includes('\0')) return undefined;
+  return { message, help: `The system allows at most ${LONGEST_PATH} bytes. Choose a shorter path.` };
+}
+
+/** What is wrong with `host:port` or `unix:/path`; undefined if it is valid. */
+const listenerProblem = (text: string): Problem | undefined =>
+  text.startsWith('unix:') ? unixProblem(text) : addressProblem(text);
+
+/** What is wrong with a target `unix:/path`. */
+export const unixTargetProblem = unixProblem;
+
+export const listenerAddress = () =>
+  s
+    .reference('an address such as `"127.0.0.1:8080"`', listenerProblem)
+    .describe(
+      '`host:port` to bind, or `unix:/path`. An empty host binds all interfaces; with port 0 the system chooses the port.',
+      '127.0.0.1:8080',
+    );
+
 /** What is wrong with an address or CIDR block; undefined if it is valid. */
 export function blockProblem(text: string): string | undefined {
   const [host = '', bits, ...more] = text.split('/');

@@ -1,6 +1,6 @@
 /** Declaration of a listener. */
 import { type Infer, type Problem, quoted, type Schema, s } from '../schema/declare.js';
-import { address, blockProblem } from './addresses.js';
+import { blockProblem, listenerAddress } from './addresses.js';
 import { listenerTls } from './tls.js';
 
 const HTTPS = /^https(?::(\d{1,5}))?$/;
@@ -20,7 +20,13 @@ const redirect = (): Schema<number> =>
   );
 
 export const listener = s.object({
-  address: address(),
+  address: listenerAddress(),
+  socket_mode: s
+    .mapped(s.string({ pattern: /^0?[0-7]{3}$/, expected: 'an octal mode such as `"0660"`' }), (mode) =>
+      Number.parseInt(mode, 8),
+    )
+    .describe('Permissions of a unix socket: whom they let write may connect. Default: `0660`.', '0666')
+    .optional(),
   tls: listenerTls().describe('Serve HTTPS with this certificate.').optional(),
   redirect: redirect()
     .describe(
@@ -92,9 +98,11 @@ export const listener = s.object({
     )
     .default(false),
   trusted_proxies: s
-    .array(s.string({ nonEmpty: true }).check('schema/format', blockProblem))
+    .array(
+      s.string({ nonEmpty: true }).check('schema/format', (text) => (text === 'unix' ? undefined : blockProblem(text))),
+    )
     .describe(
-      'Addresses (CIDR) whose `X-Forwarded-*` fields are trusted and extended; from all other addresses they are replaced.',
+      'Addresses (CIDR) whose `X-Forwarded-*` fields are trusted and extended; from all other addresses they are replaced. `unix`: the clients of a unix socket.',
       ['10.0.0.0/8'],
     )
     .default([]),

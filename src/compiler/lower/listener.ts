@@ -22,6 +22,7 @@ export function lowerListener({ name, config }: ListenerModel): ListenerEntry {
     ...(config.proxy_protocol ? { proxyProtocol: true } : {}),
     ...given('redirect', config.redirect),
     ...given('protocols', config.protocols),
+    ...given('socketMode', config.socket_mode),
     ...given('tls', lowerTls(config.tls)),
     trustedProxies: config.trusted_proxies,
     underscores: config.underscores,

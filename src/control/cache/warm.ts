@@ -1,8 +1,10 @@
 /** Fills caches: requests URLs from the gateway itself, through its own listeners, as a client would. */
+
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import { isIP } from 'node:net';
 import { splitAddress } from '../../proxy/downstream/address.js';
+import { unixPath } from '../../proxy/downstream/unix-socket.js';
 import { messageOf } from '../../reason.js';
 import { MOST_WARM_URLS, type WarmInput, type WarmReport, type WarmResult } from '../../telemetry/cache-calls.js';
 import { CacheError } from './policies.js';
@@ -129,7 +131,7 @@ async function request(text: string, url: URL, warming: Warming): Promise<WarmRe
 function listenerFor(url: URL, listeners: readonly WarmListener[]): WarmListener | undefined {
   const tls = url.protocol === 'https:';
   const port = url.port === '' ? (tls ? 443 : 80) : Number(url.port);
-  const fitting = listeners.filter((listener) => listener.tls === tls);
+  const fitting = listeners.filter(({ address, tls: secure }) => secure === tls && unixPath(address) === undefined);
   return fitting.find(({ address }) => splitAddress(address).port === port) ?? fitting[0];
 }
 

@@ -2,14 +2,16 @@
 import { lookup } from 'node:dns/promises';
 import { connect, isIP } from 'node:net';
 import { splitAddress } from '../../proxy/downstream/address.js';
+import { unixPath } from '../../proxy/downstream/unix-socket.js';
 import type { BoundListener, GenerationInput } from '../../proxy/types.js';
 import { errnoCode } from '../../reason.js';
 
 /** True for port 0, for which the system chooses a port. */
-export const isAnyPort = (address: string): boolean => /:0+$/.test(address);
+export const isAnyPort = (address: string): boolean => /:0+$/.test(address) && unixPath(address) === undefined;
 
 /** Same port, and the same host or one of them any host: two sockets can have both addresses only if they share ports. */
 export function overlap(a: string, b: string): boolean {
+  if ([a, b].some((address) => unixPath(address) !== undefined)) return a === b;
   const [one, other] = [splitAddress(a), splitAddress(b)];
   if (one.port !== other.port) return false;
   return one.host === other.host || [one.host, other.host].some((host) => host === '' || /^[0:.]+$/.test(host));

@@ -1,7 +1,9 @@
 /**
  * All workers of a gateway as one data plane. A load reaches all of them or none; a crash of one does not affect the others.
  */
+
 import type { Json } from '../../bundle/types.js';
+import { unixPath } from '../../proxy/downstream/unix-socket.js';
 import type {
   BoundListener,
   DataPlaneApi,
@@ -309,4 +311,6 @@ export class WorkerSet implements DataPlaneApi {
 }
 
 const fixedAddresses = ({ program }: GenerationInput): string[] =>
-  program.listeners.map(({ address }) => plain(address)).filter((address) => !isAnyPort(address));
+  program.listeners
+    .map(({ address }) => plain(address))
+    .filter((address) => !isAnyPort(address) && unixPath(address) === undefined);

@@ -29,6 +29,7 @@ import listenerProxyProtocol from './listener-proxy-protocol.js';
 import listenerPublicWithoutTls from './listener-public-without-tls.js';
 import listenerTrustsEveryone from './listener-trusts-everyone.js';
 import listenerUnderscoresKept from './listener-underscores-kept.js';
+import listenerUnixTls from './listener-unix-tls.js';
 import listenerUnused from './listener-unused.js';
 import overloadOrder from './overload-order.js';
 import pathParameterTwice from './path-parameter-twice.js';
@@ -105,6 +106,7 @@ export const rules: readonly Rule[] = [
   listenerPublicWithoutTls,
   listenerTrustsEveryone,
   listenerUnderscoresKept,
+  listenerUnixTls,
   listenerUnused,
   overloadOrder,
   pathParameterTwice,

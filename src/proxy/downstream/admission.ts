@@ -97,7 +97,7 @@ export class Admission {
   #place({ countedAs, entry, proxies }: AdmittingListener, address: string): number {
     const most = entry.maxConnectionsPerAddress;
     // All clients of a proxy share its address.
-    const together = proxies.has(address) || (most === undefined && isLoopback(address));
+    const together = address === '' || proxies.has(address) || (most === undefined && isLoopback(address));
     const key = together ? '' : addressKey(address);
     const place = this.#table.enter(countedAs, key, entry.maxConnections, most ?? DEFAULT_PER_ADDRESS);
     if (place !== ADDRESS_FULL || most !== undefined || !this.#isOwn(address)) return place;

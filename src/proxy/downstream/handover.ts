@@ -28,7 +28,9 @@ export class Handover {
     try {
       await fresh.listen(this.#options);
     } catch (error) {
-      const inTheWay = leaving.filter((listener) => listener.port === fresh.port && listener.listening);
+      const inTheWay = leaving.filter(
+        ({ address, port, listening }) => listening && port === fresh.port && (port > 0 || address === fresh.address),
+      );
       // With shared ports, another process uses the port.
       if (errnoCode(error) !== 'EADDRINUSE' || inTheWay.length === 0 || this.#options.sharePort) throw error;
       for (const listener of inTheWay) listener.hold();

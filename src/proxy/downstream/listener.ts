@@ -2,7 +2,7 @@
 
 import { createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import type { ListenerEntry } from '../../bundle/types.js';
-import { reasonOf } from '../../reason.js';
+import { errnoCode, reasonOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { GwExchange } from '../exchange/exchange.js';
@@ -27,8 +27,11 @@ import { ProxiedGate, type ProxiedOwner } from './proxied/gate.js';
 import type { ListenerSettings } from './settings.js';
 import { type GateOwner, TlsGate } from './tls/gate.js';
 import type { TlsSources } from './tls/policies.js';
+import { permit, removeStale, unixPath } from './unix-socket.js';
 
 const BACKLOG = 4096;
+/** Of a unix socket: its user and group may connect. */
+const DEFAULT_MODE = 0o660;
 /** Fewest idle connections that are closed at once when memory is low. */
 const SHRINK_LEAST = 64;
 
@@ -98,6 +101,11 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, 
 
   /** Binds; connections wait for open(). Rejects if the address cannot be bound. */
   async listen({ sharePort }: BindOptions): Promise<void> {
+    const path = unixPath(this.address);
+    if (path !== undefined) {
+      await this.#listenAt(path);
+      return;
+    }
     const { host } = splitAddress(this.address);
     const { port } = this;
     // Node 20 and its types have no reusePort: control sets it on later versions only.
@@ -107,6 +115,22 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, 
       ...(host === '' ? {} : { host }),
       ...(sharePort ? { reusePort: true } : {}),
     };
+    await this.#bind(options);
+    this.#bound();
+  }
+
+  async #listenAt(path: string): Promise<void> {
+    try {
+      await this.#bind({ path, backlog: BACKLOG });
+    } catch (error) {
+      if (errnoCode(error) !== 'EADDRINUSE' || !(await removeStale(path))) throw error;
+      await this.#bind({ path, backlog: BACKLOG });
+    }
+    await permit(path, this.entry.socketMode ?? DEFAULT_MODE);
+    this.#bound();
+  }
+
+  async #bind(options: ListenOptions): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const settle = (done: () => void) => (): void => {
         this.#server.off('error', failed).off('listening', listening);
@@ -116,6 +140,9 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, 
       const failed = (error: Error): void => settle(() => reject(error))();
       this.#server.once('error', failed).once('listening', listening).listen(options);
     });
+  }
+
+  #bound(): void {
     this.countedAs = this.bound;
     this.#server
       .removeAllListeners('error')
@@ -133,9 +160,13 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, 
     return this.#server.listening;
   }
 
-  /** The real port, once it is bound. */
+  get #unix(): boolean {
+    return unixPath(this.address) !== undefined;
+  }
+
+  /** The real port, once it is bound; -1 of a unix socket. */
   get port(): number {
-    return splitAddress(this.countedAs || this.address).port;
+    return this.#unix ? -1 : splitAddress(this.countedAs || this.address).port;
   }
 
   get secure(): boolean {
@@ -211,15 +242,16 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, 
 
   #admit(socket: Socket): void {
     // Its client has reset it before it was accepted. What came with it would be served to no address, past all rules for addresses.
-    if (socket.remoteAddress === undefined) {
+    if (socket.remoteAddress === undefined && !this.#unix) {
       socket.destroy();
       return;
     }
     const place = this.#host.admission.enter(this, socket);
     if (place === REJECTED) return;
     this.#host.acceptBursts.accepted();
-    const address = plainAddress(socket.remoteAddress);
-    if (this.entry.proxyProtocol === true) this.#proxied.admit(socket, place, this.proxies.has(address));
+    // Clients of a unix socket have none.
+    const address = plainAddress(socket.remoteAddress ?? '');
+    if (this.entry.proxyProtocol === true) this.#proxied.admit(socket, place, this.#unix || this.proxies.has(address));
     else this.#secure(socket, place, address);
   }
 

@@ -12,11 +12,16 @@ const MAPPED_BITS = 96;
 export class TrustedProxies {
   readonly #list = new BlockList();
   readonly empty: boolean;
+  #unix = false;
 
   /** `blocks`: addresses or CIDR blocks. Throws for anything else. */
   constructor(blocks: readonly string[]) {
     this.empty = blocks.length === 0;
     for (const block of blocks) {
+      if (block === 'unix') {
+        this.#unix = true;
+        continue;
+      }
       const slash = block.indexOf('/');
       const written = slash < 0 ? block : block.slice(0, slash);
       const address = plainAddress(written);
@@ -37,6 +42,8 @@ export class TrustedProxies {
 
   has(address: string): boolean {
     if (this.empty) return false;
+    // Only the clients of unix sockets have no address.
+    if (address === '') return this.#unix;
     const family = familyOf(address);
     return family !== undefined && this.#list.check(address, family);
   }
