@@ -20,9 +20,9 @@ export interface TargetEndpoint extends Endpoint {
   readonly path: string;
 }
 
-/** The parts of a target URL; without a port, that of the scheme. */
+/** The parts of a target URL; without a port, that of the scheme. Undefined for a unix socket. */
 export function targetEndpoint(url: RefString): TargetEndpoint | undefined {
-  if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
+  if (typeof url !== 'string' || url.startsWith('unix:') || !URL.canParse(url)) return undefined;
   const { protocol, hostname, port, pathname } = new URL(url);
   const scheme = protocol === 'https:' ? 'https' : 'http';
   return {

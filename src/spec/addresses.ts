@@ -41,8 +41,9 @@ const LONGEST_PATH = 103;
 function unixProblem(text: string): Problem | undefined {
   const path = text.slice(5);
   const message = `Expected the path of a unix socket such as \`"unix:/run/gw/http.sock"\`, found ${quoted(text)}.`;
-  if (!path.startsWith('/') || path.endsWith('/')) return { message, help: 'Write an absolute path.' };
-  if (Buffer.byteLength(path) <= LONGEST_PATH && !path.includes('\0')) return undefined;
+  if (!/^\/[^?#%\\\s]*[^/?#%\\\s]$/.test(path))
+    return { message, help: 'Write an absolute path without spaces, `?`, `#`, `%` and backslashes.' };
+  if (Buffer.byteLength(path) <= LONGEST_PATH) return undefined;
   return { message, help: `The system allows at most ${LONGEST_PATH} bytes. Choose a shorter path.` };
 }
 
@@ -57,7 +58,7 @@ export const listenerAddress = () =>
   s
     .reference('an address such as `"127.0.0.1:8080"`', listenerProblem)
     .describe(
-      '`host:port` to bind, or `unix:/path`. An empty host binds all interfaces; with port 0 the system chooses the port.',
+      '`host:port` to bind. An empty host binds all interfaces; with port 0 the system chooses the port. Or `unix:/path`, a unix socket.',
       '127.0.0.1:8080',
     );
 

@@ -28,6 +28,8 @@ interface Place {
   readonly secure: boolean;
   readonly host: string;
   readonly address: string;
+  /** Of a unix socket. */
+  readonly path: string | undefined;
   readonly port: number;
   /** For a Host field. */
   readonly authority: string;
@@ -59,23 +61,24 @@ export async function probe(
 }
 
 function placeOf({ health, tls }: ProbedService, { url, address }: ProbedEndpoint): Place {
-  const parsed = new URL(url);
+  const parsed = new URL(url.startsWith('unix:') ? 'http://localhost' : url);
   const secure = parsed.protocol === 'https:';
   const host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
   return {
     secure,
     host,
     address: address ?? host,
+    path: url.startsWith('unix:') ? url.slice(5) : undefined,
     port: health.port ?? (parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port)),
     authority: parsed.host,
     tls: secure ? targetTls(host, tls) : {},
   };
 }
 
-function open({ address, port, secure, tls }: Place, protocols: readonly string[], signal: AbortSignal): Socket {
+function open({ address, path, port, secure, tls }: Place, protocols: readonly string[], signal: AbortSignal): Socket {
   const socket = secure
     ? connectTls({ host: address, port, ...tls, ALPNProtocols: [...protocols] })
-    : connect({ host: address, port });
+    : connect(path === undefined ? { host: address, port } : { path });
   signal.addEventListener('abort', () => socket.destroy(new Error('aborted')), { once: true });
   return socket;
 }

@@ -61,7 +61,12 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
     stream,
     Buffer.alloc(0),
     {
-      target: { protocol: target.secure ? 'https:' : 'http:', host: target.host, port: target.port },
+      target: {
+        protocol: target.secure ? 'https:' : 'http:',
+        host: target.address ?? target.host,
+        port: target.port,
+        ...(target.path === undefined ? {} : { socketPath: target.path }),
+      },
       ...(target.secure
         ? { ssl: { servername: '', ...target.tls }, secure: target.tls.rejectUnauthorized !== false }
         : {}),

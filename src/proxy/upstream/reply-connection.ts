@@ -11,6 +11,7 @@ import { BodyReader } from '../http/body.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { sharedOnread } from '../load/shared-read.js';
 import type { Claim } from './claims.js';
+import { type PlainTarget, placeOf } from './connect.js';
 import { openTls, type SecureTarget } from './tls.js';
 import { replyDeadline, type UpstreamUser } from './user.js';
 
@@ -24,10 +25,11 @@ const head = new ResponseHead();
 
 /** What a connection uses of its pool. */
 export interface ReplyOwner {
-  readonly target: SecureTarget & {
-    readonly secure: boolean;
-    readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout' | 'maxConnectionAge'>;
-  };
+  readonly target: SecureTarget &
+    PlainTarget & {
+      readonly secure: boolean;
+      readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout' | 'maxConnectionAge'>;
+    };
   readonly lookup: LookupFunction;
   /** The address of the target's name is not known yet. */
   readonly resolving: boolean;
@@ -87,9 +89,8 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
   }
 
   #openPlain(): Socket {
-    const { address, host, port } = this.pool.target;
     const onread = sharedOnread((buffer, count) => this.#take(buffer, count));
-    const socket = connect({ host: address ?? host, port, lookup: this.pool.lookup, noDelay: true, onread });
+    const socket = connect({ ...placeOf(this.pool.target, this.pool.lookup), onread });
     socket.on('connect', () => this.#onConnect());
     return socket;
   }

@@ -1,11 +1,12 @@
 /** The connections to a target, as its service and the exchanges use them. There is one implementation for each version of HTTP. */
 import type { ServiceEntry } from '../../bundle/types.js';
+import type { PlainTarget } from './connect.js';
 import type { SlowClients } from './slow-clients.js';
 import type { SecureTarget } from './tls.js';
 import type { UpstreamUser } from './user.js';
 
 /** The target of a pool. A reload may change its settings and slot. */
-export interface PoolTarget extends SecureTarget {
+export interface PoolTarget extends SecureTarget, PlainTarget {
   readonly url: string;
   readonly secure: boolean;
   readonly settings: ServiceEntry;

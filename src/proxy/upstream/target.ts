@@ -10,6 +10,8 @@ import type { TargetPool } from './target-pool.js';
 import { targetTls } from './tls.js';
 import type { UpstreamUser } from './user.js';
 
+const UNIX = 'unix:';
+
 export class Target {
   readonly service: string;
   readonly url: string;
@@ -19,6 +21,8 @@ export class Target {
   /** For its connections, if it is secure. */
   readonly tls: ConnectionOptions;
   readonly host: string;
+  /** Of a unix socket; undefined: it is reached by TCP. */
+  readonly path: string | undefined;
   /** The IP address to connect to; undefined: the host is looked up. */
   readonly address: string | undefined;
   readonly port: number;
@@ -45,20 +49,24 @@ export class Target {
   onUsedAgain: () => void = () => {};
   #retired = false;
 
-  /** Throws TypeError for a URL that is not http or https. */
+  /** Throws TypeError for a URL that is neither http or https nor a unix socket. */
   constructor(endpoint: Endpoint, settings: ServiceEntry, host: TargetHost) {
     const { url, address, slot } = endpoint;
     const parsed = new URL(url);
-    if (parsed.protocol !== 'http:' && parsed.protocol !== 'https:') throw new TypeError(`Not a target URL: ${url}`);
+    const { protocol, hostname } = parsed;
+    const local = protocol === 'unix:';
+    if (protocol !== 'http:' && protocol !== 'https:' && !local) throw new TypeError(`Not a target URL: ${url}`);
     this.service = settings.name;
     this.url = url;
-    this.secure = parsed.protocol === 'https:';
-    this.host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
+    this.secure = protocol === 'https:';
+    this.path = local ? url.slice(UNIX.length) : undefined;
+    // RFC 9110 section 7.2: a URL without an authority has none for Host either, but targets want a name.
+    this.host = local ? 'localhost' : hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
     this.address = address;
     this.port = parsed.port === '' ? (this.secure ? 443 : 80) : Number(parsed.port);
     this.tls = this.secure ? targetTls(this.host, settings.tls) : {};
-    this.authority = parsed.host;
-    this.basePath = parsed.pathname.replace(/\/+$/, '');
+    this.authority = local ? this.host : parsed.host;
+    this.basePath = local ? '' : parsed.pathname.replace(/\/+$/, '');
     this.settings = settings;
     this.#setHost(settings);
     this.slot = slot;

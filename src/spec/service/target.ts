@@ -1,9 +1,11 @@
 /** Targets of a service. */
 import type { RefString } from '../../bundle/types.js';
 import { type Problem, quoted, s } from '../../schema/declare.js';
+import { unixTargetProblem } from '../addresses.js';
 
 /** What is wrong with a target URL; undefined if it is valid. */
 export function urlProblem(text: string): Problem | undefined {
+  if (text.startsWith('unix:')) return unixTargetProblem(text);
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.username || url?.password) {
     return {
@@ -37,7 +39,9 @@ export const target = s.either<TargetConfig>(
   {
     kinds: ['table'],
     schema: s.object({
-      url: targetUrl().describe('Scheme, host, port and optionally a base path.'),
+      url: targetUrl().describe(
+        'Scheme, host, port and optionally a base path; or `unix:/path`, a unix socket for HTTP without TLS.',
+      ),
       weight: s
         .integer({ min: 0, max: 1000 })
         .describe(

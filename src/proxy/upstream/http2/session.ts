@@ -2,6 +2,7 @@
  * An HTTP/2 connection to a target: its socket, its streams, and what the target says about both (SETTINGS, GOAWAY). Requests
  * begin once the target's SETTINGS have come: until then nothing was sent, so a target that does not speak HTTP/2 fails them safely.
  */
+
 import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import { errnoCode } from '../../../reason.js';
@@ -9,6 +10,7 @@ import { CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../../errors/cau
 import type { ErrorSlug } from '../../errors/errors.js';
 import { MAX_RESPONSE_HEAD } from '../../http/response-head.js';
 import { closeAt } from '../age.js';
+import { placeOf } from '../connect.js';
 import { connectError } from '../reply-connection.js';
 import type { PoolTarget } from '../target-pool.js';
 import { openTls } from '../tls.js';
@@ -90,8 +92,7 @@ export class Session implements StreamOwner {
   }
 
   #openPlain(): Socket {
-    const { address, host, port } = this.#pool.target;
-    const socket = connect({ host: address ?? host, port, lookup: this.#pool.lookup, noDelay: true });
+    const socket = connect(placeOf(this.#pool.target, this.#pool.lookup));
     socket.once('connect', () => this.#start(socket));
     return socket;
   }
