@@ -6,6 +6,8 @@
 
 /** Largest message in bytes; those of browsers have at most 2 KiB. */
 export const MAX_HELLO = 32 * 1024;
+/** Most records that it may be split into: each one more is a look at all of them. */
+const MAX_RECORDS = 32;
 /** The name of a ticket's key: the first bytes of a ticket that OpenSSL made (RFC 5077 section 4). */
 export const TICKET_NAME_BYTES = 16;
 
@@ -40,23 +42,25 @@ export const beginsHandshake = (bytes: Uint8Array): boolean => bytes[0] === HAND
 
 /**
  * Reads the message at the start of `bytes`. Returns the number of bytes that must be there before it is worth another look, or
- * what the message says.
+ * what the message says; undefined for one that is too long.
  */
-export function readClientHello(bytes: Buffer): number | ClientHello {
+export function readClientHello(bytes: Buffer): number | ClientHello | undefined {
   let message: Buffer | undefined;
-  for (let at = 0; ; ) {
+  for (let at = 0, records = 0; ; records++) {
+    if (records === MAX_RECORDS) return undefined;
     if (bytes.length < at + RECORD_HEAD) return at + RECORD_HEAD;
     const length = bytes.readUInt16BE(at + 3);
     // Another record before the end of the message, or one that is no record.
     if (bytes[at] !== HANDSHAKE_RECORD || length === 0 || length > MAX_RECORD) return NOTHING;
     const end = at + RECORD_HEAD + length;
-    if (end > MAX_HELLO) return NOTHING;
+    if (end > MAX_HELLO) return undefined;
     if (bytes.length < end) return end;
     const part = bytes.subarray(at + RECORD_HEAD, end);
     message = message === undefined ? part : Buffer.concat([message, part]);
     at = end;
     if (message.length < MESSAGE_HEAD) continue;
-    if (message[0] !== CLIENT_HELLO || message.readUIntBE(1, 3) > MAX_HELLO) return NOTHING;
+    if (message[0] !== CLIENT_HELLO) return NOTHING;
+    if (message.readUIntBE(1, 3) > MAX_HELLO) return undefined;
     const whole = MESSAGE_HEAD + message.readUIntBE(1, 3);
     if (message.length >= whole) return readMessage(message.subarray(MESSAGE_HEAD, whole));
   }

@@ -63,7 +63,7 @@ class Handshake {
     return this.#count;
   }
 
-  /** Takes bytes of the first message. Returns all that have come once it is complete. */
+  /** Takes bytes of the first message. Returns all that have come once it is complete, or too long: then `hello` stays undefined. */
   take(bytes: Buffer): Buffer | undefined {
     let all = bytes;
     if (this.#bytes !== undefined) {
@@ -188,7 +188,13 @@ export class TlsGate {
     }
     const all = handshake.take(bytes);
     if (all === undefined) return false;
-    const server = this.#serverFor(handshake.hello!);
+    const { hello } = handshake;
+    if (hello === undefined) {
+      // Longer than any that a client sends.
+      socket.destroy();
+      return true;
+    }
+    const server = this.#serverFor(hello);
     if (server === undefined) socket.end(UNRECOGNIZED_NAME);
     else {
       socket.unshift(all);
