@@ -114,11 +114,11 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   'downstream/slow': on(
     'The client read nothing of its reply for `body_timeout`, or read more slowly than `min_body_rate`.',
   ),
-  'downstream/shed': on(
-    'The client read its reply slowly and occupied a connection to the target while other requests waited for one: the slowest end first ([slow clients](limits.md#slow-clients)).',
-  ),
   'downstream/flood': before(
     'The client sent more HTTP/2 frames of a kind that costs the gateway work than it accepts, for example resets of streams ([HTTP/2](http2.md#bounds)).',
+  ),
+  'downstream/shed': on(
+    'The client read its reply slowly and occupied a connection to the target while other requests waited for one: the slowest end first ([slow clients](limits.md#slow-clients)).',
   ),
   'listener/full': before('The listener has `max_connections` open connections.'),
   'listener/address-full': before("The client's address has `max_connections_per_address` open connections."),

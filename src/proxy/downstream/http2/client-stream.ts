@@ -83,8 +83,6 @@ export class ClientStream extends TunnelSide implements Downstream {
     this.#pace = new StreamPace(owner);
     this.#writer = new StreamWriter(stream, owner.host.bodies);
     stream.on('close', () => this.#onClose());
-    // Its close follows.
-    stream.on('error', () => undefined);
   }
 
   /** Payload in the buffer of the stream. */

@@ -15,13 +15,16 @@ import { KnownFields } from '../../http/known-heads.js';
 import type { ClientConnection, ClientSocket, CutCount, SocketEvents } from '../connection/client-connection.js';
 import type { ConnectionHost, ConnectionOwner } from '../connection/host.js';
 import { LINGER_BYTES, LINGER_MS } from '../http1/connection-state.js';
+import { ClientStates } from './client-states.js';
 import { ClientStream, type StreamOwner } from './client-stream.js';
+import { codeName } from './error-codes.js';
 import { FloodGuard } from './flood-guard.js';
-import { Frame } from './frame-scanner.js';
+import { Flag, Frame } from './frame-scanner.js';
 import { FrameTap } from './frame-tap.js';
 import { ReplyFields } from './reply-fields.js';
 import { readRequest } from './request.js';
 import { type NewStream, RequestQueue } from './request-queue.js';
+import { type ErrorOwner, watchErrors } from './session-errors.js';
 import { sessionOptions } from './settings.js';
 import { type Holders, UnreadPayload } from './unread.js';
 
@@ -35,12 +38,9 @@ const ANNOUNCED_MS = 1000;
 /** GOAWAY with the highest stream and NO_ERROR: a shutdown is coming. */
 const ANNOUNCEMENT = Buffer.from([0, 0, 8, Frame.Goaway, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
 
-/** Codes of errors of a session that are the client's fault. */
-const BROKEN = new Set(['ERR_HTTP2_ERROR', 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES']);
-
 type Phase = 'open' | 'leaving' | 'closing' | 'linger' | 'closed';
 
-export class Http2Connection implements ClientConnection, SocketEvents, StreamOwner, Holders {
+export class Http2Connection implements ClientConnection, SocketEvents, StreamOwner, Holders, ErrorOwner {
   readonly place: number;
   readonly host: ConnectionHost;
   readonly listener: ConnectionOwner;
@@ -52,6 +52,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   readonly #tap: FrameTap;
   readonly #session: ServerHttp2Session;
   readonly #guard: FloodGuard;
+  readonly #states = new ClientStates();
   readonly #unread: UnreadPayload;
   readonly #known = new KnownFields();
   /** By their ids. */
@@ -96,7 +97,8 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
       this.#queue.add({ stream, flags, fields: raw }),
     );
     // A mistake of the client, or a failed write. Its close follows.
-    session.on('error', (error) => this.#onSessionError(error));
+    session.on('error', (error) => this.onError(error));
+    watchErrors(session, this);
     session.setLocalWindowSize(CONNECTION_WINDOW);
   }
 
@@ -140,28 +142,54 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     this.listener.gone(this);
   }
 
-  #onSessionError(error: Error): void {
-    if (this.failure !== undefined) return;
-    this.failure = connectionCause(error);
-    if ('code' in error && BROKEN.has(String(error.code)))
-      this.host.refused('request/malformed', this.failure, this.#peer.address, this.host.newId());
+  onMistake(error: Error, code: number): boolean {
+    // Node takes an answer to no PING for a mistake; for the RFC, it is none.
+    if (code === NGHTTP2_PROTOCOL_ERROR && this.#states.takeStrayAnswer()) return false;
+    this.#note('request/malformed', `${error.message} (${codeName(code)})`);
+    return true;
+  }
+
+  /** Counts and logs why the connection fails. Returns false if that is known. */
+  #note(error: ErrorSlug, cause: string): boolean {
+    if (this.failure !== undefined) return false;
+    this.failure = cause;
+    this.host.refused(error, cause, this.#peer.address, this.host.newId());
+    return true;
+  }
+
+  /** Ends the connection. Not at once: the session may be in the middle of a read or a write. */
+  #end(error: ErrorSlug, cause: string, code: number): void {
+    if (this.#note(error, cause)) process.nextTick(() => this.#session.destroy(new Error(cause), code));
+  }
+
+  /** The client sends too much that costs more than it is worth. */
+  #calm(what: string | undefined): void {
+    if (what !== undefined) this.#end('downstream/flood', `too many ${what}`, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   // Frames.
 
-  #onReceived(type: number, flags: number, _stream: number, length: number): void {
+  #onReceived(type: number, flags: number, stream: number, length: number): void {
+    const code = this.#states.received(type, flags, stream);
+    const cause = 'frame on a stream that the client has ended or left out';
+    if (code !== undefined) this.#end('request/malformed', `${cause} (${codeName(code)})`, code);
     if (type === Frame.Data) this.#unread.arrived(length);
     else if (!this.#greeted) {
       this.#greeted = true;
       this.#awaitRequest();
     }
-    const tooMuch = this.#guard.received(type, flags, length, this.listener.entry.maxHeaderBytes);
-    if (tooMuch !== undefined) this.#calm(tooMuch);
+    this.#calm(this.#guard.received(type, flags, length, this.listener.entry.maxHeaderBytes));
   }
 
-  #onSent(type: number, _flags: number, stream: number, length: number, bytes: Uint8Array, at: number): void {
+  #onSent(type: number, flags: number, stream: number, length: number, bytes: Uint8Array, at: number): void {
     if (type === Frame.Data) this.#guard.sentData(length);
     else if (type === Frame.RstStream) this.#onReset(stream, bytes[at + 3]);
+    else if (type === Frame.Ping && (flags & Flag.Ack) === 0) this.#states.pinged();
+    else if (type === Frame.Goaway) {
+      // For a mistake of the client: Node would wait for it to close the connection.
+      const code = bytes[at + 7] ?? NGHTTP2_NO_ERROR;
+      if (code !== NGHTTP2_NO_ERROR) this.#end('request/malformed', `connection error (${codeName(code)})`, code);
+    }
   }
 
   /** The session resets a stream. Without an error code, gw only wants no more of a body. */
@@ -170,18 +198,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     const { host } = this;
     if (code === NGHTTP2_PROTOCOL_ERROR && !this.#streams.has(stream))
       host.refused('request/malformed', 'invalid HTTP/2 request', this.#peer.address, host.newId());
-    const tooMuch = this.#guard.resetByUs();
-    if (tooMuch !== undefined) this.#calm(tooMuch);
-  }
-
-  /** The client sends too much that costs more than it is worth. */
-  #calm(what: string): void {
-    if (this.failure !== undefined) return;
-    this.failure = `too many ${what}: connection closed`;
-    this.host.refused('downstream/flood', `too many ${what}`, this.#peer.address, this.host.newId());
-    // The session may be in the middle of a read or a write.
-    const error = new Error(this.failure);
-    process.nextTick(() => this.#session.destroy(error, NGHTTP2_ENHANCE_YOUR_CALM));
+    this.#calm(this.#guard.resetByUs());
   }
 
   // Streams.
@@ -223,7 +240,6 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   #refuse(stream: ServerHttp2Stream, error: ErrorSlug, cause: string): void {
     const { host } = this;
     const id = host.newId();
-    stream.on('error', () => undefined);
     if (!stream.destroyed && !stream.headersSent) {
       const reply = problem({ id }, { code: error, ...ERRORS[error] });
       stream.respond(this.fields.ofRefusal(reply, id, host.dateLine));
@@ -339,12 +355,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   }
 
   #endLate(): void {
-    if (this.failure !== undefined) return;
     const { headerTimeout } = this.listener.entry;
     const cause = `request head timeout (${timeSpan(headerTimeout)}, header_timeout)`;
-    this.failure = cause;
-    this.host.refused('request/timeout', cause, this.#peer.address, this.host.newId());
-    this.#session.destroy(new Error(cause), NGHTTP2_ENHANCE_YOUR_CALM);
+    this.#end('request/timeout', cause, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   // The listener.

@@ -5,6 +5,8 @@ import type { FairScheduler, ScheduledTask } from '../../load/fair-scheduler.js'
 /** Requests that are begun before other connections get a turn. */
 const MOST_AT_ONCE = 16;
 
+const ignore = (): void => {};
+
 /** A stream whose request has come. */
 export interface NewStream {
   readonly stream: ServerHttp2Stream;
@@ -37,13 +39,13 @@ export class RequestQueue implements ScheduledTask {
 
   /** Begins the request now, or in a later turn. Their number is bounded by that of the streams. */
   add(one: NewStream): void {
+    // An error without a listener would end the process. The close of the stream follows.
+    one.stream.on('error', ignore);
     if (this.#begun < MOST_AT_ONCE && this.#waiting.length === 0 && !this.#scheduler.held) {
       this.#begun++;
       this.#begin(one);
       return;
     }
-    // It may fail before its turn.
-    one.stream.on('error', () => undefined);
     this.#waiting.push(one);
     if (this.#waiting.length === 1) this.#scheduler.wait(this);
   }
