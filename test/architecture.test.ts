@@ -163,7 +163,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'proxy-protocol': [],
   errors: [],
   load: ['http'],
-  upstream: ['http', 'load', 'errors'],
+  upstream: ['http', 'proxy-protocol', 'load', 'errors'],
   exchange: ['http', 'websocket', 'upstream', 'load', 'errors'],
   downstream: ['exchange', 'http', 'proxy-protocol', 'load', 'errors'],
   offline: ['exchange', 'http', 'upstream', 'errors'],

@@ -69,6 +69,7 @@ const listener = table({
 
 const service = table({
   name: text,
+  proxyProtocol: optional(word('v1', 'v2')),
   implicit: optional(always),
   policies: optional(list(text)),
   balance: optional(

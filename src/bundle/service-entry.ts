@@ -54,6 +54,8 @@ export interface ServiceEntry {
   readonly run?: RunEntry;
   /** Absent: no client certificate, and the public authorities. */
   readonly tls?: ServiceTls;
+  /** Version of the PROXY header that connections begin with. Absent: none. */
+  readonly proxyProtocol?: 'v1' | 'v2';
   /** Absent: HTTP/1.1. */
   readonly http2?: Http2Entry;
   /** Milliseconds. */

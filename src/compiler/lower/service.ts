@@ -130,11 +130,13 @@ export function lowerService(
     maxQueue: config.max_queue,
     maxSharePerAddress: config.max_share_per_address,
     name,
-    pipelining: config.pipelining,
+    // Requests of different clients cannot share such a connection.
+    pipelining: config.proxy_protocol === undefined ? config.pipelining : 1,
     ...given(
       'policies',
       signers?.map((policy) => policy.name),
     ),
+    ...given('proxyProtocol', config.proxy_protocol),
     ...given('refresh', config.refresh),
     responseTimeout: config.response_timeout,
     retries: attemptsOf(config),

@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { HealthEntry, ServiceEntry } from '../../bundle/types.js';
 import { connectionCause, timeSpan } from '../../proxy/errors/cause.js';
+import { proxyHeader } from '../../proxy/proxy-protocol/write.js';
 import { targetTls } from '../../proxy/upstream/tls.js';
 import { gwVersion } from '../../version.js';
 import { CHECK_PATH, checkRequest, servingStatus } from './grpc-health.js';
@@ -13,6 +14,7 @@ import { CHECK_PATH, checkRequest, servingStatus } from './grpc-health.js';
 /** Bytes of a reply that are read. */
 const MOST_BODY = 64 * 1024;
 const EMPTY = Buffer.alloc(0);
+const LOCAL = { source: '', sourcePort: 0, destination: '', destinationPort: 0 };
 const AGENT = `gw/${gwVersion()} (health check)`;
 
 export interface ProbedEndpoint {
@@ -21,12 +23,14 @@ export interface ProbedEndpoint {
 }
 
 /** What a check needs of its service. */
-export type ProbedService = Pick<ServiceEntry, 'tls' | 'http2'> & { readonly health: HealthEntry };
+export type ProbedService = Pick<ServiceEntry, 'tls' | 'http2' | 'proxyProtocol'> & { readonly health: HealthEntry };
 
 /** Where a check connects to. */
 interface Place {
   readonly secure: boolean;
   readonly host: string;
+  /** Of the PROXY protocol. */
+  readonly header: Buffer | undefined;
   readonly address: string;
   /** Of a unix socket. */
   readonly path: string | undefined;
@@ -60,13 +64,14 @@ export async function probe(
   }
 }
 
-function placeOf({ health, tls }: ProbedService, { url, address }: ProbedEndpoint): Place {
+function placeOf({ health, proxyProtocol, tls }: ProbedService, { url, address }: ProbedEndpoint): Place {
   const parsed = new URL(url.startsWith('unix:') ? 'http://localhost' : url);
   const secure = parsed.protocol === 'https:';
   const host = parsed.hostname.startsWith('[') ? parsed.hostname.slice(1, -1) : parsed.hostname;
   return {
     secure,
     host,
+    header: proxyProtocol && proxyHeader(proxyProtocol, LOCAL),
     address: address ?? host,
     path: url.startsWith('unix:') ? url.slice(5) : undefined,
     port: health.port ?? (parsed.port === '' ? (secure ? 443 : 80) : Number(parsed.port)),
@@ -75,10 +80,16 @@ function placeOf({ health, tls }: ProbedService, { url, address }: ProbedEndpoin
   };
 }
 
-function open({ address, path, port, secure, tls }: Place, protocols: readonly string[], signal: AbortSignal): Socket {
-  const socket = secure
-    ? connectTls({ host: address, port, ...tls, ALPNProtocols: [...protocols] })
-    : connect(path === undefined ? { host: address, port } : { path });
+function open(
+  { address, header, path, port, secure, tls }: Place,
+  protocols: readonly string[],
+  signal: AbortSignal,
+): Socket {
+  const below = (): Socket => connect(path === undefined ? { host: address, port } : { path });
+  const plain = secure && header === undefined ? undefined : below();
+  if (header !== undefined) plain?.write(header);
+  const place = plain === undefined ? { host: address, port } : { socket: plain };
+  const socket = secure ? connectTls({ ...place, ...tls, ALPNProtocols: [...protocols] }) : plain!;
   signal.addEventListener('abort', () => socket.destroy(new Error('aborted')), { once: true });
   return socket;
 }

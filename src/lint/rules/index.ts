@@ -59,6 +59,7 @@ import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
 import serviceCheckSetting from './service-check-setting.js';
 import serviceHashKey from './service-hash-key.js';
+import serviceProxyProtocol from './service-proxy-protocol.js';
 import serviceRefreshUnused from './service-refresh-unused.js';
 import serviceRepeatsUnsafe from './service-repeats-unsafe.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
@@ -136,6 +137,7 @@ export const rules: readonly Rule[] = [
   serviceCallField,
   serviceCheckSetting,
   serviceHashKey,
+  serviceProxyProtocol,
   serviceRefreshUnused,
   serviceRepeatsUnsafe,
   serviceUnsignedCalls,

@@ -40,6 +40,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   readonly readsRequest = true;
   readonly #host: RelayHost;
   readonly exchange: GwExchange;
+  readonly clientAddress: string;
   readonly atOnce: boolean;
   /** The request's body, if it has one. */
   #upload: Upload | undefined;
@@ -57,6 +58,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     super(host, service);
     this.#host = host;
     this.exchange = exchange;
+    this.clientAddress = exchange.remoteAddress;
     this.atOnce = service.entry.http2 !== undefined;
     this.stickyValue = takeStickyCookie(exchange, service);
     this.#upload = this.#newUpload();
@@ -68,10 +70,9 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   get replyTimeout(): number | undefined {
     const { route } = this.exchange;
-    // Before the reply, only the route or the request say that it is a stream.
     if (this.replied) this.#lasts ??= isStream(this.exchange);
-    const lasts = this.replied ? this.#lasts : (route.stream ?? (this.exchange.hasBody && isStream(this.exchange)));
-    return lasts === true ? (route.streamIdleTimeout ?? this.upstream.entry.tunnelIdleTimeout) : undefined;
+    const known = this.#lasts ?? route.stream ?? (this.exchange.hasBody && isStream(this.exchange));
+    return known ? (route.streamIdleTimeout ?? this.upstream.entry.tunnelIdleTimeout) : undefined;
   }
 
   /** Not the same for the whole exchange: it may go on without its client. */

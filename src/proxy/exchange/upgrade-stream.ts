@@ -2,14 +2,15 @@
  * The stream that http-proxy gets instead of a client's socket for an upgrade request. So the target's reply passes the
  * chain like every other reply, and the bytes after it can be counted and paused.
  */
-import { type ClientRequest, IncomingMessage, type InformationEvent } from 'node:http';
-import { Socket } from 'node:net';
+import { Agent, type ClientRequest, IncomingMessage, type InformationEvent } from 'node:http';
+import { connect, type NetConnectOpts, Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import httpProxy from 'http-proxy';
 import { errnoCode, messageOf } from '../../reason.js';
 import { CLOSED_IN_HANDSHAKE, connectionCause } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
+import { headerFor } from '../upstream/proxied.js';
 import { connectError, MAX_INTERIM } from '../upstream/reply-connection.js';
 import type { Target } from '../upstream/target.js';
 
@@ -54,8 +55,15 @@ proxy.on('proxyReqWs', (proxyRequest, request, client) => {
 });
 
 /** Sends `text`, a request head with an upgrade to `upgrade`, to the target. */
-export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string, upgrade: string): UpgradeStream {
+export function requestUpgrade(
+  owner: UpgradeOwner,
+  target: Target,
+  text: string,
+  upgrade: string,
+  client: string,
+): UpgradeStream {
   const stream = new UpgradeStream(owner);
+  const header = headerFor(target, client);
   proxy.ws(
     upgradeRequest(text, upgrade),
     stream,
@@ -67,6 +75,7 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
         port: target.port,
         ...(target.path === undefined ? {} : { socketPath: target.path }),
       },
+      ...(header === undefined ? {} : { agent: new ProxiedAgent(header, target.secure) }),
       ...(target.secure
         ? { ssl: { servername: '', ...target.tls }, secure: target.tls.rejectUnauthorized !== false }
         : {}),
@@ -74,6 +83,26 @@ export function requestUpgrade(owner: UpgradeOwner, target: Target, text: string
     (error) => stream.broke(error),
   );
   return stream;
+}
+
+/** Opens connections that begin with a PROXY header. */
+class ProxiedAgent extends Agent {
+  readonly #header: Buffer;
+  readonly #secure: boolean;
+
+  constructor(header: Buffer, secure: boolean) {
+    super({ keepAlive: false });
+    this.#header = header;
+    this.#secure = secure;
+    // ClientRequest compares it with that of the request.
+    Reflect.set(this, 'protocol', secure ? 'https:' : 'http:');
+  }
+
+  override createConnection(options: NetConnectOpts): Socket {
+    const socket = connect(options);
+    socket.write(this.#header);
+    return this.#secure ? connectTls({ ...options, socket }) : socket;
+  }
 }
 
 export class UpgradeStream extends Duplex {

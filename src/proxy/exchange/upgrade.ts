@@ -128,7 +128,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     }
     this.#within(this.#service.entry.connectTimeout, 'upstream/connect-timeout', 'connect timeout');
     this.#exchange.sent = true;
-    this.#stream = requestUpgrade(this, target, text, upgrade);
+    this.#stream = requestUpgrade(this, target, text, upgrade, this.#exchange.remoteAddress);
   }
 
   /** Sets the timeout of the next step, in milliseconds. */

@@ -22,7 +22,8 @@ export function proxyHeader(version: 'v1' | 'v2', ends: Ends): Buffer {
       : 'PROXY UNKNOWN\r\n';
     return Buffer.from(text, 'latin1');
   }
-  if (!known) return Buffer.concat([SIGNATURE, Buffer.of(0x21, 0x00, 0, 0)]);
+  // LOCAL: a connection without a client, for example a check.
+  if (!known) return Buffer.concat([SIGNATURE, Buffer.of(source === '' ? 0x20 : 0x21, 0x00, 0, 0)]);
   const bytes = family === 4 ? ipv4 : ipv6;
   const ports = Buffer.alloc(4);
   ports.writeUInt16BE(sourcePort, 0);

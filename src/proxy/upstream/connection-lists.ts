@@ -14,11 +14,16 @@ export class IdleConnections {
     this.#list.push(connection);
   }
 
-  /** The usable one that was used last. */
-  take(): UpstreamConnection | undefined {
-    for (let idle = this.#list.pop(); idle !== undefined; idle = this.#list.pop()) {
+  /** The usable one that was used last: of `owner`, or of any if it is undefined. */
+  take(owner?: string): UpstreamConnection | undefined {
+    for (let at = this.#list.length - 1; at >= 0; at--) {
+      const idle = this.#list[at]!;
+      if (idle.usable && owner !== undefined && idle.owner !== owner) continue;
+      this.#list.splice(at, 1);
       if (idle.usable) return idle;
       idle.abandon();
+      // Others may have closed with it.
+      at = Math.min(at, this.#list.length);
     }
     return undefined;
   }

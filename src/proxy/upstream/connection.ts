@@ -5,6 +5,7 @@ import { lastChunk } from '../http/trailers.js';
 import type { BatchedWriter, WriteBatcher } from '../load/write-batcher.js';
 import { writeBody } from '../load/write-body.js';
 import { closeAt } from './age.js';
+import { ownerOf } from './proxied.js';
 import { ReplyConnection, type ReplyOwner } from './reply-connection.js';
 import { type OwnConnection, type RequestFraming, replyDeadline, type UpstreamUser } from './user.js';
 
@@ -20,6 +21,8 @@ export interface ConnectionOwner extends ReplyOwner {
 export class UpstreamConnection extends ReplyConnection<ConnectionOwner> implements OwnConnection, BatchedWriter {
   /** The whole request is written. */
   #sent = true;
+  /** Whose exchanges it takes: see ownerOf(). */
+  readonly owner: string;
   readonly #closeAt: number;
   /** The request's head, until it is written. */
   #outHead = '';
@@ -29,6 +32,7 @@ export class UpstreamConnection extends ReplyConnection<ConnectionOwner> impleme
 
   constructor(pool: ConnectionOwner, user: UpstreamUser, deadline: number) {
     super(pool, user, deadline);
+    this.owner = ownerOf(pool.target.settings, user.clientAddress);
     this.#closeAt = closeAt(pool.target.settings, pool.cachedNow());
     this.socket.on('drain', () => this.user?.onWritable());
   }

@@ -9,6 +9,7 @@ import { Claims } from './claims.js';
 import { type ConnectionOwner, UpstreamConnection } from './connection.js';
 import { IdleConnections, Pipelines } from './connection-lists.js';
 import { Pipeline, type PipelineOwner } from './pipeline.js';
+import { ownerOf } from './proxied.js';
 import type { ReplyConnection } from './reply-connection.js';
 import { Shedding } from './shed.js';
 import { SlowClients } from './slow-clients.js';
@@ -86,7 +87,7 @@ export class ConnectionPool implements TargetPool, ConnectionOwner, PipelineOwne
       this.#wait(user);
       return;
     }
-    const idle = user.fresh ? undefined : this.#idle.take();
+    const idle = user.fresh ? undefined : this.#idle.take(this.#ownerOf(user));
     if (idle !== undefined) {
       this.#hand(idle, user);
       return;
@@ -201,8 +202,12 @@ export class ConnectionPool implements TargetPool, ConnectionOwner, PipelineOwne
     this.#idle.push(connection);
   }
 
+  #ownerOf(user: UpstreamUser): string {
+    return ownerOf(this.target.settings, user.clientAddress);
+  }
+
   #give(connection: UpstreamConnection, next: UpstreamUser): void {
-    if (next.fresh && connection.reused) this.#replace(connection, next);
+    if ((next.fresh && connection.reused) || connection.owner !== this.#ownerOf(next)) this.#replace(connection, next);
     else this.#hand(connection, next);
   }
 

@@ -12,6 +12,7 @@ import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response
 import { sharedOnread } from '../load/shared-read.js';
 import type { Claim } from './claims.js';
 import { type PlainTarget, placeOf } from './connect.js';
+import { headerFor } from './proxied.js';
 import { openTls, type SecureTarget } from './tls.js';
 import { replyDeadline, type UpstreamUser } from './user.js';
 
@@ -28,7 +29,10 @@ export interface ReplyOwner {
   readonly target: SecureTarget &
     PlainTarget & {
       readonly secure: boolean;
-      readonly settings: Pick<ServiceEntry, 'connectTimeout' | 'responseTimeout' | 'idleTimeout' | 'maxConnectionAge'>;
+      readonly settings: Pick<
+        ServiceEntry,
+        'connectTimeout' | 'responseTimeout' | 'idleTimeout' | 'maxConnectionAge' | 'proxyProtocol'
+      >;
     };
   readonly lookup: LookupFunction;
   /** The address of the target's name is not known yet. */
@@ -91,12 +95,19 @@ export abstract class ReplyConnection<Owner extends ReplyOwner = ReplyOwner> {
   #openPlain(): Socket {
     const onread = sharedOnread((buffer, count) => this.#take(buffer, count));
     const socket = connect({ ...placeOf(this.pool.target, this.pool.lookup), onread });
+    const header = headerFor(this.pool.target, this.user?.clientAddress);
+    if (header !== undefined) socket.write(header);
     socket.on('connect', () => this.#onConnect());
     return socket;
   }
 
   #openTls(): Socket {
-    const socket = openTls(this.pool.target, this.pool.lookup, ['http/1.1']);
+    const socket = openTls(
+      this.pool.target,
+      this.pool.lookup,
+      ['http/1.1'],
+      headerFor(this.pool.target, this.user?.clientAddress),
+    );
     socket.on('secureConnect', () => this.#onConnect());
     socket.on('data', (chunk: Buffer) => this.#take(chunk, chunk.length));
     return socket;

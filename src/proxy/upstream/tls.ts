@@ -1,6 +1,6 @@
 /** TLS towards targets. */
 import { constants, createHash } from 'node:crypto';
-import { isIP, type LookupFunction } from 'node:net';
+import { connect as connectPlain, isIP, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net';
 import {
   type ConnectionOptions,
   connect,
@@ -43,11 +43,13 @@ export interface SecureTarget {
   session: Buffer | undefined;
 }
 
-/** Connects to a target; `protocols` are offered by ALPN. */
-export function openTls(target: SecureTarget, lookup: LookupFunction, protocols: string[]): TLSSocket {
+/** Connects to a target; `protocols` are offered by ALPN. `header` goes before the handshake. */
+export function openTls(target: SecureTarget, lookup: LookupFunction, protocols: string[], header?: Buffer): TLSSocket {
   const { address, host, port, tls, session } = target;
   const resumed = session === undefined ? {} : { session };
-  const socket = connect({ host: address ?? host, port, lookup, ...tls, ...resumed, ALPNProtocols: protocols });
+  const place = { host: address ?? host, port, lookup };
+  const below = header === undefined ? place : { socket: withHeader(place, header) };
+  const socket = connect({ ...below, ...tls, ...resumed, ALPNProtocols: protocols });
   socket.setNoDelay(true);
   socket.on('session', (next) => {
     target.session = next;
@@ -57,6 +59,12 @@ export function openTls(target: SecureTarget, lookup: LookupFunction, protocols:
     socket.once('error', () => {
       if (target.session === session) target.session = undefined;
     });
+  return socket;
+}
+
+function withHeader(place: TcpNetConnectOpts, header: Buffer): Socket {
+  const socket = connectPlain(place);
+  socket.write(header);
   return socket;
 }
 

@@ -55,6 +55,8 @@ export interface UpstreamUser {
   readonly shares: boolean;
   /** The client's address, IPv6 addresses as their /64. */
   readonly clientKey: string;
+  /** The client's address, for a PROXY header. Absent or '': it is not known, or there is no client. */
+  readonly clientAddress?: string | undefined;
   /** Some of its request body is still missing: the client decides how long it needs the connection. */
   readonly streams: boolean;
   /** It needs a new connection, since a reused one died under its request. */

@@ -78,6 +78,13 @@ export const service = s.object({
     .integer()
     .describe('Maximum number of requests that wait for a connection; excess requests get 503.')
     .default(20_000),
+  proxy_protocol: s
+    .enum('v1', 'v2')
+    .describe(
+      'Connections to targets begin with a header of the PROXY protocol that says the address of the client. Each connection then serves one client address, and `pipelining` has no effect. Only for HTTP/1.1.',
+      'v2',
+    )
+    .optional(),
   pipelining: s
     .integer({ min: 1, max: 256 })
     .describe(
