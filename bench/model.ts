@@ -57,6 +57,7 @@ export function modelOf(routes: readonly BenchRoute[]): Model {
       change: { set: [], removed: [] },
       commit: () => {},
     },
+    acme: undefined,
     plans: [],
     members: new Map(),
     servicePolicies: new Map(),

@@ -1,4 +1,5 @@
 /** Where certificates of listeners with `tls = "acme"` come from. */
+import { list, number, optional, reference, table, text, word } from './shape.js';
 import type { RefString } from './values.js';
 
 export const ACME_KEY_TYPES = ['ecdsa-p256', 'ecdsa-p384', 'rsa-2048', 'rsa-4096'] as const;
@@ -25,3 +26,16 @@ export interface AcmeEntry {
   /** Milliseconds before the end of a certificate, instead of a third of its lifetime. */
   readonly renewBefore?: number;
 }
+
+/** What a loader checks of an entry. */
+export const acmeShape = table({
+  directory: text,
+  staging: optional(text),
+  hosts: list(text),
+  email: optional(text),
+  keyType: word(...ACME_KEY_TYPES),
+  challenges: list(word(...ACME_CHALLENGES)),
+  ca: optional(list(reference)),
+  externalAccount: optional(table({ id: reference, key: reference })),
+  renewBefore: optional(number(0)),
+});

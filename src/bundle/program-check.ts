@@ -2,6 +2,8 @@
  * Checks the shape of a decoded program. The types of bundle/types.ts are erased at run time, so a data plane must refuse
  * a bundle that does not match them.
  */
+
+import { acmeShape } from './acme-entry.js';
 import { BALANCE_KINDS, HASH_KEY_KINDS } from './service/balance.js';
 import {
   always,
@@ -316,6 +318,7 @@ const program = table({
   routes: list(route),
   code: optional(list(table({ use: text, sha256: text, bytes: index(0) }))),
   vault: optional(vault),
+  acme: optional(acmeShape),
   overload: table({ shedAbove: number(0, 1), shrinkAbove: number(0, 1) }),
   state: optional(table({ contentMemory: number(1), contentDisk: optional(number(1)), path: optional(text) })),
   drainTimeout: number(0),

@@ -3,6 +3,7 @@
  * Plain data, no I/O, no imports: a data plane needs only a bundle, no spec, linter or compiler.
  */
 
+import type { AcmeEntry } from './acme-entry.js';
 import type { CodeEntry, CodeTexts } from './code.js';
 import type { ConsumerEntry } from './consumers.js';
 import type { ListenerEntry } from './listener-entry.js';
@@ -277,6 +278,8 @@ export interface Program {
   readonly state?: StateEntry;
   /** Absent: the spec has no `[vault]`. */
   readonly vault?: VaultEntry;
+  /** Absent: no listener gets certificates by ACME. */
+  readonly acme?: AcmeEntry;
   /** Milliseconds that a drain waits for exchanges in flight. */
   readonly drainTimeout: number;
   /** Milliseconds that a drain still accepts requests while it reports not ready. */

@@ -1,9 +1,10 @@
-/** The work of control that no request waits for: the duties of policies, and reading the secrets of Vault. */
+/** The work of control that no request waits for: the duties of policies, reading the secrets of Vault, and certificates. */
 import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import { dutyHalves } from '../policies/duty-registry.js';
 import { systemAfter } from '../proxy/exchange/questions.js';
 import type { DutySnapshot } from '../telemetry/snapshot.js';
+import { AcmeCertificates, type AcmeOptions } from './acme/index.js';
 import { customDuty } from './duties/custom.js';
 import type { DutyWorld } from './duties/duty.js';
 import { dutyFetch } from './duties/fetch.js';
@@ -20,18 +21,25 @@ export interface BackgroundEvents {
   readonly changed: () => void;
   /** A program could not be loaded because of its secrets, which may be there by now. */
   readonly retry: () => void;
+  /** Hands the certificates that were ordered to all workers. */
+  readonly supply: AcmeOptions['supply'];
+  /** Certificates come from the staging directory. */
+  readonly isDevelopment: boolean;
 }
 
 /** On the network and the timers of the system. */
 export class Background {
   readonly duties: DutySet;
   readonly secrets: VaultSecrets;
+  readonly certificates: AcmeCertificates;
   readonly #targets: BackgroundEvents['targets'];
 
-  constructor(clock: Clock, log: Log, { publish, targets, changed, retry }: BackgroundEvents) {
+  constructor(clock: Clock, log: Log, events: BackgroundEvents) {
+    const { publish, targets, changed, retry, supply, isDevelopment } = events;
     this.#targets = targets;
     const world: DutyWorld = { clock, log, random: Math.random, after: systemAfter, fetch: dutyFetch };
     this.secrets = new VaultSecrets(world, changed, retry);
+    this.certificates = new AcmeCertificates({ world, supply, isDevelopment });
     this.duties = new DutySet({
       ...world,
       publish,
@@ -43,15 +51,17 @@ export class Background {
     });
   }
 
-  /** In the order of the program; then that of the secrets, and the sources of targets. */
+  /** In the order of the program; then that of the secrets, the sources of targets, and certificates. */
   snapshots(program: Program): DutySnapshot[] {
     const secrets = this.secrets.snapshot;
-    return [...this.duties.snapshots(program), ...(secrets === undefined ? [] : [secrets]), ...this.#targets()];
+    const all = [...this.duties.snapshots(program), ...(secrets === undefined ? [] : [secrets])];
+    return [...all, ...this.#targets(), ...this.certificates.snapshots];
   }
 
   /** Idempotent. */
   close(): void {
     this.duties.close();
     this.secrets.close();
+    this.certificates.close();
   }
 }

@@ -33,6 +33,7 @@ export const CONTROL_CODES = [
     severity: 'warning',
     summary: 'A certificate towards targets has expired or is not valid yet',
   },
+  { code: 'acme/ca', severity: 'error', summary: 'The CA of an ACME directory cannot be used' },
   { code: 'log/open', severity: 'error', summary: 'The access log cannot be opened' },
   { code: 'listener/bind', severity: 'error', summary: 'A listener cannot be bound' },
   { code: 'service/not-ready', severity: 'error', summary: 'A managed target did not start' },

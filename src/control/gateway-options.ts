@@ -18,6 +18,8 @@ export interface GatewayOptions extends SourceOptions {
   /** Serve the admin API on a unix socket in the runtime folder, where `gw dash` finds it. Default true. */
   readonly adminSocket?: boolean;
   readonly runtimeDir?: string;
+  /** Certificates by ACME come from the staging directory of the authority. Default false. */
+  readonly development?: boolean;
   /** Aborting it during the start cancels the start. Later it has no effect. */
   readonly signal?: AbortSignal;
   /** Aborting it during the start has the effect of kill(). */

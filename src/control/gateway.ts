@@ -68,8 +68,7 @@ export class Gateway {
   #state: GatewayState = 'starting';
   #ending: Promise<void> | undefined;
   #drained: Promise<DrainReport> | undefined;
-  /** The delay before a drain. */
-  readonly #delay = new Delay();
+  readonly #drainDelay = new Delay();
 
   /** Checks, compiles, starts managed targets and binds; resolves when ready. @throws StartError; other errors are bugs in gw */
   static async start(options: GatewayOptions): Promise<Gateway> {
@@ -131,6 +130,8 @@ export class Gateway {
       publish: (identity, value) => this.#plane.api.publish(identity, value),
       targets: () => this.#plane.targets.snapshots(),
       changed: () => void this.#request('secrets'),
+      supply: (supply) => this.#plane.supply(supply),
+      isDevelopment: options.development === true,
       retry: () => {
         if (this.#watchers !== undefined && this.#loader.live !== undefined) void this.#request('watch');
       },
@@ -270,7 +271,7 @@ export class Gateway {
   async #drain(timeoutMs: number, delayMs: number): Promise<DrainReport> {
     if (!this.#ending) this.#become('draining');
     await this.#watchers?.close();
-    if (delayMs > 0 && !this.#ending) await this.#delay.wait(delayMs);
+    if (delayMs > 0 && !this.#ending) await this.#drainDelay.wait(delayMs);
     if (this.#ending) {
       await this.#ending;
       return { cut: 0, tunnels: 0, raced: 0, tookMs: 0 };
@@ -295,7 +296,7 @@ export class Gateway {
   /** Stops everything at once; managed targets have five seconds. Idempotent. */
   close(): Promise<void> {
     this.#ending ??= this.#end();
-    this.#delay.interrupt();
+    this.#drainDelay.interrupt();
     return this.#ending;
   }
 

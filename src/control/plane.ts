@@ -21,6 +21,7 @@ import { TICKET_PERIOD_MS, TicketKeys } from '../state/ticket-keys.js';
 import { systemAfter } from '../state/timers.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
+import type { AcmeSupply } from './acme/index.js';
 import { GatewayConsumers } from './consumers.js';
 import { DiskHost } from './contents/disk-host.js';
 import type { GatewayOptions } from './gateway-options.js';
@@ -85,6 +86,8 @@ export class Plane {
   #space: ContentSpace | undefined;
   #contents: { readonly bytes: number; readonly memory: SharedArrayBuffer } | undefined;
   #outcomes: OutcomeDisk | undefined;
+  /** How often certificates were handed to the workers. */
+  #supplies = 0;
   readonly #lines: StdoutAccessLog;
 
   constructor(options: PlaneOptions) {
@@ -215,6 +218,11 @@ export class Plane {
 
   #forgetContents(worker: number): void {
     if (this.#contents !== undefined) new MemoryContents(this.#contents.memory, systemClock.now).forget(worker);
+  }
+
+  /** Hands certificates by ACME to all workers. */
+  supply(supply: AcmeSupply): Promise<void> {
+    return this.api.replaceCertificates({ version: ++this.#supplies, ...supply });
   }
 
   workers(): readonly WorkerStatus[] {

@@ -19,6 +19,8 @@ export interface ServeOptions {
   /** PEM of the public key that verifies the bundle's signature. */
   readonly publicKey?: string;
   readonly watch: boolean;
+  /** Certificates by ACME come from the staging directory. */
+  readonly development?: boolean;
   readonly log: LogFormat;
   readonly logLevel?: LogLevel;
   /** Instead of the spec's access log. */
@@ -96,6 +98,7 @@ function gatewayOptions(options: ServeOptions, log: Log, signals: Signals): Gate
   return {
     ...source,
     watch,
+    development: options.development === true,
     log,
     signal: signals.abort,
     killSignal: signals.kill,

@@ -165,7 +165,8 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   }
 
   async replaceCertificates(supplied: SuppliedCertificates): Promise<void> {
-    this.#engine.tls.certificates.replace(supplied);
+    if (this.#engine.tls.certificates.replace(supplied))
+      this.#engine.tokens = new Map(supplied.tokens?.map(({ token, answer }) => [token, answer]));
   }
 
   readonly strayOf: NonNullable<WorkerApi['strayOf']> = (error) => this.#instances.code.strayOf(error);

@@ -1,5 +1,5 @@
 /** `[defaults]` of services and listeners. */
-import { type Fields, ObjectSchema, type Schema, s, WithAbsent, Wrapper } from '../schema/declare.js';
+import { EitherSchema, type Fields, ObjectSchema, type Schema, s, WithAbsent, Wrapper } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import { INVALID } from '../schema/schema.js';
 import type { TableEntry, TableNode } from '../schema/tree.js';
@@ -17,8 +17,29 @@ function optionalField(field: Schema<unknown>): Schema<unknown> {
   while (inner instanceof WithAbsent) inner = inner.inner;
   let core = inner;
   while (core instanceof Wrapper) core = core.inner;
-  const table = core instanceof ObjectSchema ? optionalFields(core, []) : inner;
-  return table.describe(field.doc, ...field.examples).optional();
+  return optionalCore(core, inner)
+    .describe(field.doc, ...field.examples)
+    .optional();
+}
+
+/** A table, or a table as one of several forms, has only optional keys; another value is as it was. */
+function optionalCore(core: Schema<unknown>, otherwise: Schema<unknown>): Schema<unknown> {
+  if (core instanceof ObjectSchema) return optionalFields(core, []);
+  if (!(core instanceof EitherSchema)) return otherwise;
+  const forms = core.forms.map(({ kinds, schema }) => ({ kinds, schema: unwrapped(schema) }));
+  if (!forms.some(({ schema }) => schema instanceof ObjectSchema)) return otherwise;
+  return s.either<unknown>(
+    ...forms.map(({ kinds, schema }, index) => ({
+      kinds,
+      schema: schema instanceof ObjectSchema ? optionalFields(schema, []) : core.forms[index]!.schema,
+    })),
+  );
+}
+
+function unwrapped(schema: Schema<unknown>): Schema<unknown> {
+  let core = schema;
+  while (core instanceof Wrapper) core = core.inner;
+  return core;
 }
 
 /** Keys that identify an entity have no default: addresses and targets. */
@@ -67,5 +88,6 @@ export function withDefaults(table: TableNode, defaults: ReadonlyMap<string, Tab
 }
 
 function isWhole(key: string, { value }: TableEntry): boolean {
-  return key !== 'tls' || value.kind !== 'table' || (value.entries.has('cert') && value.entries.has('key'));
+  if (key !== 'tls' || value.kind !== 'table') return true;
+  return value.entries.has('acme') || (value.entries.has('cert') && value.entries.has('key'));
 }

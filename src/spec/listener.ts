@@ -27,7 +27,11 @@ export const listener = s.object({
     )
     .describe('Permissions of a unix socket: whom they let write may connect. Default: `0660`.', '0666')
     .optional(),
-  tls: listenerTls().describe('Serve HTTPS with this certificate.').optional(),
+  tls: listenerTls()
+    .describe(
+      'Serve HTTPS with this certificate, or with `"acme"` with certificates that gw orders: see [`[acme]`](#acme).',
+    )
+    .optional(),
   redirect: redirect()
     .describe(
       'Answer every request with a redirect (308) to the same URL by https: `"https"`, or with a port `"https:8443"`. The listener serves no routes; it still answers the challenge HTTP-01 of ACME.',

@@ -15,6 +15,7 @@ const SETTINGS: ReadonlySet<string> = new Set([
   'overload',
   'state',
   'vault',
+  'acme',
   'lint',
   'defaults',
   'defaults.service',

@@ -3,6 +3,7 @@ import type { ConditionTest, ConsumerEntry, Dfa, Phase, RefString } from '../bun
 import type { ActionDeclaration, PolicyDeclaration, PolicyFile } from '../policies/contract.js';
 import type { CheckedExpression, ConfigPath, Origins } from '../schema/decoder.js';
 import type { Diagnostic, Span } from '../schema/diagnostic.js';
+import type { AcmeConfig } from './acme.js';
 import type { ConsumerConfig } from './consumer.js';
 import type { CredentialModel } from './credentials.js';
 import type {
@@ -229,6 +230,8 @@ export interface Model {
   readonly state: StateConfig;
   /** Undefined: the spec has no `[vault]`. */
   readonly vault: VaultConfig | undefined;
+  /** Undefined: the spec has no `[acme]`. */
+  readonly acme: AcmeConfig | undefined;
   readonly drainTimeout: number;
   readonly drainDelay: number;
   readonly workers: number;

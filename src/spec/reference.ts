@@ -14,6 +14,7 @@ import {
 } from '../schema/declare.js';
 import { NAMED_TYPES } from '../schema/regex/regex.js';
 import { TEMPLATE_VARIABLES } from '../schema/template.js';
+import { acme } from './acme.js';
 import { ACTION_KEYS } from './actions.js';
 import { consumer } from './consumer.js';
 import { accessLog, admin, lintSettings, normalize, plan } from './entities.js';
@@ -86,6 +87,11 @@ const CHAPTERS: readonly Chapter[] = [
       'tries again, first after a second, later once a minute.',
     ].join('\n'),
     schema: vault,
+  },
+  {
+    title: '`[acme]`',
+    intro: 'Where listeners with `tls = "acme"` get their certificates: see [certificates by ACME](acme.md).',
+    schema: acme,
   },
   { title: '`[consumer.NAME]`', intro: 'A caller and its credentials.', schema: consumer },
   { title: '`[plan.NAME]`', intro: 'Limits that a consumer bought.', schema: plan },

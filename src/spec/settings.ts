@@ -22,6 +22,7 @@ type Settings = Pick<
   | 'overload'
   | 'state'
   | 'vault'
+  | 'acme'
   | 'lint'
   | 'consumerFiles'
   | 'at'
@@ -49,6 +50,7 @@ export function readSettings(tree: TableNode, report: Report): Settings {
     workers: values.workers ?? fallback.workers!,
     vault: values.vault,
     zone: values.zone,
+    acme: values.acme,
     lint: values.lint ?? fallback.lint!,
     consumerFiles: values.consumers ?? [],
     at: decoder,

@@ -3,6 +3,7 @@ import { s } from '../schema/declare.js';
 import type { Decoder } from '../schema/decoder.js';
 import { type Decoded, INVALID, type JsonSchema, rewriting, Schema, wrongKind } from '../schema/schema.js';
 import type { TomlNode } from '../schema/tree.js';
+import { acme } from './acme.js';
 import { actionFields } from './actions.js';
 import { listenerDefaults, serviceDefaults } from './defaults-section.js';
 import { accessLog, admin, authentication, lintSettings, normalize, overload, topLevel } from './entities.js';
@@ -140,6 +141,7 @@ export const rootShape = s.object({
   overload: overload.describe('What gw does when memory is low.').optional(),
   state: state.describe('Where gw keeps what policies note, and how much.').optional(),
   vault: vault.describe('Where the values of `${vault:PATH#KEY}` come from.').optional(),
+  acme: acme.describe('Where listeners with `tls = "acme"` get their certificates.').optional(),
   lint: lintSettings.describe('Warnings that `gw validate` accepts.').optional(),
 });
 

@@ -1,7 +1,7 @@
 /** `tls` of a listener. */
 import { isOfTls13, KNOWN_CIPHERS } from '../bundle/tls.js';
 import type { RefString } from '../bundle/types.js';
-import { type Problem, quoted, type Schema, s } from '../schema/declare.js';
+import { type Infer, type Problem, quoted, type Schema, s } from '../schema/declare.js';
 import { suggest } from '../schema/suggest.js';
 
 const HOW = 'Use OpenSSL names, such as `ECDHE-RSA-AES256-GCM-SHA384` or `TLS_AES_256_GCM_SHA384`.';
@@ -42,7 +42,7 @@ const ciphers = (): Schema<string[]> =>
   );
 
 /** One file or reference, or several. */
-const pems = (): Schema<RefString[]> =>
+export const pems = (): Schema<RefString[]> =>
   s.either<RefString[]>(
     { kinds: ['array'], schema: s.array(s.reference('a path or reference'), { min: 1 }) },
     { kinds: ['string'], schema: s.mapped(s.reference('a path or reference'), (one) => [one]) },
@@ -64,6 +64,7 @@ interface HostConfig extends PolicyConfig {
 }
 
 interface ListenerConfig extends PolicyConfig {
+  readonly acme: boolean;
   readonly min_version: '1.2' | '1.3';
   readonly client_certificate: 'optional' | 'required' | undefined;
   readonly hosts: readonly HostConfig[];
@@ -108,10 +109,15 @@ function versionProblem({
 }
 
 function tlsProblem(tls: ListenerConfig): Problem | undefined {
-  if (tls.cert === undefined && tls.key === undefined && tls.hosts.length === 0)
+  if (tls.acme && (tls.cert !== undefined || tls.key !== undefined))
+    return {
+      message: '`acme` is set beside `cert` and `key`: the certificates of the listener have two sources.',
+      help: 'Remove `cert` and `key`, or `acme`. Entries of `hosts` may have certificates of their own.',
+    };
+  if (!tls.acme && tls.cert === undefined && tls.key === undefined && tls.hosts.length === 0)
     return {
       message: 'TLS needs a certificate: `cert` and `key` are missing.',
-      help: 'Set `cert` and `key` to PEM files.',
+      help: 'Set `cert` and `key` to PEM files, or write `tls = "acme"`.',
     };
   const own = pairProblem(tls) ?? clientProblem(tls) ?? versionProblem(tls);
   if (own !== undefined) return own;
@@ -129,7 +135,7 @@ function hostProblem(host: HostConfig, tls: ListenerConfig, taken: Set<string>):
       message: 'An entry of `hosts` has neither `names` nor a certificate: it is for no name.',
       help: 'Set `names`, or `cert` and `key`: the names are then those of the certificate.',
     };
-  if (host.cert === undefined && tls.cert === undefined)
+  if (host.cert === undefined && tls.cert === undefined && !tls.acme)
     return {
       message: `The host ${quoted(host.names?.[0] ?? '')} has no certificate, and the listener has none for it.`,
       help: 'Set `cert` and `key`, in the entry of `hosts` or in `tls`.',
@@ -224,9 +230,13 @@ const tlsHost = () =>
       .optional(),
   });
 
-export const listenerTls = () =>
+const tlsTable = () =>
   s
     .object({
+      acme: s
+        .boolean()
+        .describe('Get the certificates by ACME, as `tls = "acme"` does, with other settings beside it.')
+        .default(false),
       ...policyKeys(''),
       min_version: s.enum('1.2', '1.3').describe('Lowest accepted TLS version.').default('1.2'),
       client_certificate: s
@@ -243,6 +253,28 @@ export const listenerTls = () =>
         .default([]),
     })
     .check('schema/value', tlsProblem);
+
+type ListenerTlsConfig = Infer<ReturnType<typeof tlsTable>>;
+
+const BY_ACME: ListenerTlsConfig = {
+  acme: true,
+  cert: undefined,
+  key: undefined,
+  ciphers: undefined,
+  client_ca: undefined,
+  client_crl: undefined,
+  forward_client_cert: undefined,
+  min_version: '1.2',
+  client_certificate: undefined,
+  hosts: [],
+};
+
+/** A table, or `"acme"`. */
+export const listenerTls = (): Schema<ListenerTlsConfig> =>
+  s.either<ListenerTlsConfig>(
+    { kinds: ['table'], schema: tlsTable() },
+    { kinds: ['string'], schema: s.mapped(s.enum('acme'), () => BY_ACME) },
+  );
 
 function serviceProblem(tls: {
   readonly cert: RefString | undefined;

@@ -16,4 +16,6 @@ export interface DutySnapshot {
   readonly lastError: { readonly at: number; readonly cause: string } | null;
   /** The last run failed. */
   readonly failing: boolean;
+  /** Of a certificate: when it ends; null: there is none yet. Absent: the duty keeps nothing that ends. */
+  readonly expires?: number | null;
 }

@@ -264,6 +264,11 @@ export class Metrics {
       for (const { policy, lastSuccess } of this.#current.duties)
         if (lastSuccess !== null) metric.set({ policy }, lastSuccess / 1000);
     });
+    const ends = 'When the certificate of a host ends, seconds since 1970; 0: it has none yet.';
+    this.#gauge('gw_acme_certificate_expires_timestamp_seconds', ends, ['host'], (metric) => {
+      for (const { policy, expires } of this.#current.duties)
+        if (expires !== undefined) metric.set({ host: policy.replace(/^acme:/, '') }, (expires ?? 0) / 1000);
+    });
   }
 
   #gateway(): void {

@@ -49,10 +49,12 @@ test('the index lists all pages', () => {
   assert.is(readFileSync(path, 'utf8'), diagnosticsIndex());
 });
 
+const WORDS = { error: 'Error', warning: 'Warning', info: 'Info' } as const;
+
 for (const { code, severity, summary } of allCodes()) {
   test(`the page of ${code} agrees with the catalogue, and its examples are correct`, () => {
     const page = readFileSync(resolve(docsPage(code)), 'utf8');
-    const title = `# ${code}\n\n**${severity === 'error' ? 'Error' : 'Warning'}.** ${summary}.\n`;
+    const title = `# ${code}\n\n**${WORDS[severity]}.** ${summary}.\n`;
     assert.is(page.slice(0, title.length), title);
     const wrong = example(page, 'Wrong');
     const right = example(page, 'Right');

@@ -7,6 +7,7 @@ type LogFormat = 'pretty' | 'json';
 
 interface Options extends SpecOptions {
   readonly watch: boolean;
+  readonly dev?: boolean;
   readonly log?: LogFormat;
   readonly logLevel?: 'debug' | 'info' | 'warn' | 'error';
   /** False: off. Undefined: as the spec says. */
@@ -30,6 +31,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
     withOverlays(command)
       .option('--watch', 'reload when a file of the spec changes', true)
       .option('--no-watch', 'reload on SIGHUP only')
+      .option('--dev', 'certificates by ACME come from the staging directory of the authority')
       .addOption(
         new Option('--log <format>', 'format of the log (default: pretty on a terminal, otherwise json)').choices([
           'pretty',
@@ -69,6 +71,7 @@ export default defineCommand<Options, [spec: string | undefined]>({
         ? {}
         : { publicKey: Buffer.from(readInput(io, options.verify, 'secret')).toString('utf8') }),
       watch: options.watch,
+      development: options.dev === true,
       log,
       ...(logLevel === undefined ? {} : { logLevel }),
       ...accessLog(io, options.accessLog, log),

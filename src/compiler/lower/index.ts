@@ -13,6 +13,7 @@ import { routesOfPlan } from '../../spec/plans.js';
 import { consumerEntry } from '../../spec/stored/entry.js';
 import { given, type Ir } from '../ir.js';
 import { modelOrigins } from '../provenance.js';
+import { lowerAcme } from './acme.js';
 import { lowerListener } from './listener.js';
 import { lowerRoutes } from './routes.js';
 import { lowerService } from './service.js';
@@ -35,6 +36,7 @@ function lowerProgram(model: Model, signers: Signers, include: boolean): Omit<Pr
   const { accessLog, admin, normalize, overload } = model;
   return {
     accessLog: { format: accessLog.format, ...given('path', accessLog.path) },
+    ...given('acme', lowerAcme(model)),
     admin: {
       ...given('address', admin.address),
       ...(admin.hosts.length === 0 ? {} : { hosts: admin.hosts.map((host) => host.toLowerCase()) }),

@@ -221,7 +221,7 @@ export class AcmeAuthority {
       world.log.warn('stored certificate ignored', { host: one.host, cause: reasonOf(error) });
       return false;
     }
-    const isNewer = one.held === undefined || found.notBefore > one.held.notBefore;
+    const isNewer = one.held === undefined || one.isForeign || found.notBefore > one.held.notBefore;
     if (!isNewer || found.notAfter <= world.clock.now()) return false;
     one.hold(found);
     changed();

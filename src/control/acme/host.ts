@@ -24,6 +24,7 @@ export class HostCertificate {
   readonly #renewBefore: number | undefined;
   readonly #backoff = new Backoff(RETRY);
   #held: HeldCertificate | undefined;
+  #foreign = false;
   /** Milliseconds since 1970. */
   #renewAt = 0;
   #window: Window | undefined;
@@ -40,6 +41,11 @@ export class HostCertificate {
     this.host = host;
     this.#world = world;
     this.#renewBefore = renewBefore;
+  }
+
+  /** The certificate is of another authority, or of other settings. */
+  get isForeign(): boolean {
+    return this.#foreign;
   }
 
   get held(): HeldCertificate | undefined {
@@ -62,13 +68,20 @@ export class HostCertificate {
   }
 
   get snapshot(): DutySnapshot {
-    return { policy: `acme:${this.host}`, use: 'acme', ...this.facts, nextRun: this.facts.active ? null : this.due };
+    return {
+      policy: `acme:${this.host}`,
+      use: 'acme',
+      ...this.facts,
+      nextRun: this.facts.active ? null : this.due,
+      expires: this.#held?.notAfter ?? null,
+    };
   }
 
   /** Uses a certificate, whose suggestion is asked for at once. `foreign`: of another authority, and replaced now. */
   hold(held: HeldCertificate, foreign = false): void {
     const { clock, random } = this.#world;
     this.#held = held;
+    this.#foreign = foreign;
     this.#window = undefined;
     this.#renewAt = foreign ? 0 : renewalTime(held, random(), this.#renewBefore);
     this.#pollAt = foreign || held.renewalId === undefined ? undefined : clock.now();

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { AcmeEntry } from '../../bundle/acme-entry.js';
 import { resolvedText } from '../../bundle/references.js';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
+import type { SuppliedCertificates } from '../../proxy/types.js';
 import { reasonOf } from '../../reason.js';
 import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import type { DutyWorld } from '../duties/duty.js';
@@ -12,21 +13,8 @@ import type { HeldCertificate } from './certificate.js';
 import { ChallengeAnswers } from './challenges.js';
 import { type AcmeStore, FolderStore } from './store.js';
 
-/** A certificate for hosts, PEM texts. */
-export interface SuppliedCertificate {
-  readonly names: readonly string[];
-  readonly cert: string;
-  readonly key: string;
-}
-
 /** What workers have of ACME, all of it at once. */
-export interface AcmeSupply {
-  readonly certificates: readonly SuppliedCertificate[];
-  /** For handshakes of TLS-ALPN-01. */
-  readonly challenges: readonly SuppliedCertificate[];
-  /** The answers of HTTP-01. */
-  readonly tokens: readonly { readonly token: string; readonly answer: string }[];
-}
+export type AcmeSupply = Required<Omit<SuppliedCertificates, 'version'>>;
 
 export interface AcmeOptions {
   readonly world: DutyWorld;
@@ -61,11 +49,6 @@ export class AcmeCertificates {
   /** For the admin API, in the order of the hosts. */
   get snapshots(): readonly DutySnapshot[] {
     return this.#current?.authority.hosts.map((one) => one.snapshot) ?? [];
-  }
-
-  /** When the certificate of each host ends, milliseconds since 1970; null: it has none. */
-  get ends(): readonly { readonly host: string; readonly notAfter: number | null }[] {
-    return this.#current?.authority.hosts.map(({ host, held }) => ({ host, notAfter: held?.notAfter ?? null })) ?? [];
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Reads the certificates, keys and revocation lists of a program, and reports what is wrong with them. */
 import { resolve } from 'node:path';
+import type { AcmeEntry } from '../../bundle/acme-entry.js';
 import type {
   ListenerEntry,
   ListenerTls,
@@ -252,19 +253,34 @@ export class Pems {
       whole = { ...whole, cert: cert.text, key: key.text };
     }
     if (tls.ca !== undefined) {
-      const ca = tls.ca.map((value, index) => {
-        const pem = this.#read(plain(value));
-        const report = this.#reporter(`The CA ${of}`, code, `${at}.ca`, from.ca?.[index] ?? value);
-        const read = pem.problem === undefined ? attempt(() => readCertificates(pem.text)) : [];
-        const help = 'Use the certificate of the authority that issued those of the targets, in PEM form.';
-        if (pem.problem !== undefined) report(...pem.problem, pem);
-        else if (typeof read === 'string') report(`cannot be used: ${read}`, help, pem);
-        else if (read.length === 0) report('contains no certificate', help, pem);
-        return pem.text;
-      });
+      const help = 'Use the certificate of the authority that issued those of the targets, in PEM form.';
+      const ca = tls.ca.map((value, index) =>
+        this.#issuers(value, help, this.#reporter(`The CA ${of}`, code, `${at}.ca`, from.ca?.[index] ?? value)),
+      );
       whole = { ...whole, ca };
     }
     return { ...service, tls: whole };
+  }
+
+  /** `[acme]` with PEM texts. */
+  ofAcme(acme: AcmeEntry, before: AcmeEntry | undefined): AcmeEntry {
+    if (acme.ca === undefined) return acme;
+    const help = 'Use the certificate of the authority that issued that of the directory, in PEM form.';
+    const ca = acme.ca.map((value, index) => {
+      const from = before?.ca?.[index] ?? value;
+      return this.#issuers(value, help, this.#reporter('The CA of `[acme]`', 'acme/ca', 'acme.ca', from));
+    });
+    return { ...acme, ca };
+  }
+
+  /** The text of certificates that servers are verified against. */
+  #issuers(value: RefString, help: string, report: Report): string {
+    const pem = this.#read(plain(value));
+    const read = pem.problem === undefined ? attempt(() => readCertificates(pem.text)) : [];
+    if (pem.problem !== undefined) report(...pem.problem, pem);
+    else if (typeof read === 'string') report(`cannot be used: ${read}`, help, pem);
+    else if (read.length === 0) report('contains no certificate', help, pem);
+    return pem.text;
   }
 
   /** Returns whether the pair can be used. */

@@ -77,7 +77,8 @@ export function resolveProgram(program: Program, surroundings: Surroundings, wri
   const listeners = whole.listeners.map((listener, index) => pems.ofListener(listener, program.listeners[index]));
   const services = whole.services.map((service, index) => pems.ofService(service, program.services[index]));
   const policies = whole.policies.map((policy, index) => rehashed(program.policies[index], policy));
-  return { program: { ...whole, listeners, services, policies }, diagnostics };
+  const acme = whole.acme && pems.ofAcme(whole.acme, program.acme);
+  return { program: { ...whole, listeners, services, policies, ...(acme && { acme }) }, diagnostics };
 }
 
 /** The settings of Vault with their own references resolved, and the names of the secrets; undefined settings: they have a problem. */

@@ -72,6 +72,7 @@ function* places(before: Program, after: Program): Iterable<Place> {
   }
   yield ['admin.address', 'the address of the admin API', before.admin.address, after.admin.address, checkAddress];
   yield ['admin.token', 'the token of the admin API', before.admin.token, after.admin.token, checkToken];
+  yield* placesOfAcme(before.acme, after.acme);
   for (const [at, { name, targets, run, tls, discover }] of before.services.entries()) {
     const to = after.services[at];
     // As for listeners.
@@ -107,6 +108,14 @@ function* places(before: Program, after: Program): Iterable<Place> {
   for (const [at, { name, credentials }] of before.consumers.entries())
     for (const [index, credential] of credentials.entries())
       yield* placesOfCredential(name, credential, after.consumers[at]?.credentials[index]);
+}
+
+function* placesOfAcme(before: Program['acme'], after: Program['acme']): Iterable<Place> {
+  const account = before?.externalAccount;
+  const to = after?.externalAccount;
+  yield ['acme.external_account.id', 'the id of the external account', account?.id, to?.id, checkLine];
+  yield ['acme.external_account.key', 'the key of the external account', account?.key, to?.key, checkBase64];
+  for (const ca of before?.ca ?? []) yield ['acme.ca', 'the CA of `[acme]`', ca, undefined, anyValue];
 }
 
 function* placesOfCredential(
@@ -225,6 +234,12 @@ const checkKey: Check = (value) =>
   (/^sha256:[0-9a-f]{64}$/.test(value)
     ? undefined
     : { message: 'is not the hash of a key', help: 'Write `sha256:` and 64 lower-case hex digits.' });
+
+const checkBase64: Check = (value) =>
+  checkLine(value) ??
+  (/^[\w-]+=*$/.test(value)
+    ? undefined
+    : { message: 'is not base64url', help: 'Write the key as the authority gives it: letters, digits, `-` and `_`.' });
 
 const checkFingerprint: Check = (value) =>
   checkLine(value) ??

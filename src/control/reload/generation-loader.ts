@@ -169,6 +169,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     // Managed targets first: they may serve what a duty fetches.
     try {
       await this.#parts.targets.prepare(candidate.program.services, { ...candidate.program, root: candidate.root });
+      await this.#parts.background.certificates.prepare(candidate.program);
       return { candidate, preparation, duties: await this.#startDuties(candidate) };
     } catch (error) {
       this.#parts.targets.abandon();
@@ -254,6 +255,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     candidate.stored.commit();
     duties.commit();
     candidate.secrets.commit();
+    this.#parts.background.certificates.use(candidate.program);
     this.#live = { candidate, program, input, loadedAt: clock.now(), listeners };
     this.#rejected = undefined;
     const gone = preparation.commit();

@@ -21,8 +21,8 @@ export function accessOf({ admin }: Program): TcpAccess | undefined {
 /** The part of a program that workers use: consumers are in a table that they share, origins only explain. */
 export function forWorkers(program: Program): Program {
   const policies = program.policies.map((policy) => ({ ...policy, config: {}, origins: {} }));
-  // Only control logs in at Vault.
-  const { vault: _, ...rest } = program;
+  // Only control logs in at Vault and orders certificates.
+  const { vault: _vault, acme: _acme, ...rest } = program;
   return { ...rest, consumers: [], policies, provenance: { files: [], origins: {} } };
 }
 

@@ -83,6 +83,17 @@ export function dutyRows(duty: DutySnapshot, now: number, theme: Theme): PaneRow
       text: lastError === null ? 'none' : `${lastError.cause}, ${at(lastError.at)}`,
       tone: lastError === null ? 'dim' : failing ? 'bad' : 'warn',
     },
+    ...(duty.expires === undefined
+      ? []
+      : [
+          duty.expires === null
+            ? ({ label: 'certificate', text: 'none yet: handshakes for the host are refused', tone: 'bad' } as const)
+            : ({
+                label: 'certificate',
+                text: `until ${new Date(duty.expires).toISOString().slice(0, 10)}`,
+                tone: duty.expires < now ? 'bad' : 'plain',
+              } as const),
+        ]),
     { label: 'runs', text: `${plural(duty.runs, 'run')}, ${count(duty.failures)} failed` },
   ];
 }

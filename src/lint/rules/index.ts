@@ -1,5 +1,9 @@
 /** Every rule. Derived: `node scripts/lint-rules.mjs` writes it from the files here. */
 import type { Rule } from '../rule.js';
+import acmeMissing from './acme-missing.js';
+import acmeNoFolder from './acme-no-folder.js';
+import acmeNoHost from './acme-no-host.js';
+import acmeUnreachable from './acme-unreachable.js';
 import adminPublic from './admin-public.js';
 import allowAnonymous from './allow-anonymous.js';
 import allowUngrantableClaim from './allow-ungrantable-claim.js';
@@ -78,6 +82,10 @@ import vaultMissing from './vault-missing.js';
 import vaultPlainHttp from './vault-plain-http.js';
 
 export const rules: readonly Rule[] = [
+  acmeMissing,
+  acmeNoFolder,
+  acmeNoHost,
+  acmeUnreachable,
   adminPublic,
   allowAnonymous,
   allowUngrantableClaim,

@@ -1,10 +1,10 @@
 /** An authority, a gateway's certificates, and what answers its challenges; time that the tests move. */
 import type { AcmeEntry } from '../../../src/bundle/acme-entry.js';
 import { AcmeCertificates, type AcmeOptions } from '../../../src/control/acme/index.js';
-import { dutyFetch } from '../../../src/control/duties/fetch.js';
+import { type DutyFetch, dutyFetch } from '../../../src/control/duties/fetch.js';
 import { Responder } from '../../support/acme/responder.js';
 import { AcmeServer, type AcmeServerOptions } from '../../support/acme/server.js';
-import { ManualTime } from '../../support/manual-time.js';
+import { ManualTime, settle } from '../../support/manual-time.js';
 import { KeptLog, temporaryFolder } from '../kit.js';
 
 export const DAY = 86_400_000;
@@ -17,12 +17,16 @@ export class AcmeBed {
   readonly folder = temporaryFolder();
   directory = '';
   readonly #opened: AcmeCertificates[] = [];
+  /** Requests of gateways that have no reply yet. */
+  #requests = 0;
 
   constructor(options: AcmeServerOptions = {}) {
     this.server = new AcmeServer({ now: () => this.time.now, ...options });
   }
 
   async open(): Promise<this> {
+    // Its first load takes real time.
+    await import('acme-client');
     this.directory = await this.server.open();
     await this.responder.open(this.server.ports);
     return this;
@@ -36,7 +40,7 @@ export class AcmeBed {
   /** The certificates of another gateway with the same folder. */
   gateway(options: Partial<AcmeOptions> = {}): AcmeCertificates {
     const { clock, after } = this.time;
-    const world = { clock, after, log: this.log, random: () => 0.5, fetch: dutyFetch };
+    const world = { clock, after, log: this.log, random: () => 0.5, fetch: this.#fetch };
     const made = new AcmeCertificates({ world, supply: this.responder.take, isDevelopment: false, ...options });
     this.#opened.push(made);
     return made;
@@ -49,20 +53,36 @@ export class AcmeBed {
     gateway.use(program);
   }
 
-  /** Lets time pass in steps, while sockets work, until the condition holds. */
-  async until(condition: () => unknown, what: string, step = 250): Promise<void> {
-    for (let turns = 0; !condition(); turns++) {
-      if (turns > 4000) throw new Error(`in vain: ${what}\n${JSON.stringify(this.log.lines, null, 1)}`);
-      await this.time.pass(step);
-      await new Promise((resolve) => setTimeout(resolve, 1));
+  /** Lets time pass in steps until the condition holds; none passes while a request or a validation is on its way. */
+  async until(condition: () => unknown, what: string, step = 500): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      while (this.#requests > 0 || this.server.book.validating > 0)
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      await settle();
+      if (condition()) return;
+      if (Date.now() > deadline) throw new Error(`in vain: ${what}\n${JSON.stringify(this.log.lines, null, 1)}`);
+      // Keys are made in threads, which takes real time.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#requests === 0) await this.time.pass(step);
     }
   }
+
+  readonly #fetch: DutyFetch = async (...request) => {
+    this.#requests++;
+    try {
+      return await dutyFetch(...request);
+    } finally {
+      this.#requests--;
+    }
+  };
 
   /** Resolves when every host has a certificate, and the next work is later. */
   async rest(gateway: AcmeCertificates): Promise<void> {
     const rests = (): boolean =>
-      gateway.ends.every(({ notAfter }) => notAfter !== null) &&
-      gateway.snapshots.every(({ active, nextRun }) => !active && (nextRun ?? 0) > this.time.now + 1000);
+      gateway.snapshots.every(
+        ({ active, expires, nextRun }) => expires && !active && (nextRun ?? 0) > this.time.now + 1000,
+      );
     await this.until(rests, 'the certificates, and nothing to do');
   }
 

@@ -46,13 +46,16 @@ test('a certificate is ordered by TLS-ALPN-01, supplied and kept; a restart read
   assert.not(bed.server.requests.includes('newAccount'));
 });
 
-test('HTTP-01 if it is the only challenge; hosts one after the other, RSA keys', async ({ bed }) => {
-  await bed.use(bed.gateway(), bed.entry(['a.example', 'b.example'], { challenges: ['http-01'], keyType: 'rsa-2048' }));
+test('HTTP-01 if it is the only challenge; hosts one after the other, keys of another kind', async ({ bed }) => {
+  await bed.use(
+    bed.gateway(),
+    bed.entry(['a.example', 'b.example'], { challenges: ['http-01'], keyType: 'ecdsa-p384' }),
+  );
   await bed.until(() => bed.responder.supply.certificates.length === 2, 'both certificates');
   assert.equal(bed.server.book.validations, ['http-01 a.example', 'http-01 b.example']);
   assert.is(bed.server.book.accounts.size, 1);
   const { publicKey } = new X509Certificate(bed.responder.supply.certificates[0]!.cert);
-  assert.is(publicKey.asymmetricKeyDetails?.modulusLength, 2048);
+  assert.is(publicKey.asymmetricKeyDetails?.namedCurve, 'secp384r1');
 });
 
 test('nonces that are not good are replaced', async ({ bed }) => {

@@ -88,6 +88,7 @@ test('a suggestion that ends before it starts does not count', async ({ bed }) =
 
 test('a failed renewal: the old certificate stays, and the log says how long it lasts', async ({ bed }) => {
   bed.server.renewalInfo = false;
+  bed.server.book.lifetime = 3 * DAY;
   const gateway = bed.gateway();
   await bed.use(gateway, bed.entry([HOST]));
   await bed.rest(gateway);
@@ -97,7 +98,7 @@ test('a failed renewal: the old certificate stays, and the log says how long it 
   const old = bed.log.find(/^certificate not renewed, the old one stays in use$/);
   assert.is(old?.level, 'warn');
   assert.is(bed.responder.supply.certificates[0]?.cert, bed.server.issued[0]?.pem);
-  assert.equal(gateway.ends, [{ host: HOST, notAfter: bed.server.issued[0]!.to + 999 }]);
+  assert.is(gateway.snapshots[0]?.expires, bed.server.issued[0]!.to + 999);
   await bed.until(() => bed.log.find(/^certificate not renewed, the old one has expired$/), 'its end', DAY);
   assert.is(bed.responder.supply.certificates.length, 1, 'it stays');
   bed.server.outage = undefined;
@@ -110,11 +111,11 @@ test('two gateways with one folder order once', async ({ bed }) => {
   const other = bed.gateway();
   await bed.use(one, bed.entry([HOST]));
   await bed.use(other, bed.entry([HOST]));
-  await bed.until(() => one.ends[0]?.notAfter && other.ends[0]?.notAfter, 'both have it');
+  await bed.until(() => one.snapshots[0]?.expires && other.snapshots[0]?.expires, 'both have it');
   assert.is(bed.server.issued.length, 1);
   assert.is(bed.server.book.accounts.size, 1);
   await bed.until(() => bed.time.now > bed.server.issued[0]!.to - 28 * DAY, 'the renewal', DAY);
-  await bed.until(() => one.ends[0]?.notAfter === other.ends[0]?.notAfter, 'both have the new one');
+  await bed.until(() => one.snapshots[0]?.expires === other.snapshots[0]?.expires, 'both have the new one');
   assert.is(bed.server.issued.length, 2);
 });
 
@@ -147,7 +148,7 @@ test('another authority: the old certificates serve until its own are there; sta
     await bed.use(gateway, bed.entry([HOST], { staging: staging.directory }));
     await bed.until(() => staging.server.issued.length === 1, 'the certificate of staging');
     assert.is(bed.server.issued.length, 0);
-    await bed.until(() => gateway.ends[0]?.notAfter, 'it is in use');
+    await bed.until(() => gateway.snapshots[0]?.expires, 'it is in use');
     bed.server.outage = (reply) => reply.writeHead(500).end();
     await bed.use(gateway, bed.entry([HOST]));
     assert.is(bed.responder.supply.certificates[0]?.cert, staging.server.issued[0]?.pem);
@@ -157,6 +158,17 @@ test('another authority: the old certificates serve until its own are there; sta
   } finally {
     staging.close();
   }
+});
+
+test('other settings of the same authority: nothing is ordered', async ({ bed }) => {
+  const gateway = bed.gateway();
+  await bed.use(gateway, bed.entry([HOST]));
+  await bed.rest(gateway);
+  await bed.use(gateway, bed.entry([HOST], { keyType: 'rsa-2048', email: 'ops@example.com' }));
+  await settled(bed, 2);
+  await bed.rest(gateway);
+  assert.is(bed.server.issued.length, 1);
+  assert.is(bed.server.book.accounts.size, 1);
 });
 
 test('a program that does not go live orders nothing', async ({ bed }) => {

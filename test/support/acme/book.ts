@@ -68,6 +68,8 @@ export class AcmeBook {
   reuses = false;
   /** Challenges that were validated, `TYPE HOST`, with the reason of those that failed. */
   readonly validations: string[] = [];
+  /** Challenges that are being validated. */
+  validating = 0;
   readonly #authority: AcmeAuthority;
   readonly #ports: ChallengePorts;
   readonly #now: () => number;
@@ -271,6 +273,7 @@ export class AcmeBook {
     const { host, account } = authorization;
     const proof = `${challenge.token}.${thumbprintOf(account.jwk)}`;
     const name = `${challenge.type} ${host}`;
+    this.validating++;
     try {
       if (challenge.type === 'http-01') await validateHttp(host, challenge.token, proof, this.#ports.http);
       else if (challenge.type === 'tls-alpn-01') await validateTls(host, proof, this.#ports.tls);
@@ -283,6 +286,8 @@ export class AcmeBook {
       challenge.error = new AcmeFailure(403, 'unauthorized', error instanceof Error ? error.message : 'unknown').body;
       authorization.status = 'invalid';
       this.validations.push(`${name}: ${error instanceof Error ? error.message : 'unknown'}`);
+    } finally {
+      this.validating--;
     }
   }
 

@@ -27,6 +27,8 @@ export class AcmeServer {
   readonly requests: string[] = [];
   /** Answers each request instead, while it is set. */
   outage: ((reply: ServerResponse) => void) | undefined;
+  /** Answers wait for it. */
+  hold: Promise<void> = Promise.resolve();
   /** So many of the next signed requests have a nonce that is not good. */
   badNonces = 0;
   /** Refuses the next orders. */
@@ -73,6 +75,7 @@ export class AcmeServer {
   async #answer(request: IncomingMessage, reply: ServerResponse): Promise<void> {
     const parts: Buffer[] = [];
     for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
+    await this.hold;
     if (this.outage !== undefined) {
       this.outage(reply);
       return;

@@ -98,6 +98,9 @@ export class TlsGate {
   #next: TlsPolicies | undefined = undefined;
   /** Milliseconds for a handshake. */
   #timeout = 0;
+  /** Handshakes without a certificate since the last line about them, and the monotonic time of the next one. */
+  #missing = 0;
+  #missingAt = 0;
 
   constructor(host: GateHost, owner: GateOwner) {
     this.#host = host;
@@ -195,12 +198,25 @@ export class TlsGate {
       return true;
     }
     const server = this.#serverFor(hello);
-    if (server === undefined) socket.end(UNRECOGNIZED_NAME);
-    else {
+    if (server === undefined) {
+      this.#logMissing(hello.serverName);
+      socket.end(UNRECOGNIZED_NAME);
+    } else {
       socket.unshift(all);
       server.emit('connection', socket);
     }
     return true;
+  }
+
+  /** A client decides which names it asks for: one line a minute, and the number of those in between. */
+  #logMissing(serverName: string | undefined): void {
+    const now = this.#host.monotonic();
+    this.#missing++;
+    if (now < this.#missingAt) return;
+    this.#missingAt = now + MISSING_EVERY;
+    const fields = { host: serverName ?? null, refused: this.#missing };
+    this.#missing = 0;
+    this.#host.log('warn', 'handshake refused, no certificate for its server name', fields);
   }
 
   /** Undefined: there is no certificate for the name. */
@@ -266,6 +282,9 @@ export class TlsGate {
     for (const { socket } of this.#handshakes.values()) socket.destroy();
   }
 }
+
+/** Milliseconds between two lines about handshakes without a certificate. */
+const MISSING_EVERY = 60_000;
 
 /** A fatal alert, RFC 6066 section 3. */
 const UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112]);

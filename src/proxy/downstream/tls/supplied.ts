@@ -15,6 +15,8 @@ export interface SuppliedCertificates {
   readonly certificates: readonly SuppliedCertificate[];
   /** For the ACME challenge TLS-ALPN-01 (RFC 8737) only. */
   readonly challenges: readonly SuppliedCertificate[];
+  /** Answers to the ACME challenge HTTP-01 (RFC 8555 section 8.3). Absent: none. */
+  readonly tokens?: readonly { readonly token: string; readonly answer: string }[];
 }
 
 /** By name: an exact one wins over a wildcard. */
@@ -44,9 +46,9 @@ export class CertificateStore {
   #certificates = new NameMap<SuppliedCertificate>();
   #challenges = new NameMap<SuppliedCertificate>();
 
-  /** Ignores what is older than what it has. */
-  replace({ version, certificates, challenges }: SuppliedCertificates): void {
-    if (version <= this.#version) return;
+  /** Ignores what is older than what it has; returns whether it is newer. */
+  replace({ version, certificates, challenges }: SuppliedCertificates): boolean {
+    if (version <= this.#version) return false;
     this.#version = version;
     // The TLS servers of a certificate are kept with its object.
     const known = new Map(this.#all.map((one) => [one.cert, one]));
@@ -57,6 +59,7 @@ export class CertificateStore {
     this.#all = [...certificates, ...challenges].map(kept);
     this.#certificates = mapOf(this.#all.slice(0, certificates.length));
     this.#challenges = mapOf(this.#all.slice(certificates.length));
+    return true;
   }
 
   certificate(name: string): SuppliedCertificate | undefined {
