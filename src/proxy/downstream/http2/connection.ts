@@ -47,6 +47,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   readonly fields = new ReplyFields();
   /** Why it is closed or failed. */
   failure: string | undefined = undefined;
+  endCode: number | undefined = undefined;
   readonly #socket: Socket;
   readonly #peer: Peer;
   readonly #tap: FrameTap;
@@ -159,7 +160,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
 
   /** Ends the connection. Not at once: the session may be in the middle of a read or a write. */
   #end(error: ErrorSlug, cause: string, code: number): void {
-    if (this.#note(error, cause)) process.nextTick(() => this.#session.destroy(new Error(cause), code));
+    if (!this.#note(error, cause)) return;
+    this.endCode = code;
+    process.nextTick(() => this.#session.destroy(new Error(cause), code));
   }
 
   /** The client sends too much that costs more than it is worth. */

@@ -11,10 +11,13 @@ const CODES: ReadonlyMap<unknown, number> = new Map([
   [-522, constants.NGHTTP2_FRAME_SIZE_ERROR],
   [-523, constants.NGHTTP2_COMPRESSION_ERROR],
   [-524, constants.NGHTTP2_FLOW_CONTROL_ERROR],
+  [-904, constants.NGHTTP2_ENHANCE_YOUR_CALM],
 ]);
 
 /** What a session asks before it ends with an error. */
 export interface ErrorOwner {
+  /** The code that the session ends with in any case; undefined: none yet. */
+  readonly endCode: number | undefined;
   /** The client has made a mistake: the code of HTTP/2 for it. Returns false if the session may go on. */
   onMistake(error: Error, code: number): boolean;
 }
@@ -34,7 +37,8 @@ export function watchErrors(session: ServerHttp2Session, owner: ErrorOwner): voi
       (destroy as (error?: Error | number, code?: number) => void)(error, code);
       return;
     }
-    const known = code ?? ofMistake(error);
-    if (code !== undefined || known === undefined || owner.onMistake(error, known)) destroy(error, known);
+    const decided = owner.endCode ?? code;
+    const known = decided ?? ofMistake(error);
+    if (decided !== undefined || known === undefined || owner.onMistake(error, known)) destroy(error, known);
   };
 }
