@@ -65,6 +65,14 @@ for (const kind of BALANCE_KINDS)
     }
   });
 
+test('round robin with equal weights: every other target gets the same part of what one cannot take', () => {
+  const targets = targetsOf(1, 1, 1, 1);
+  targets[1]!.health.available = false;
+  const hits = hitsOf(selectionOf(targets, 'round-robin', 1));
+  for (const target of [targets[0]!, targets[2]!, targets[3]!])
+    assert.ok(Math.abs(hits.get(target)! - DRAWS / 3) <= 4, `${hits.get(target)}`);
+});
+
 test('round robin is smooth: a target with weight 3 of 5 never gets three requests in a row', () => {
   const targets = targetsOf(3, 1, 1);
   const selection = selectionOf(targets, 'round-robin', 1);
