@@ -259,7 +259,15 @@ test('absolute URLs, HTTP versions and Host are handled as in the proxy', async 
 
 test('an upgrade is shown as sent to the target', async () => {
   const lines = async (upgrade: string) =>
-    (await ask('GET', '/orders/7', { 'x-api-key': 'key', connection: 'upgrade', upgrade })).service?.head;
+    (
+      await ask('GET', '/orders/7', {
+        'x-api-key': 'key',
+        connection: 'upgrade',
+        upgrade,
+        'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+        'sec-websocket-version': '13',
+      })
+    ).service?.head;
   assert.ok((await lines('websocket'))?.includes('upgrade: websocket'));
   assert.not.ok((await lines('h2c'))?.some((line) => line.startsWith('upgrade')));
 });

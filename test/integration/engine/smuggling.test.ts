@@ -84,7 +84,7 @@ const REFUSED: readonly (readonly [what: string, request: string, status: number
   ['HTTP/0.9', 'GET /\r\n\r\n', 400],
   ['HTTP/2.1', `GET / HTTP/2.1\r\n${H}\r\n`, 505],
   ['HTTP/2.0', `GET / HTTP/2.0\r\n${H}\r\n`, 505],
-  ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
+  ['a method and version of HTTP/2', 'PRI * HTTP/2.0\r\n\r\n', 505],
   ['a version in small letters', `GET / http/1.1\r\n${H}\r\n`, 400],
   ['a version with leading zeros', `GET / HTTP/01.1\r\n${H}\r\n`, 400],
   ['an unknown expectation', `GET / HTTP/1.1\r\n${H}Expect: 200-ok\r\n\r\n`, 417],

@@ -134,7 +134,7 @@ const HEADS: readonly (readonly [name: string, text: string])[] = [
   ['two versions', `GET /v HTTP/1.0 HTTP/1.1\r\n${H}\r\n`],
   ['HTTP/11', `GET /v HTTP/11\r\n${H}\r\n`],
   ['HTTP/1.10', `GET /v HTTP/1.10\r\n${H}\r\n`],
-  ['the preface of HTTP/2', `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${SECRET}`],
+  ['a method and version of HTTP/2', `PRI * HTTP/2.0\r\n\r\n${SECRET}`],
   ['a bare LF as the line’s end', `GET /v HTTP/1.1\n${H}\r\n`],
   ['bare LFs throughout', 'GET /v HTTP/1.1\nHost: a.example\n\n'],
   ['a bare CR as the line’s end', `GET /v HTTP/1.1\r${H}\r\n`],
