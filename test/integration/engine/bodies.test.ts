@@ -34,20 +34,20 @@ test('a body with Content-Length is forwarded, complete or in pieces', async ({ 
   client.destroy();
 });
 
-test('a chunked body is re-framed: extensions and trailers do not reach the target', async ({ target, plane }) => {
+test('a chunked body is re-framed: the target gets trailers, and no extensions', async ({ target, plane }) => {
   target.respond = (request, socket) => {
     const answer = (): void => {
-      if (request.rest.toString().endsWith('0\r\n\r\n')) ok(request.rest.toString('latin1'))(request, socket);
+      if (request.rest.toString().endsWith('\r\n\r\n')) ok(request.rest.toString('latin1'))(request, socket);
       else socket.once('data', () => setImmediate(answer));
     };
     answer();
   };
   const reply = await plane.ask(
-    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n005;a=b\r\nhello\r\n3 ;x\r\nyou\r\n0\r\nX-Secret: 1\r\n\r\n`,
+    `POST / HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n005;a=b\r\nhello\r\n3 ;x\r\nyou\r\n0\r\nX-Sum: 1\r\n\r\n`,
   );
-  assert.is(reply.body.toString(), '8\r\nhelloyou\r\n0\r\n\r\n');
+  assert.match(reply.body.toString(), /^8\r\nhelloyou\r\n0\r\nx-sum: ?1\r\n\r\n$/i);
   assert.is(target.arrived[0]!.header('transfer-encoding'), 'chunked');
-  assert.is(target.arrived[0]!.header('x-secret'), undefined);
+  assert.is(target.arrived[0]!.header('x-sum'), undefined);
 });
 
 test('a chunked reply is re-framed', async ({ target, plane }) => {
