@@ -286,6 +286,29 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
   'upstream/connect-timeout': neverAccepts,
   'upstream/timeout': asks(GET, faults.never, { service: 'retries = 0\nresponse_timeout = "100ms"' }),
   'exchange/timeout': asks(GET, faults.never, { route: 'timeout = "100ms"' }),
+  'upstream/open': async ({ target, plane }) => {
+    await plane.load(specWith(target.url, { service: 'retries = 0\nbreaker = { consecutive = 1 }' }));
+    target.respond = faults.sayAndClose();
+    await plane.ask(GET);
+    return plane.ask(GET);
+  },
+  'upstream/requests-full': async ({ target, plane }) => {
+    await plane.load(specWith(target.url, { service: 'max_requests = 1' }));
+    target.respond = faults.never;
+    const first = plane.client();
+    first.send(GET);
+    await until(() => target.arrived.length === 1, 'the first');
+    const reply = await plane.ask(GET);
+    first.destroy();
+    return reply;
+  },
+  'websocket/handshake': asks(GET.replace('\r\n\r\n', '\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n')),
+  'websocket/version': asks(
+    GET.replace(
+      '\r\n\r\n',
+      '\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n',
+    ),
+  ),
   'gateway/exhausted': exhausted,
   'gateway/failed': buggy,
 };
