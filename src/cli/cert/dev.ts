@@ -115,5 +115,5 @@ function say(io: Io, { names, files, caFiles, created, createdCa, until }: Resul
       : 'It is issued by your development CA. Where clients do not trust it yet:',
   );
   io.note(trustText(caFiles.cert, platform));
-  io.note(`Keep ${shown(caFiles.key)} to yourself: who has it can pose as any site to these clients.`);
+  io.note(`Keep ${shown(caFiles.key)} secret: its holder can pose as any site to these clients.`);
 }

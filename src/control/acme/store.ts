@@ -103,7 +103,7 @@ export class FolderStore implements AcmeStore {
 
   #path(key: string): string {
     const names = key.split('/');
-    if (!names.every((name) => NAME.test(name))) throw new Error(`${key} is no key of the store`);
+    if (!names.every((name) => NAME.test(name))) throw new Error(`${key} is not a key of the store`);
     return join(this.#folder, ...names);
   }
 

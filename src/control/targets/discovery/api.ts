@@ -42,7 +42,7 @@ export class Api {
     this.#place = place;
   }
 
-  /** Rejects with an Error whose message is a phrase, also for a reply of 200 that is no JSON. */
+  /** Rejects with an Error whose message is a phrase, also for a reply of 200 that is not JSON. */
   async json(path: string, { timeout = TIMEOUT }: { readonly timeout?: number } = {}): Promise<ApiReply> {
     const ending = AbortSignal.any([this.#place.signal, AbortSignal.timeout(timeout)]);
     const reply = await this.#ask(path, ending);
@@ -141,7 +141,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error('the reply is no JSON', { cause: error });
+    throw new Error('the reply is not JSON', { cause: error });
   }
 }
 

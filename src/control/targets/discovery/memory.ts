@@ -52,7 +52,7 @@ export class SourceMemory {
       for (const name of readdirSync(this.#folder))
         if (name.endsWith(SUFFIX) && !kept.has(name.slice(0, -SUFFIX.length))) rmSync(join(this.#folder, name));
     } catch {
-      // There is no folder yet.
+      // The folder does not exist yet.
     }
   }
 

@@ -2,6 +2,7 @@
 import { errnoCode, messageOf } from '../../../reason.js';
 import { bounded } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
+import { codeName } from '../../http/error-codes.js';
 
 export const ErrorCode = {
   NoError: 0,
@@ -14,25 +15,6 @@ export const ErrorCode = {
   InadequateSecurity: 12,
   Http11Required: 13,
 } as const;
-
-const NAMES = [
-  'NO_ERROR',
-  'PROTOCOL_ERROR',
-  'INTERNAL_ERROR',
-  'FLOW_CONTROL_ERROR',
-  'SETTINGS_TIMEOUT',
-  'STREAM_CLOSED',
-  'FRAME_SIZE_ERROR',
-  'REFUSED_STREAM',
-  'CANCEL',
-  'COMPRESSION_ERROR',
-  'CONNECT_ERROR',
-  'ENHANCE_YOUR_CALM',
-  'INADEQUATE_SECURITY',
-  'HTTP_1_1_REQUIRED',
-];
-
-export const codeName = (code: number): string => NAMES[code] ?? `code ${code}`;
 
 /** The reply, or what the target said about the request, was not valid HTTP/2. */
 const INVALID = new Set<number>([
