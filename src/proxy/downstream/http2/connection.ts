@@ -167,7 +167,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
 
   /** The client sends too much that costs more than it is worth. */
   #calm(what: string | undefined): void {
-    if (what !== undefined) this.#end('downstream/flood', `too many ${what}`, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (what === undefined) return;
+    this.#tap.dropInput();
+    this.#end('downstream/flood', `too many ${what}`, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   // Frames.
@@ -331,7 +333,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   sweep(now: number): void {
     for (const stream of this.#streams.values()) stream.sweep(now);
     if (this.#deadline !== 0 && now >= this.#deadline) this.#onDeadline();
-    else if (this.#lateBlock(now)) this.#endLate();
+    else if (this.#guard.blockIsLate(now, this.listener.entry.headerTimeout)) this.#endLate();
     this.#unread.taken();
   }
 
@@ -349,12 +351,6 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
       default:
         this.#socket.destroy();
     }
-  }
-
-  /** The time for a header block is over. */
-  #lateBlock(now: number): boolean {
-    const { blockSince } = this.#guard;
-    return blockSince !== 0 && now - blockSince >= this.listener.entry.headerTimeout;
   }
 
   #endLate(): void {

@@ -57,13 +57,13 @@ class Account {
 }
 
 export class FloodGuard {
-  /** Milliseconds on the monotonic clock at which the present header block began; 0 for none. */
-  blockSince = 0;
   readonly #now: () => number;
   readonly #resets = new Account(RESETS);
   readonly #control = new Account(CONTROL);
   readonly #window = new Account(WINDOW);
   readonly #empty = new Account(EMPTY);
+  /** Milliseconds on the monotonic clock at which the present header block began; 0 for none. */
+  #blockSince = 0;
   #blockBytes = 0;
   #continuations = 0;
 
@@ -95,10 +95,15 @@ export class FloodGuard {
 
   #block(flags: number, length: number, maxHeaderBytes: number): string | undefined {
     this.#blockBytes += length;
-    if (flags & Flag.EndHeaders) this.blockSince = 0;
-    else if (this.blockSince === 0) this.blockSince = this.#now();
+    if (flags & Flag.EndHeaders) this.#blockSince = 0;
+    else if (this.#blockSince === 0) this.#blockSince = this.#now();
     if (this.#continuations > MOST_CONTINUATIONS) return 'CONTINUATION frames';
     return this.#blockBytes > maxHeaderBytes + BLOCK_SLACK ? 'bytes of a header block' : undefined;
+  }
+
+  /** Whether a header block has begun at least `timeout` milliseconds before `now` (monotonic) and is not complete. */
+  blockIsLate(now: number, timeout: number): boolean {
+    return this.#blockSince !== 0 && now - this.#blockSince >= timeout;
   }
 
   /** gw has reset a stream for a mistake of the client. Returns what was too much, or undefined. */

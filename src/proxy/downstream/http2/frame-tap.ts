@@ -37,6 +37,7 @@ export class FrameTap extends Duplex {
   /** The client has sent its FIN. */
   #finished = false;
   #held = false;
+  #dropped = false;
   /** The session has sent its first frame. */
   #began = false;
 
@@ -56,7 +57,7 @@ export class FrameTap extends Duplex {
   /** Takes buffer[0, count) from the client; if it is only `lent`, it is valid until this returns. */
   receive(buffer: Buffer, count: number, lent: boolean): void {
     this.#received.scan(buffer, 0, count);
-    if (this.destroyed) return;
+    if (this.destroyed || this.#dropped) return;
     const chunk = count === buffer.length ? buffer : buffer.subarray(0, count);
     if (!this.#stopped && this.#waiting === undefined) {
       this.emit('data', chunk);
@@ -67,6 +68,15 @@ export class FrameTap extends Duplex {
     this.#suspended = true;
     this.#waiting =
       this.#waiting === undefined ? (lent ? Buffer.from(chunk) : chunk) : Buffer.concat([this.#waiting, chunk]);
+  }
+
+  /**
+   * The connection ends: the session gets no more of the client's bytes, also not those of the present read. Beyond the bounds of
+   * nghttp2, which a long read can exceed, it would send a GOAWAY with another code.
+   */
+  dropInput(): void {
+    this.#dropped = true;
+    this.#waiting = undefined;
   }
 
   /** The client has sent its FIN. */
