@@ -10,6 +10,12 @@ const { NGHTTP2_PROTOCOL_ERROR, NGHTTP2_STREAM_CLOSED } = constants;
 /** Numbers that a client may leave out before they count as used. */
 const MOST_GAPS = 32;
 
+/** The stream that a PRIORITY frame depends on, RFC 7540 section 6.3; -1 if it is not there yet. */
+const dependency = (bytes: Uint8Array, at: number): number =>
+  at + 4 > bytes.length
+    ? -1
+    : ((bytes[at]! & 0x7f) << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+
 export class ClientStates {
   /** The highest stream of the client. */
   #last = 0;
@@ -23,9 +29,14 @@ export class ClientStates {
   /** Answers without a PING. */
   #strayAnswers = 0;
 
-  /** A frame of the client. Returns the code of a connection error, or undefined. */
-  received(type: number, flags: number, stream: number): number | undefined {
+  /**
+   * A frame of the client, whose payload begins at bytes[at] as far as it is there. Returns the code of a connection error, or
+   * undefined.
+   */
+  received(type: number, flags: number, stream: number, bytes: Uint8Array, at: number): number | undefined {
     if (type === Frame.Ping && flags & Flag.Ack) this.#answered();
+    // Newer releases of nghttp2 ignore this frame whatever it says.
+    if (type === Frame.Priority && (stream === 0 || dependency(bytes, at) === stream)) return NGHTTP2_PROTOCOL_ERROR;
     if (type !== Frame.Headers && type !== Frame.Data && type !== Frame.RstStream) return undefined;
     // nghttp2 refuses numbers that no client may use, and frames on streams that are not begun.
     if ((stream & 1) === 0) return undefined;

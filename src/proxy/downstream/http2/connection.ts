@@ -174,9 +174,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
 
   // Frames.
 
-  #onReceived(type: number, flags: number, stream: number, length: number): void {
-    const code = this.#states.received(type, flags, stream);
-    const cause = 'frame on a stream that the client has ended or left out';
+  #onReceived(type: number, flags: number, stream: number, length: number, bytes: Uint8Array, at: number): void {
+    const code = this.#states.received(type, flags, stream, bytes, at);
+    const cause = 'frame that its stream does not allow';
     if (code !== undefined) this.#end('request/malformed', `${cause} (${codeName(code)})`, code);
     if (type === Frame.Data) this.#unread.arrived(length);
     else if (!this.#greeted) {

@@ -39,10 +39,6 @@ class Account {
 
   /** Takes one; false if it is overdrawn. `now` in monotonic milliseconds. */
   take(now: number): boolean {
-    if (this.#left >= 1) {
-      this.#left--;
-      return true;
-    }
     const { burst, perSecond } = this.#allowance;
     this.#left = Math.min(burst, this.#left + ((now - this.#at) * perSecond) / 1000);
     this.#at = now;

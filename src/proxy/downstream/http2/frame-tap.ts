@@ -56,9 +56,9 @@ export class FrameTap extends Duplex {
 
   /** Takes buffer[0, count) from the client; if it is only `lent`, it is valid until this returns. */
   receive(buffer: Buffer, count: number, lent: boolean): void {
-    this.#received.scan(buffer, 0, count);
-    if (this.destroyed || this.#dropped) return;
     const chunk = count === buffer.length ? buffer : buffer.subarray(0, count);
+    this.#received.scan(chunk, 0, count);
+    if (this.destroyed || this.#dropped) return;
     if (!this.#stopped && this.#waiting === undefined) {
       this.emit('data', chunk);
       return;
