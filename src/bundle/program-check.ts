@@ -149,6 +149,7 @@ const service = table({
     }),
   ),
   maxRequests: optional(number(1)),
+  onClientClose: optional(word('finish', 'cancel')),
   retry: optional(
     table({
       on: list(word('connect', 'reset', 'timeout')),

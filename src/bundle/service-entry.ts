@@ -78,6 +78,8 @@ export interface ServiceEntry {
   readonly breaker?: BreakerEntry;
   /** Maximum requests in flight, over all workers; absent: no limit. */
   readonly maxRequests?: number;
+  /** What becomes of a request whose client leaves; absent: it ends with its connection, but not with a FIN after the request. */
+  readonly onClientClose?: 'finish' | 'cancel';
   /** Maximum connections to one target; further exchanges wait in a queue of `maxQueue`. */
   readonly maxConnections: number;
   readonly maxQueue: number;

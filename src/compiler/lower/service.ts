@@ -127,6 +127,7 @@ export function lowerService(
     ...given('breaker', lowerBreaker(config.breaker)),
     maxConnections: config.max_connections,
     ...given('maxRequests', config.max_requests),
+    ...given('onClientClose', config.on_client_close),
     maxQueue: config.max_queue,
     maxSharePerAddress: config.max_share_per_address,
     name,

@@ -1,6 +1,6 @@
 /**
- * Exchanges that go on although their client has left, because a policy asked for it (`lasting`): the reply of the target is read to
- * its end, through the steps of the chain, and goes nowhere.
+ * Exchanges that go on although their client has left, because a policy (`lasting`) or the service (`on_client_close`) asked for
+ * it: the reply of the target is read to its end, through the steps of the chain, and goes nowhere.
  */
 import type { Reply } from '../../policies/contract.js';
 import { BUG_CAUSE, timeSpan } from '../errors/cause.js';
@@ -43,11 +43,12 @@ export class LeftClients {
   }
 
   /**
-   * Takes the place of the client's connection. `error`, `cause`: how the client left, for the log. Returns false if the exchange ends with its client: no policy asked otherwise, or too
-   * many go on.
+   * Takes the place of the client's connection. `error`, `cause`: how the client left, for the log. Returns false if the exchange
+   * ends with its client: neither a policy nor the service asked otherwise, or too many go on.
    */
   adopt(exchange: GwExchange, error: ErrorSlug, cause: string, facts: LeftFacts): boolean {
-    if (!exchange.lasting || exchange.over || this.#active.size >= MOST_LEFT) return false;
+    const lasts = exchange.lasting || exchange.source?.lasts === true;
+    if (!lasts || exchange.over || this.#active.size >= MOST_LEFT) return false;
     const left = new LeftClient(this.#host, exchange, facts, () => this.#active.delete(left));
     this.#active.add(left);
     if (exchange.deadline === 0) exchange.deadline = this.#host.monotonic() + LEFT_MS;

@@ -2,32 +2,29 @@
  * The exchange with a target: selects the target, gets a connection, sends the request, retries if that is safe, and
  * passes the reply's head to the chain and its body to the client.
  */
-import type { HashKeyEntry } from '../../bundle/service/balance.js';
 import type { Reply } from '../../policies/contract.js';
 import { problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
-import { addressKey } from '../../state/connection-table.js';
 import { Counter } from '../../telemetry/stats/layout.js';
-import { BAD_REWRITE, BUG_CAUSE, bounded } from '../errors/cause.js';
+import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { forwardedFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { isStreamType } from '../http/stream-types.js';
 import { replyTrailers } from '../http/trailers.js';
-import { hashValueOf } from '../upstream/balance/hash-value.js';
 import type { GuardRefusal } from '../upstream/guard.js';
-import { RetryingUser } from '../upstream/retrying-user.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
 import type { OwnConnection, SharedConnection } from '../upstream/user.js';
 import { TargetAttempt } from './attempt.js';
-import { noteAttempt, refusalOf } from './attempt-notes.js';
-import type { Downstream, ReplySource } from './downstream.js';
+import { refusalOf } from './attempt-notes.js';
+import type { ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
+import { ForwardedRequest } from './forwarded-request.js';
 import type { RelayHost } from './relay-host.js';
-import { stickyCookieOf, takeStickyCookie } from './sticky-cookie.js';
+import { stickyCookieOf } from './sticky-cookie.js';
 import { isStream } from './streams.js';
 import { choiceDecision } from './target-choice.js';
 import { requestHead, trailersLine } from './target-head.js';
@@ -35,13 +32,9 @@ import { rewriteFault } from './target-path.js';
 import { isBodiless, TargetReply } from './target-reply.js';
 import { Upload, type Uploader } from './upload.js';
 
-export class Relay extends RetryingUser implements ReplySource, Uploader, HoldingUser, AttemptUser {
+export class Relay extends ForwardedRequest implements ReplySource, Uploader, HoldingUser, AttemptUser {
   contentLength = -1;
   readonly readsRequest = true;
-  readonly #host: RelayHost;
-  readonly exchange: GwExchange;
-  readonly clientAddress: string;
-  readonly atOnce: boolean;
   /** The request's body, if it has one. */
   #upload: Upload | undefined;
   /** What policies see of the current attempt; undefined if none wants to. */
@@ -55,12 +48,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   #watched = false;
 
   constructor(host: RelayHost, exchange: GwExchange, service: Service) {
-    super(host, service);
-    this.#host = host;
-    this.exchange = exchange;
-    this.clientAddress = exchange.remoteAddress;
-    this.atOnce = service.entry.http2 !== undefined;
-    this.stickyValue = takeStickyCookie(exchange, service);
+    super(host, exchange, service);
     this.#upload = this.#newUpload();
   }
 
@@ -75,17 +63,12 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     return known ? (route.streamIdleTimeout ?? this.upstream.entry.tunnelIdleTimeout) : undefined;
   }
 
-  /** Not the same for the whole exchange: it may go on without its client. */
-  get #downstream(): Downstream {
-    return this.exchange.downstream!;
-  }
-
   #newUpload(): Upload | undefined {
     const { exchange } = this;
     if (!exchange.hasBody) return undefined;
     const { maxBody } = this.upstream.retry;
     const keeps = maxBody > 0 && exchange.contentLength <= maxBody && this.mayRetry ? maxBody : 0;
-    return new Upload(this, exchange.bodies?.request ?? this.#downstream, this.#host.uploads, keeps);
+    return new Upload(this, exchange.bodies?.request ?? this.downstream, this.host.uploads, keeps);
   }
 
   get bodiless(): boolean {
@@ -94,39 +77,6 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
 
   get setCookie(): string | undefined {
     return stickyCookieOf(this.exchange, this.upstream, this.target, this.stickyValue);
-  }
-
-  get method(): string {
-    return this.exchange.method;
-  }
-
-  protected override get mayRepeat(): boolean {
-    return !this.exchange.sendOnce && super.mayRepeat;
-  }
-
-  protected override get mayRetry(): boolean {
-    return !this.exchange.sendOnce && super.mayRetry;
-  }
-
-  protected get endsAt(): number {
-    return this.exchange.deadline;
-  }
-
-  protected broke(error: unknown): void {
-    this.#downstream.broke(error);
-  }
-
-  protected override retrying(why: string, waitMs: number): void {
-    const durationMs = this.#host.cachedNow() - this.since;
-    noteAttempt(this.exchange, { target: this.target!.url, why: bounded(why), durationMs }, this.attempts, waitMs);
-  }
-
-  protected get hasBody(): boolean {
-    return this.exchange.hasBody;
-  }
-
-  hashValue(key: HashKeyEntry): string | undefined {
-    return hashValueOf(this.exchange, key);
   }
 
   start(): void {
@@ -143,16 +93,9 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     else this.#upload.start();
   }
 
-  get takesParts(): boolean {
-    return this.upstream.takesParts;
-  }
-
-  get hasSpare(): boolean {
-    return this.upstream.hasSpare;
-  }
-
-  get clientKey(): string {
-    return addressKey(this.exchange.remoteAddress);
+  get lasts(): boolean {
+    const { onClientClose } = this.upstream.entry;
+    return onClientClose === 'finish' && !this.isStream && this.#upload?.whole !== false;
   }
 
   get awaitsClient(): boolean {
@@ -161,18 +104,18 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   }
 
   get clientBytes(): number {
-    return this.#downstream.taken + (this.#upload?.came ?? 0);
+    return this.downstream.taken + (this.#upload?.came ?? 0);
   }
 
   shed(cause: string): void {
     this.stats.add(this.target!.slot, Counter.Shed, 1);
-    this.#host.driver.fail(this.exchange, this.exchange.sending ? 'downstream/shed' : 'request/shed', cause);
+    this.host.driver.fail(this.exchange, this.exchange.sending ? 'downstream/shed' : 'request/shed', cause);
   }
 
   /** The pace of the client is accounted while the exchange has a connection. */
   #watch(): void {
     this.#watched = true;
-    this.target?.pool.slow.watch(this, this.#host.cachedNow());
+    this.target?.pool.slow.watch(this, this.host.cachedNow());
   }
 
   get streams(): boolean {
@@ -182,7 +125,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   ask(): void {
     // If the clock was not read since the exchange began, no time has passed.
     const { startMs } = this.exchange;
-    const target = this.next(this.#host.cachedNow() === startMs ? startMs : this.#host.monotonic());
+    const target = this.next(this.host.cachedNow() === startMs ? startMs : this.host.monotonic());
     if (target === undefined) return;
     this.exchange.target = target.url;
     this.exchange.decisions?.push(choiceDecision(this.upstream, target, this.attempts));
@@ -267,7 +210,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
       if (this.#attempt === undefined) return requestHead(this.exchange, target, extra);
       return this.#attempt.withFields(() => requestHead(this.exchange, target, extra));
     } catch (error) {
-      this.#host.bug(error, this.exchange.id);
+      this.host.bug(error, this.exchange.id);
       this.exchange.error = 'gateway/failed';
       return undefined;
     }
@@ -287,13 +230,13 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     // Drop 100 Continue if the client sent no Expect.
     if (head.status === 100 && !this.exchange.expectsContinue) return;
     if (head.status === 100) this.#upload?.onContinue();
-    this.#downstream.interim(head.status, forwardedFields(head));
+    this.downstream.interim(head.status, forwardedFields(head));
   }
 
   onHead(head: ResponseHead): void {
     const { exchange } = this;
     // The connection read the clock at this read.
-    exchange.upstreamMs = this.#host.cachedNow() - exchange.startMs;
+    exchange.upstreamMs = this.host.cachedNow() - exchange.startMs;
     if (head.status === 401 && this.#attempt?.repeats === true && !this.bodyGone) {
       this.repeat(head.status);
       return;
@@ -307,7 +250,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.answered(head.status);
     const reply = new TargetReply(head, this);
     this.#answer = reply;
-    this.#host.driver.replied(exchange, reply);
+    this.host.driver.replied(exchange, reply);
     // The downstream does not accept the body yet: pause the target.
     if (!this.#flowing) this.replies?.pause();
   }
@@ -344,7 +287,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.letGo();
     this.completed();
     this.#end();
-    this.endAttempt(this.status, false, this.#host.cachedNow());
+    this.endAttempt(this.status, false, this.host.cachedNow());
   }
 
   /** No event of a target concerns it any more. */
@@ -357,7 +300,7 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
     this.#end();
     // While a policy reads the body, the client can still get an error.
     const aborted = error === 'upstream/reset' && this.exchange.sending;
-    this.#host.driver.fail(this.exchange, aborted ? 'upstream/aborted' : error, cause);
+    this.host.driver.fail(this.exchange, aborted ? 'upstream/aborted' : error, cause);
   }
 
   protected takeWritten(): number {
@@ -375,10 +318,10 @@ export class Relay extends RetryingUser implements ReplySource, Uploader, Holdin
   /** The exchange is answered without a target. */
   #reply(reply: Reply): void {
     try {
-      this.#host.driver.replied(this.exchange, reply);
+      this.host.driver.replied(this.exchange, reply);
     } catch (bug) {
       // This may be an event of the target's socket, where no caller catches exceptions.
-      this.#downstream.broke(bug);
+      this.downstream.broke(bug);
     }
   }
 

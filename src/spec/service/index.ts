@@ -63,6 +63,12 @@ export const service = s.object({
     .describe('Active checks of the targets, once for all workers; unhealthy targets get no requests.')
     .optional(),
   breaker: breaker().describe('A circuit breaker: while the service fails, requests get 503 at once.').optional(),
+  on_client_close: s
+    .enum('finish', 'cancel')
+    .describe(
+      'What becomes of a request whose client leaves: it goes on to its end (`finish`), or ends at once, also if the client only sends nothing more (`cancel`). Default: it ends when the connection of the client has closed.',
+    )
+    .optional(),
   max_requests: s
     .integer({ min: 1 })
     .describe('Maximum number of requests to the service in flight, over all workers; excess requests get 503.')

@@ -109,9 +109,11 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
       if (!this.#socket.writableNeedDrain) this.close();
       return;
     }
-    // After its whole request, a client may close its half and still read, as with HAProxy; nginx and Node end here.
+    // After its whole request, a client may close its half and still read, as with HAProxy; nginx and Node end here, and so
+    // does an exchange whose service asks for it.
     const { intake } = this.#reader;
-    if (!intake.body.done && intake.empty) this.#abort();
+    const cancels = this.#exchange?.compiled?.service?.entry.onClientClose === 'cancel';
+    if (intake.empty && (cancels || !intake.body.done)) this.#abort();
   }
 
   pull(sink: BodySink): void {

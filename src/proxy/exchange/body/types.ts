@@ -12,6 +12,8 @@ export interface ReplySource extends ReplyBody {
   readonly readsRequest: boolean;
   /** Whether its reply is a stream, by its fields. */
   readonly isStream?: boolean;
+  /** Its request goes on to its end if the client leaves now. */
+  readonly lasts?: boolean;
   /** The value of a Set-Cookie that is added to the reply when it has passed the chain. */
   readonly setCookie?: string | undefined;
   /** Of a WebSocket, for the access log. */
