@@ -57,7 +57,12 @@ test('name, challenge and ticket of a real client', async () => {
 
 test('it needs more bytes until the last one is there, over any number of records', async () => {
   const whole = await helloOf({ servername: 'a.example' });
-  for (const hello of [whole, inRecords(whole, 40), inRecords(whole, 100)]) {
+  // In 30 and in 3 records: the message of newer releases of OpenSSL is three times as long.
+  for (const hello of [
+    whole,
+    inRecords(whole, Math.ceil(whole.length / 30)),
+    inRecords(whole, Math.ceil(whole.length / 3)),
+  ]) {
     for (let count = 0; count < hello.length; count++) {
       const needed = readClientHello(hello.subarray(0, count));
       assert.ok(typeof needed === 'number' && needed > count && needed <= hello.length, `${count}`);
