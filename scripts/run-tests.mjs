@@ -146,6 +146,8 @@ function report(result, verbose) {
   console.log(`${verdict} ${name}  ${counted.passed} passed, ${seconds} s${notes ? `, ${notes}` : ''}`);
   if (counted.skipped > 0)
     for (const line of new Set(result.output.match(/^skipped, since .*$/gm))) console.log(`     ${line}`);
+  if (!verbose && counted.failed === 0)
+    for (const [line] of result.output.matchAll(/^measured: .*$/gm)) console.log(`     ${line}`);
   if (verbose || counted.failed > 0) console.log(result.output.replace(/^/gm, '     | '));
   return counted;
 }

@@ -75,6 +75,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   abstract readonly method: string;
   abstract readonly clientKey: string;
   abstract readonly streams: boolean;
+  abstract readonly replyTimeout: number | undefined;
   abstract onConnection(connection: OwnConnection): void;
   abstract onPlace(connection: SharedConnection): void;
   abstract onInterim(head: ResponseHead): void;
@@ -150,6 +151,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
 
   /** The reply is complete. */
   protected completed(): void {
+    this.target!.health.completed(this.status);
     if (this.status < 500 && this.#token === 0) this.#judge(false, '');
   }
 
@@ -198,7 +200,8 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   /** The attempt has failed; a further one goes to another target. `blame`: it was the target's fault. */
   #failed(error: ErrorSlug, cause: string, blame: boolean): void {
     const target = this.target!;
-    target.health.failed(error, cause, blame);
+    // Streams may have no other end than a cut, so the head of the next one counts as a good reply.
+    target.health.failed(error, cause, blame, this.replied && this.replyTimeout === undefined);
     const now = this.#clock.cachedNow();
     if (blame) target.load.failed(now - this.since, now);
     this.#avoid(target);

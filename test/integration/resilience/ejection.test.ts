@@ -1,6 +1,7 @@
 /** Ejections with real targets, on a clock that the test sets. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { sayAndReset } from '../../support/fault-target.js';
 import { FaultTarget, ok, Plane, say, specOf, TestTime, until } from '../engine-kit.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
@@ -58,6 +59,14 @@ test('a target that answers 500 is ejected, tried again after its time, and used
   const before = bad.arrived.length;
   await statuses(6);
   assert.is(bad.arrived.length - before, 3, 'its share');
+});
+
+test('a target that resets within the bodies of its replies is ejected', async ({ plane, bad }) => {
+  const before = bad.arrived.length;
+  bad.respond = sayAndReset('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf');
+  for (let at = 0; at < 14; at++) await plane.ask(GET).catch(() => undefined);
+  assert.is(bad.arrived.length - before, 5, 'as many as eject_after');
+  assert.ok(plane.logs.some(({ message }) => message === 'target ejected after 5 consecutive failures'));
 });
 
 test.run();

@@ -38,6 +38,7 @@ export class Call extends RetryingUser implements AttemptUser {
   /** The exchange that it belongs to; set before start(). */
   parent: HashedRequest | undefined = undefined;
   readonly streams = false;
+  readonly replyTimeout = undefined;
   readonly clientKey: string;
   readonly #host: AttemptHost;
   readonly #request: OutgoingCall;

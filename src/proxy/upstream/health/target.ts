@@ -62,6 +62,8 @@ export class TargetHealth {
   #failures = 0;
   /** Replies with 5xx in a row. */
   #errors = 0;
+  /** The last failure came after the head of a reply: only a whole reply shows that the target is well, further heads do not. */
+  #cut = false;
   /** The last failure, of any cause. */
   #last: TargetFailure | undefined;
   /** It gets no requests before this time; monotonic milliseconds. Not 0 until it is known that the target is well again. */
@@ -91,6 +93,17 @@ export class TargetHealth {
       this.tookMs += tookMs;
     }
     if (status >= 500 && this.#erred(status)) return;
+    if (!this.#cut) this.#served();
+  }
+
+  /** A reply has come to its end. */
+  completed(status: number): void {
+    if (!this.#cut || (status >= 500 && (this.#target.settings.eject?.after5xx ?? 0) > 0)) return;
+    this.#cut = false;
+    this.#served();
+  }
+
+  #served(): void {
     if (this.#failures === 0 && this.#errors === 0) return;
     this.#failures = 0;
     this.#errors = 0;
@@ -109,12 +122,15 @@ export class TargetHealth {
 
   /**
    * An attempt failed; `cause` is for the log and the dashboard. The failure counts towards an ejection if the target is to
-   * `blame`: it was unreachable, too late, or its reply was invalid.
+   * `blame`: it was unreachable, too late, or its reply was invalid. `begun`: the head of a reply had come.
    */
-  failed(error: string, cause: string, blame: boolean): void {
+  failed(error: string, cause: string, blame: boolean, begun = false): void {
     const { service, url, address, settings } = this.#target;
     const at = this.#host.now();
-    if (blame) this.#failures++;
+    if (blame) {
+      this.#failures++;
+      this.#cut = begun;
+    }
     const since = this.#failures === 0 ? null : (this.#last?.since ?? at);
     this.#note({ service, url, ...placeOf(address), at, error, cause, since });
     const { ejectAfter } = settings;

@@ -56,6 +56,44 @@ class World {
   }
 }
 
+test('after a reply that was cut, only a whole one ends the row: heads do not', () => {
+  const world = new World(3);
+  const [target] = world.targets;
+  const cut = (): void => {
+    target!.replied(200, 1);
+    target!.failed('upstream/aborted', 'reset', true, true);
+  };
+  cut();
+  cut();
+  target!.replied(200, 1);
+  target!.completed(200);
+  cut();
+  cut();
+  assert.equal(world.available, [0, 1, 2], 'two in a row');
+  cut();
+  assert.equal(world.available, [1, 2]);
+  assert.is(world.awayFor(0), 1000);
+  target!.replied(200, 1);
+  target!.completed(200);
+  assert.is(world.logs.at(-1), 'target back after its ejection');
+  // Before a head came: the next head is enough.
+  world.fail(0, 2);
+  target!.replied(200, 1);
+  world.fail(0, 2);
+  assert.equal(world.available, [0, 1, 2]);
+});
+
+test('replies with 5xx that count do not end a row of cut replies', () => {
+  const world = new World(3, { ...SETTINGS, eject: { after5xx: 9 } });
+  const [target] = world.targets;
+  for (let at = 0; at < 3; at++) {
+    target!.failed('upstream/aborted', 'reset', true, true);
+    target!.replied(503, 1);
+    target!.completed(503);
+  }
+  assert.equal(world.available, [1, 2]);
+});
+
 test('failures in a row eject a target; after its time it is tried again, and one failure ejects it again', () => {
   const world = new World(3);
   world.fail(0, 2);
