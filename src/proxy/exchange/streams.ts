@@ -4,6 +4,8 @@
  */
 import type { RouteEntry } from '../../bundle/types.js';
 import { isGrpcType } from '../http/stream-types.js';
+import type { BodySink } from './body/types.js';
+import type { GwExchange } from './exchange.js';
 
 /** An exchange whose time is over. */
 interface Timed {
@@ -18,6 +20,13 @@ interface Timed {
 export function isStream({ route, headers, source }: Pick<Timed, 'route' | 'headers' | 'source'>): boolean {
   return route.stream ?? (source?.isStream === true || isGrpcType(headers.received('content-type')));
 }
+
+/**
+ * Whether the client may take its time with the request's body, because its request is a stream that has a place at a target: then the
+ * idle timeout of streams applies. Only with HTTP/2, where a place costs little.
+ */
+export const mayPause = (exchange: GwExchange, sink: Pick<BodySink, 'collecting'> | undefined): boolean =>
+  sink?.collecting === false && exchange.compiled?.service?.entry.http2 !== undefined && isStream(exchange);
 
 /** Whether the deadline of an exchange is the timeout of its route and does not apply, because it is a stream. */
 export const outlivesTimeout = (exchange: Timed): boolean =>

@@ -30,7 +30,7 @@ export const Seen = {
   /** TE: trailers. */
   Trailers: 1_048_576,
   /** A field whose name begins with Client-Cert: that or Client-Cert-Chain, RFC 9440. */
-  ClientCert: 1_048_576,
+  ClientCert: 2_097_152,
   /** The target is an https URI in the absolute form. */
   SecureTarget: SECURE_TARGET,
   AbsoluteTarget: ABSOLUTE_TARGET,

@@ -69,7 +69,13 @@ export class GrpcClient {
       call.on('status', ({ code, details, metadata }: StatusObject) =>
         // The callback comes in the same turn.
         setImmediate(() =>
-          resolve({ code: failed?.code ?? code, details: failed?.details ?? details, answer, initial, trailing: metadata }),
+          resolve({
+            code: failed?.code ?? code,
+            details: failed?.details ?? details,
+            answer,
+            initial,
+            trailing: metadata,
+          }),
         ),
       );
     });

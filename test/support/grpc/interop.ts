@@ -40,7 +40,10 @@ export const INTEROP: { readonly [kind: string]: (client: GrpcClient) => Promise
   async server_streaming(client) {
     const list = client.list({ sizes: REPLIES });
     assert.is((await list.end).code, status.OK);
-    assert.equal(list.messages.map(({ payload }) => payload?.length), REPLIES);
+    assert.equal(
+      list.messages.map(({ payload }) => payload?.length),
+      REPLIES,
+    );
   },
   async ping_pong(client) {
     const chat = client.chat();
@@ -50,8 +53,14 @@ export const INTEROP: { readonly [kind: string]: (client: GrpcClient) => Promise
     }
     chat.call.end();
     assert.is((await chat.end).code, status.OK);
-    assert.equal(chat.messages.map(({ payload }) => payload?.length), REPLIES);
-    assert.equal(chat.messages.map(({ total }) => total), REQUESTS);
+    assert.equal(
+      chat.messages.map(({ payload }) => payload?.length),
+      REPLIES,
+    );
+    assert.equal(
+      chat.messages.map(({ total }) => total),
+      REQUESTS,
+    );
   },
   async empty_stream(client) {
     const chat = client.chat();

@@ -139,8 +139,7 @@ export class GrpcTarget {
     await this.gate;
     call.on('data', ({ sizes = [], status, payload = '' }: Ask) => {
       for (const size of sizes) call.write({ payload: '0'.repeat(size), total: payload.length });
-      if (status !== undefined)
-        call.emit('error', { code: status.code, details: status.message, metadata: trailers });
+      if (status !== undefined) call.emit('error', { code: status.code, details: status.message, metadata: trailers });
     });
     call.on('end', () => call.end(trailers));
   }

@@ -6,6 +6,7 @@ import type { ErrorSlug } from '../../errors/errors.js';
 import { EMPTY } from '../../exchange/body/types.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import type { GwExchange } from '../../exchange/exchange.js';
+import { mayPause } from '../../exchange/streams.js';
 import { codeName } from '../../http/error-codes.js';
 import { Seen } from '../../http/seen.js';
 import { requestTrailers } from '../../http/trailers.js';
@@ -191,11 +192,9 @@ export class ClientStream extends TunnelSide implements Downstream {
       return true;
     }
     const head = this.#head;
-    const empty = start === end;
     if (head !== undefined) {
-      if (empty && !last) return true;
       this.#head = undefined;
-      if (last && empty && this.#trailers === undefined && this.#writer.complete) {
+      if (last && start === end && this.#trailers === undefined && this.#writer.complete) {
         this.#stream.respond(head, ENDS);
         this.#complete(false);
         return true;
@@ -372,6 +371,7 @@ export class ClientStream extends TunnelSide implements Downstream {
   #checkPace(now: number): void {
     if (this.opened !== undefined) return;
     const { entry } = this.#owner.listener;
+    const { exchange } = this;
     const taking = this.#pace.reply(now, this.#writer);
     if (taking !== 'fine') {
       // A client that does not read cannot get an error.
@@ -382,7 +382,7 @@ export class ClientStream extends TunnelSide implements Downstream {
     const expected = !this.#awaitsContinue || this.#bytesIn > 0;
     const awaited = !this.#ended && this.#sink?.takesBody === true && expected;
     const sending = this.#pace.request(now, awaited, this.#bytesIn);
-    if (sending === 'fine') return;
+    if (sending === 'fine' || exchange === undefined || mayPause(exchange, this.#sink)) return;
     this.#fail(sending === 'slow' ? 'request/too-slow' : 'request/timeout', paceCause(sending, 'request', entry));
   }
 
