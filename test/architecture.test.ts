@@ -217,6 +217,7 @@ const RUN_KITS: { readonly [file: string]: readonly string[] } = {
   'src/policies/run-kit.ts': [],
   'src/policies/run-kit/credentials.ts': [],
   'src/policies/run-kit/fields.ts': [],
+  'src/policies/run-kit/grpc.ts': [],
   'src/policies/run-kit/layered-fields.ts': [],
   'src/policies/run-kit/lent-bytes.ts': [],
   'src/policies/run-kit/limit-keys.ts': [],

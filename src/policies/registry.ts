@@ -13,6 +13,7 @@ import cors from './cors/index.js';
 import csrf from './csrf/index.js';
 import errorPage from './error-page/index.js';
 import forwardAuth from './forward-auth/index.js';
+import grpcWeb from './grpc-web/index.js';
 import headers from './headers/index.js';
 import httpSignature from './http-signature/index.js';
 import idempotency from './idempotency/index.js';
@@ -43,6 +44,7 @@ export const declarations: readonly PolicyDeclaration[] = [
   csrf,
   errorPage,
   forwardAuth,
+  grpcWeb,
   headers,
   httpSignature,
   idempotency,

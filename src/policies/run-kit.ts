@@ -6,6 +6,7 @@ import type { CreateAction, CreatePolicy, Json } from './contract.js';
 
 export * from './run-kit/credentials.js';
 export * from './run-kit/fields.js';
+export * from './run-kit/grpc.js';
 export * from './run-kit/layered-fields.js';
 export * from './run-kit/lent-bytes.js';
 export * from './run-kit/limit-keys.js';

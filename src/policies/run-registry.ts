@@ -13,6 +13,7 @@ import { create as cors } from './cors/run.js';
 import { create as csrf } from './csrf/run.js';
 import { create as errorPage } from './error-page/run.js';
 import { create as forwardAuth } from './forward-auth/run.js';
+import { create as grpcWeb } from './grpc-web/run.js';
 import { create as headers } from './headers/run.js';
 import { create as httpSignature } from './http-signature/run.js';
 import { create as idempotency } from './idempotency/run.js';
@@ -43,6 +44,7 @@ export const runHalves: { readonly [use: string]: CreatePolicy } = {
   csrf,
   'error-page': errorPage,
   'forward-auth': forwardAuth,
+  'grpc-web': grpcWeb,
   headers,
   'http-signature': httpSignature,
   idempotency,
