@@ -19,7 +19,7 @@ import { Caches } from './cache/index.js';
 import { isOfSpec, livePlaces } from './consumers/live-places.js';
 import { type GatewayOptions, StartError } from './gateway-options.js';
 import { GatewayStats } from './gateway-stats.js';
-import { type Log, silentLog } from './log.js';
+import { type Log, silentLog, watchedLog } from './log.js';
 import { ManagedSet } from './managed/set.js';
 import { Plane } from './plane.js';
 import type { Candidate } from './reload/candidate.js';
@@ -93,8 +93,8 @@ export class Gateway {
   private constructor(options: GatewayOptions) {
     this.#options = options;
     this.#source = sourceOf(options);
-    this.#log = options.log ?? silentLog;
     this.#clock = options.clock ?? systemClock;
+    this.#log = watchedLog(options.log ?? silentLog, this.#clock, (warning) => this.#admin.events.warning(warning));
     this.#startedAt = this.#clock.now();
     this.#stats = new GatewayStats(this.#clock);
     this.#managed = new ManagedSet(this.#log, () => void this.#request('moved'));

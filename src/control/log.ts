@@ -1,6 +1,8 @@
 /** The operational log: what the gateway itself does (requests go to the access log). */
 import { type DestinationStream, type Logger as Pino, pino } from 'pino';
+import type { Clock } from '../policies/contract.js';
 import { printable } from '../telemetry/log/access-line.js';
+import type { WarningRecord } from '../telemetry/snapshot.js';
 
 export type LogFormat = 'pretty' | 'json';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -69,6 +71,21 @@ export function createLog(options: LogOptions): Log {
     destination,
   );
   return fromPino(logger);
+}
+
+/** `log`, with each warning and error also given to `warned`, whatever level the log writes. */
+export function watchedLog(log: Log, clock: Clock, warned: (warning: WarningRecord) => void): Log {
+  const write: Log['write'] = (level, message, fields = {}) => {
+    log.write(level, message, fields);
+    if (level === 'warn' || level === 'error') warned({ level, message, at: clock.now(), fields });
+  };
+  return {
+    write,
+    debug: (message, fields) => log.debug(message, fields),
+    info: (message, fields) => log.info(message, fields),
+    warn: (message, fields) => write('warn', message, fields),
+    error: (message, fields) => write('error', message, fields),
+  };
 }
 
 /** A log that writes nothing: the default for embedding programs. */

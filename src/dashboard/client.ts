@@ -37,10 +37,13 @@ export interface AdminClientOptions {
 /** How much of requests is in the event stream. */
 export type WatchRequests = 'off' | 'records' | 'decisions';
 
+/** Warnings are for other programs: `gw dash` shows what they are about. */
+export type ShownEvent = Exclude<AdminEvent, { readonly type: 'warning' }>;
+
 export interface EventHandlers {
   /** The gateway accepted the call; events follow. */
   open(): void;
-  event(event: AdminEvent): void;
+  event(event: ShownEvent): void;
   /** The stream has ended, by anything but close(). Called once. */
   end(error: AdminError): void;
 }
@@ -258,9 +261,9 @@ function deliver(line: string, handlers: EventHandlers): void {
   } else if (value['type'] === 'reload') {
     handlers.event({ type: 'reload', reload: checkReload(value['reload']) });
   } else if (value['type'] === 'requests' && Array.isArray(value['requests'])) {
-    handlers.event(value as AdminEvent & { type: 'requests' });
+    handlers.event(value as ShownEvent & { type: 'requests' });
   }
-  // Events of an unknown type come from a newer gw, and are ignored.
+  // Warnings are not shown. Events of an unknown type come from a newer gw, and are ignored.
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

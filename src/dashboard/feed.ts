@@ -1,9 +1,9 @@
 /** Keeps a gateway's event stream open across its restarts, and delivers its events in batches at a bounded rate. */
 
 import { reasonOf } from '../reason.js';
-import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
+import type { ReloadSnapshot, RequestRecord, Snapshot } from '../telemetry/snapshot.js';
 import { type Address, showAddress } from './address.js';
-import { AdminClient, AdminError, type EventStream, type WatchRequests } from './client.js';
+import { AdminClient, AdminError, type EventStream, type ShownEvent, type WatchRequests } from './client.js';
 
 export type Connection =
   | { readonly status: 'connecting' }
@@ -182,7 +182,7 @@ export class EventFeed {
     );
   }
 
-  #take(event: AdminEvent, client: AdminClient): void {
+  #take(event: ShownEvent, client: AdminClient): void {
     this.#lastEvent = Date.now();
     if (this.#silent) {
       this.#silent = false;

@@ -379,4 +379,14 @@ export type AdminEvent =
       /** Requests that ended before this client began to watch, without decisions unless these were recorded. */
       readonly recent?: true;
     }
-  | { readonly type: 'reload'; readonly reload: ReloadSnapshot };
+  | { readonly type: 'reload'; readonly reload: ReloadSnapshot }
+  | { readonly type: 'warning'; readonly warning: WarningRecord };
+
+/** A warning or an error of the gateway's log, such as a failed renewal of a certificate. */
+export interface WarningRecord {
+  readonly level: 'warn' | 'error';
+  readonly message: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly fields: { readonly [name: string]: unknown };
+}

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { createLog, type LogOptions, silentLog } from '../../src/control/log.js';
+import { createLog, type LogOptions, silentLog, watchedLog } from '../../src/control/log.js';
 
 function written(options: Omit<LogOptions, 'sink'>, use: (log: ReturnType<typeof createLog>) => void): string {
   let text = '';
@@ -69,6 +69,21 @@ test('a blocked log reader uses bounded memory: lines are dropped, counted and r
     lines.map((line) => line.slice(9)),
     ['info  one', 'warn  log lines dropped cause="reader too slow" dropped=2', 'info  four', 'info  five'],
   );
+});
+
+test('a watched log gives warnings and errors on, also when it writes none', () => {
+  const given: unknown[] = [];
+  const log = watchedLog(silentLog, { now: () => 7, monotonic: () => 0 }, (warning) => given.push(warning));
+  log.debug('a');
+  log.info('b');
+  log.warn('c');
+  log.error('d', { cause: 'e' });
+  log.write('error', 'f');
+  assert.equal(given, [
+    { level: 'warn', message: 'c', at: 7, fields: {} },
+    { level: 'error', message: 'd', at: 7, fields: { cause: 'e' } },
+    { level: 'error', message: 'f', at: 7, fields: {} },
+  ]);
 });
 
 test('the silent log accepts every level', () => {

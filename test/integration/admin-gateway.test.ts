@@ -267,6 +267,21 @@ async function readEvents(socketPath: string, query: string, enough: (event: Adm
   });
 }
 
+test('the stream has the warnings and errors of the log', async () => {
+  const origin = await startOrigin();
+  const spec = new SpecFile(specOf(origin.url));
+  const { gateway } = await startGateway({ spec: spec.path, env });
+  await readEvents(gateway.adminSocket ?? '', '', (event) => {
+    if (event.type === 'snapshot') {
+      spec.write('spec = 1\nbroken');
+      void gateway.reload();
+    }
+    return (
+      event.type === 'warning' && event.warning.level === 'error' && /^reload rejected/.test(event.warning.message)
+    );
+  });
+});
+
 test('the stream begins with the last requests of all workers, without API keys', async () => {
   const origin = await startOrigin();
   const workers = whyNoSharing() === undefined ? 2 : 1;

@@ -1,7 +1,7 @@
 /** The event stream: newline-delimited JSON to each client, with bounds for slow clients. */
 import type { ServerResponse } from 'node:http';
 import type { WatchLevel } from '../../proxy/types.js';
-import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot } from '../../telemetry/snapshot.js';
+import type { AdminEvent, ReloadSnapshot, RequestRecord, Snapshot, WarningRecord } from '../../telemetry/snapshot.js';
 
 export const MAX_EVENT_CLIENTS = 32;
 /** Bytes that may wait in a client's response; further lines for it are dropped. */
@@ -66,7 +66,16 @@ export class EventHub {
   }
 
   reload(reload: ReloadSnapshot): void {
-    const line = lineOf({ type: 'reload', reload });
+    this.#sendAll({ type: 'reload', reload });
+  }
+
+  warning(warning: WarningRecord): void {
+    if (this.#clients.size === 0) return;
+    this.#sendAll({ type: 'warning', warning: { ...warning, fields: plainFields(warning.fields) } });
+  }
+
+  #sendAll(event: AdminEvent): void {
+    const line = lineOf(event);
     for (const client of this.#clients) this.#send(client, line);
   }
 
@@ -146,5 +155,14 @@ const newest = (records: readonly RequestRecord[]): RequestRecord[] =>
 
 const withoutDecisions = (records: readonly RequestRecord[]): RequestRecord[] =>
   records.map(({ decisions: _decisions, ...record }) => record);
+
+/** The fields of a log line may be of any kind, also those that JSON has not. A log call must not throw. */
+function plainFields(fields: WarningRecord['fields']): WarningRecord['fields'] {
+  try {
+    return JSON.parse(JSON.stringify(fields));
+  } catch {
+    return Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, String(value)]));
+  }
+}
 
 const lineOf = (event: AdminEvent): string => `${JSON.stringify(event)}\n`;

@@ -282,6 +282,22 @@ test('events: a snapshot at once, then reloads; requests only if the client aske
     await until(() => plain.ended, 'the end of the stream');
   }));
 
+test('events: warnings of the log go to each client', () =>
+  onSocket(async (where, server) => {
+    const stream = await Stream.open(where);
+    const warning = {
+      level: 'warn',
+      message: 'certificate not renewed',
+      at: 5,
+      fields: { host: 'a.example' },
+    } as const;
+    server.events.warning(warning);
+    await until(() => stream.of('warning').length > 0, 'the warning');
+    assert.equal(stream.of('warning'), [{ type: 'warning', warning }]);
+    await server.close();
+    await until(() => stream.ended, 'the end of the stream');
+  }));
+
 test('events: a client that watches requests gets up to 200 recent ones first', () =>
   onSocket(async (where, server) => {
     const first = await Stream.open(where, '?requests=1&decisions=1');
