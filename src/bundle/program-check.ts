@@ -96,7 +96,14 @@ const service = table({
   zone: optional(reference),
   targets: list(table({ url: reference, weight: number(0), zone: optional(text), priority: optional(index(0)) })),
   run: optional(
-    table({ command: text, portEnv: text, cwd: optional(text), env: map(reference), readyTimeout: number(0) }),
+    table({
+      command: text,
+      portEnv: text,
+      cwd: optional(text),
+      env: map(reference),
+      instances: optional(table({ min: number(0), max: number(1) })),
+      readyTimeout: number(0),
+    }),
   ),
   tls: optional(
     table({

@@ -26,8 +26,16 @@ export interface RunEntry {
   readonly portEnv: string;
   readonly cwd?: string;
   readonly env: { readonly [name: string]: RefString };
+  /** How many processes run. Absent: one. */
+  readonly instances?: InstancesEntry;
   /** Time limit in milliseconds for accepting connections on its port. */
   readonly readyTimeout: number;
+}
+
+/** Bounds for the number of processes of a managed service. */
+export interface InstancesEntry {
+  readonly min: number;
+  readonly max: number;
 }
 
 /** Milliseconds after which a connection to a target is replaced, unless the spec says otherwise. */
@@ -49,7 +57,7 @@ export interface ServiceEntry {
   readonly zone?: RefString;
   /** Where control finds the targets; absent: `targets` has them. */
   readonly discover?: DiscoverEntry;
-  /** Empty for a managed service, to which control adds the processes that it started, and if they are discovered. */
+  /** Empty for a managed service, whose processes control supplies, and if they are discovered. */
   readonly targets: readonly TargetEntry[];
   readonly run?: RunEntry;
   /** Absent: no client certificate, and the public authorities. */

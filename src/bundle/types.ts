@@ -11,7 +11,7 @@ import type { Dfa } from './match-ir.js';
 import type { EjectEntry } from './service/eject.js';
 import type { HealthEntry } from './service/health.js';
 import type { HedgeEntry, RetryEntry } from './service/retry.js';
-import type { RunEntry, ServiceEntry, TargetEntry } from './service-entry.js';
+import type { InstancesEntry, RunEntry, ServiceEntry, TargetEntry } from './service-entry.js';
 import type { ListenerTls, ServiceTls, TlsHostEntry, TlsPolicyEntry } from './tls-entry.js';
 import type { Json, RefString } from './values.js';
 import type { VaultEntry } from './vault.js';
@@ -25,6 +25,7 @@ export type {
   EjectEntry,
   HealthEntry,
   HedgeEntry,
+  InstancesEntry,
   Json,
   ListenerEntry,
   ListenerTls,

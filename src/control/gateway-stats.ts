@@ -1,17 +1,12 @@
 /** The counters of one gateway: slots for its generations, and queries of control. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
-import type { GenerationInput, StatsSlots, WorkerReports } from '../proxy/types.js';
+import type { StatsSlots, WorkerReports } from '../proxy/types.js';
 import { StatsRegistry, targetName } from '../telemetry/stats/registry.js';
 import { Callers } from './callers.js';
 import { PolicyTotals } from './policy-totals.js';
 import { RefusalCounts } from './refusal-counts.js';
 import { TargetFailures } from './target-failures.js';
-
-const QUIET_POLL_MS = 50;
-/** Between match and choice of a target an exchange counts in no target's slot. */
-const QUIET_FOR_MS = 250;
 
 export class GatewayStats {
   readonly registry: StatsRegistry;
@@ -61,21 +56,9 @@ export class GatewayStats {
     return slot === undefined ? 0 : this.registry.sums(slot).status.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Resolves when these services' targets have been idle for a moment, at the deadline, or when `ending` is true. */
-  async quiet(
-    { program, stats }: GenerationInput,
-    services: ReadonlySet<string>,
-    deadlineMs: number,
-    ending: () => boolean,
-  ): Promise<void> {
-    const slots = program.services.flatMap(({ name }, index) =>
-      services.has(name) ? (stats.targets[index] ?? []) : [],
-    );
-    const deadline = performance.now() + deadlineMs;
-    let since = performance.now();
-    while (!ending() && performance.now() < deadline && performance.now() - since < QUIET_FOR_MS) {
-      await delay(QUIET_POLL_MS);
-      if (slots.some((slot) => this.registry.sums(slot).inFlight > 0)) since = performance.now();
-    }
+  /** Requests in flight to a target, also to one that its service does not have any more. */
+  inFlight(service: string, url: string): number {
+    const slot = this.registry.slot('target', targetName(service, url));
+    return slot === undefined ? 0 : this.registry.sums(slot).inFlight;
   }
 }

@@ -97,7 +97,6 @@ export class Gateway {
     this.#log = watchedLog(options.log ?? silentLog, this.#clock, (warning) => this.#admin.events.warning(warning));
     this.#startedAt = this.#clock.now();
     this.#stats = new GatewayStats(this.#clock);
-    this.#managed = new ManagedSet(this.#log, () => void this.#request('moved'));
     this.#caches = new Caches({
       live: () => this.#loader.live,
       space: () => this.#plane.contentSpace(),
@@ -126,6 +125,8 @@ export class Gateway {
       requests: (records, dropped) => this.#admin.events.requests(records, dropped),
       recent: (records) => this.#admin.events.recent(records),
     });
+    const { targets: board, traffic } = this.#plane;
+    this.#managed = new ManagedSet({ log: this.#log, traffic, board });
     this.#background = new Background(this.#clock, this.#log, {
       publish: (identity, value) => this.#plane.api.publish(identity, value),
       targets: () => this.#plane.targets.snapshots(),
@@ -392,7 +393,7 @@ export class Gateway {
       duties: (program) => this.#background.snapshots(program),
       workers: this.#plane.workers(),
       consumers: this.#plane.consumers.current,
-      process: (service) => this.#managed.get(service),
+      instances: (service) => this.#managed.of(service),
       endpoints: (service) => this.#plane.targets.of(service),
     };
   }

@@ -29,6 +29,7 @@ import type { GatewayStats } from './gateway-stats.js';
 import { HealthChecks } from './health/checks.js';
 import { probe } from './health/probe.js';
 import type { Log } from './log.js';
+import type { Traffic } from './managed/drain.js';
 import { whyNoSharing } from './ports/addresses.js';
 import { contentsOf } from './stats/contents.js';
 import { stateIdentityOf } from './stats/limit-policies.js';
@@ -151,6 +152,13 @@ export class Plane {
     if (!inline) this.#set = this.#createSet(shared, events, new ConnectionTable(connections, 0));
     this.api = this.#set ?? new DataPlane({ ...shared, ...(clock ? { clock } : {}) }, events);
   }
+
+  /** For managed targets that are to be stopped. */
+  readonly traffic: Traffic = {
+    isTarget: (service, url) => this.targets.of(service).some((one) => one.url === url),
+    applied: () => this.targets.applied(),
+    inFlight: (service, url) => this.#options.stats.inFlight(service, url),
+  };
 
   #createSet(options: DataPlaneOptions, events: DataPlaneEvents, connections: ConnectionTable): WorkerSet {
     const { stats } = this.#options;

@@ -250,7 +250,7 @@ export interface TargetSnapshot {
    * CALLERS_SHOWN names.
    */
   readonly calledBy?: readonly string[];
-  /** `unhealthy`: active checks have failed. */
+  /** `unhealthy`: active checks have failed, or it is a managed target that is not ready. */
   readonly health: 'healthy' | 'ejected' | 'unhealthy';
   /** Milliseconds until an ejected target is tried again. */
   readonly ejectedForMs: number;
@@ -267,7 +267,7 @@ export interface TargetSnapshot {
   readonly failingSince: number | null;
   /** Only for a managed target. */
   readonly process?: {
-    readonly state: 'starting' | 'ready' | 'backoff' | 'stopped';
+    readonly state: 'starting' | 'ready' | 'backoff' | 'draining' | 'stopped';
     readonly pid: number | null;
     readonly restarts: number;
     readonly command: string;

@@ -149,6 +149,7 @@ export function lowerService(
             command: run.command,
             ...given('cwd', run.cwd),
             env: run.env,
+            ...given('instances', run.instances === 1 ? undefined : { max: run.instances, min: run.instances }),
             portEnv: run.port_env,
             readyTimeout: run.ready_timeout,
           },

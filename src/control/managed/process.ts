@@ -1,6 +1,7 @@
 /** One managed target: a child in a process group of its own, started, watched, restarted and stopped. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { InstancesEntry } from '../../bundle/types.js';
 import { Backoff, RESTART_BACKOFF } from '../../delay.js';
 import { messageOf, reasonOf } from '../../reason.js';
 import { splitWords } from '../../schema/words.js';
@@ -17,6 +18,10 @@ export interface RunSettings {
   readonly env: { readonly [name: string]: string };
   /** Milliseconds. */
   readonly readyTimeout: number;
+  /** How many processes run. */
+  readonly instances: InstancesEntry;
+  /** Milliseconds that requests to a process have to end before it is stopped. */
+  readonly drainTimeout: number;
 }
 
 export type ManagedState = 'starting' | 'ready' | 'backoff' | 'stopped';
@@ -26,8 +31,8 @@ export interface ManagedHost {
   readonly orphanGuard: OrphanGuard;
   /** Ports given out by this gateway. */
   readonly ports: Set<number>;
-  /** The process restarted on another address: routes to it must be loaded again. */
-  moved(): void;
+  /** It became ready, or is ready no more. */
+  changed(): void;
 }
 
 /** A managed target that could not be started; `output` holds its last lines. */
@@ -97,7 +102,7 @@ export class ManagedProcess {
   get restarts(): number {
     return this.#restarts;
   }
-  /** The URL for the data plane; valid after start() has resolved. */
+  /** The URL for the data plane; valid while it is ready. */
   get url(): string {
     return `http://${this.#hostname}:${this.#port}`;
   }
@@ -112,7 +117,17 @@ export class ManagedProcess {
       await this.stop();
       throw new ManagedError(this.service, problem, this.#output);
     }
-    this.#supervision = this.#supervise();
+    this.#supervision = this.#supervise(undefined);
+  }
+
+  /** Starts the process without waiting for it. A failed start is logged, and repeated less and less often until stop(). */
+  keep(): void {
+    this.#supervision = this.#attempt().then((problem) => this.#supervise(problem));
+  }
+
+  /** As launch(), with what the system refuses as a problem. */
+  #attempt(): Promise<string | undefined> {
+    return this.#launch().catch((error: unknown) => reasonOf(error));
   }
 
   /** SIGTERM to the whole group, SIGKILL after `graceMs`; resolves when it has exited. Idempotent. */
@@ -121,13 +136,13 @@ export class ManagedProcess {
     const running = this.#running;
     if (running) await this.#end(running, graceMs);
     await this.#supervision;
-    this.#state = 'stopped';
+    this.#become('stopped');
     this.#host.ports.delete(this.#port);
   }
 
   /** Undefined when it is ready, otherwise why it is not. */
   async #launch(): Promise<string | undefined> {
-    this.#state = 'starting';
+    this.#become('starting');
     await this.#takePort();
     if (this.#stopping.signal.aborted) return 'It was stopped before it started.';
     const spawned = this.#spawn();
@@ -142,12 +157,18 @@ export class ManagedProcess {
       return `\`${this.settings.command}\` did not answer on port ${this.#port} (given as ${this.settings.portEnv}) within ${this.settings.readyTimeout} ms.`;
     }
     this.#hostname = hostname;
-    this.#state = 'ready';
     this.#host.log.info(`[${this.service}] ready on ${this.url}`, { pid: spawned.group });
+    this.#become('ready');
     return undefined;
   }
 
-  /** Keeps the port over restarts, so that targets need not change, unless another program uses it now. */
+  #become(state: ManagedState): void {
+    const before = this.#state;
+    this.#state = state;
+    if ((before === 'ready') !== (state === 'ready')) this.#host.changed();
+  }
+
+  /** Keeps the port over restarts, so that its counters go on, unless another program uses it now. */
   async #takePort(): Promise<void> {
     const kept = this.#port === 0 ? undefined : await freePort(this.#host.ports, this.#port);
     if (kept !== undefined) return;
@@ -212,31 +233,40 @@ export class ManagedProcess {
     return undefined;
   }
 
-  async #supervise(): Promise<void> {
-    while (this.#running && !this.#stopping.signal.aborted) {
+  /** `problem`: why the first launch has failed. */
+  async #supervise(problem: string | undefined): Promise<void> {
+    let failed = problem;
+    while (!this.#stopping.signal.aborted) {
       const running = this.#running;
-      const how = await running.exited;
-      const ranMs = performance.now() - running.startedAt;
-      await this.#end(running, STRAGGLER_MS);
+      let ranMs = 0;
+      let how = failed ?? '';
+      if (failed === undefined && running) {
+        how = await running.exited;
+        ranMs = performance.now() - running.startedAt;
+        // Requests go elsewhere at once.
+        if (!this.#stopping.signal.aborted) this.#become('backoff');
+        await this.#end(running, STRAGGLER_MS);
+      }
       if (this.#stopping.signal.aborted) return;
-      const problem = await this.#restart(how, this.#backoff.next(ranMs));
-      if (problem !== undefined) this.#host.log.error(`[${this.service}] restart failed`, { cause: problem });
+      const wait = this.#backoff.next(ranMs);
+      this.#tellFailure(how, wait, failed !== undefined);
+      failed = await this.#restart(wait);
     }
   }
 
-  async #restart(how: string, wait: number): Promise<string | undefined> {
-    this.#state = 'backoff';
-    this.#host.log.warn(`[${this.service}] process ended; restart in ${wait} ms`, {
-      cause: how,
-      restarts: this.#restarts,
-    });
+  #tellFailure(cause: string, wait: number, isStart: boolean): void {
+    const fields = { cause, restarts: this.#restarts };
+    if (isStart) this.#host.log.error(`[${this.service}] start failed; next attempt in ${wait} ms`, fields);
+    else this.#host.log.warn(`[${this.service}] process ended; restart in ${wait} ms`, fields);
+  }
+
+  /** Why the restart has failed. */
+  async #restart(wait: number): Promise<string | undefined> {
+    this.#become('backoff');
     await this.#pause(wait);
     if (this.#stopping.signal.aborted) return undefined;
     this.#restarts++;
-    const before = this.url;
-    const problem = await this.#launch();
-    if (problem === undefined && this.url !== before) this.#host.moved();
-    return problem;
+    return this.#attempt();
   }
 
   /** Stops a group whose leader runs or has just exited. */

@@ -185,14 +185,18 @@ function rehashed(before: PolicyEntry | undefined, after: PolicyEntry): PolicyEn
   return { ...after, identity };
 }
 
+const ONE = { min: 1, max: 1 } as const;
+
 /** The processes of a resolved program's managed services. */
 export function runsOf(program: Program, root: string): Map<string, RunSettings> {
   const runs = new Map<string, RunSettings>();
   for (const { name, run } of program.services) {
     if (!run) continue;
     const env = Object.fromEntries(Object.entries(run.env).map(([key, value]) => [key, plain(value)]));
-    const { command, portEnv, readyTimeout } = run;
-    runs.set(name, { command, portEnv, readyTimeout, env, cwd: resolve(root, run.cwd ?? '.') });
+    const { command, portEnv, readyTimeout, instances = ONE } = run;
+    const { drainTimeout } = program;
+    const cwd = resolve(root, run.cwd ?? '.');
+    runs.set(name, { command, portEnv, readyTimeout, env, cwd, instances, drainTimeout });
   }
   return runs;
 }

@@ -19,7 +19,8 @@ import { dutyDiagnostics } from '../duties/diagnostics.js';
 import type { DutyPreparation } from '../duties/set.js';
 import type { GatewayStats } from '../gateway-stats.js';
 import type { Log } from '../log.js';
-import { ManagedError, type ManagedProcess } from '../managed/process.js';
+import type { Instances } from '../managed/instances.js';
+import { ManagedError } from '../managed/process.js';
 import type { ManagedSet, Preparation } from '../managed/set.js';
 import { assertFree, isAnyPort } from '../ports/addresses.js';
 import { bindHelp } from '../ports/bind-help.js';
@@ -29,7 +30,7 @@ import type { SpecWatcher } from '../watch/watcher.js';
 import { build, type Candidate, type Machine, placesOf, rebuild, reject, reportOf } from './candidate.js';
 import { changesOf, joinNames, summarize } from './diff.js';
 import { lossesOf, removesSomething } from './losses.js';
-import { accessOf, differenceOf, entityIn, forWorkers, listenerAt, withTargets } from './program-parts.js';
+import { accessOf, differenceOf, entityIn, forWorkers, listenerAt } from './program-parts.js';
 import { ConsumerRefresh, namesOf, type Refreshed } from './refresh.js';
 import {
   type RefreshTrigger,
@@ -51,7 +52,7 @@ export interface WarmCandidate {
 /** The generation that serves. */
 export interface LiveGeneration {
   readonly candidate: Candidate;
-  /** With resolved references, and the targets of managed services. */
+  /** With resolved references. */
   readonly program: Program;
   readonly input: GenerationInput;
   readonly loadedAt: number;
@@ -114,8 +115,6 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
 
   async build(trigger: ReloadTrigger): Promise<Candidate | undefined> {
     const live = this.#live?.candidate;
-    // Only an address changed: load the live program again, whatever is on disk now.
-    if (trigger === 'moved') return live;
     if (trigger === 'secrets') return live && this.#rebuilt(live);
     const { watcher } = this.#parts;
     const tools = { code: this.#parts.code, trees: this.#trees, store: this.#parts.store };
@@ -215,10 +214,10 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
   async swap({ candidate, preparation, duties }: WarmCandidate): Promise<SwapResult> {
     const { clock, stats } = this.#parts;
     const before = this.#live;
-    const program = withTargets(candidate.program, preparation.urls);
+    const { program } = candidate;
     const id = (before?.input.id ?? 0) + 1;
     const { sha256, trie } = candidate;
-    const staged = this.#parts.targets.stage(program);
+    const staged = this.#parts.targets.stage(program, preparation.supplies);
     let input: GenerationInput = {
       id,
       sha256,
@@ -268,7 +267,7 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
       summary: summarize(diff),
       changes: changesOf(diff),
       ...reportOf([...candidate.diagnostics, ...lost, ...pending], candidate.files),
-      drain: () => this.#retire(gone, before),
+      drain: () => this.#retire(gone),
     };
   }
 
@@ -337,13 +336,9 @@ export class GenerationLoader implements ReloadSteps<Candidate, WarmCandidate> {
     }
   }
 
-  /** Stops managed targets that the new generation does not use, when the old one no longer sends to them. */
-  async #retire(gone: readonly ManagedProcess[], before: LiveGeneration | undefined): Promise<void> {
-    const { managed, stats, ending } = this.#parts;
-    if (gone.length === 0 || !before) return;
-    const services = new Set(gone.map((process) => process.service));
-    await stats.quiet(before.input, services, before.program.drainTimeout, ending);
-    await Promise.all(gone.map((process) => managed.stop(process)));
+  /** Stops managed targets that the new generation does not use, when the requests to them have ended. */
+  async #retire(gone: readonly Instances[]): Promise<void> {
+    await Promise.all(gone.map((instances) => this.#parts.managed.retire(instances)));
   }
 
   async #refuseLoad(candidate: Candidate, error: unknown): Promise<Rejected> {

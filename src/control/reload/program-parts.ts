@@ -26,15 +26,6 @@ export function forWorkers(program: Program): Program {
   return { ...rest, consumers: [], policies, provenance: { files: [], origins: {} } };
 }
 
-/** With the addresses of managed services, by name. */
-export function withTargets(program: Program, urls: ReadonlyMap<string, string>): Program {
-  const services = program.services.map((service) => {
-    const url = urls.get(service.name);
-    return url === undefined ? service : { ...service, targets: [{ url, weight: 1 }] };
-  });
-  return { ...program, services };
-}
-
 /** The listener with this address, or the only one with its port or host. */
 export function listenerAt({ listeners }: Program, place: string): ListenerEntry | undefined {
   const colon = place.lastIndexOf(':');

@@ -5,7 +5,7 @@ import type { ReloadSnapshot } from '../../telemetry/snapshot.js';
 export type ReloadPhase = 'idle' | 'building' | 'warming' | 'swapping' | 'draining';
 
 /** The trigger of a reload. Only `watch` may end without a reload. */
-export type ReloadTrigger = 'start' | 'watch' | 'signal' | 'admin' | 'api' | 'moved' | 'secrets' | RefreshTrigger;
+export type ReloadTrigger = 'start' | 'watch' | 'signal' | 'admin' | 'api' | 'secrets' | RefreshTrigger;
 /** Only the files of consumers are read again; the generation stays. Undefined results as for `watch`. */
 export type RefreshTrigger = 'consumers' | 'consumers-watch';
 
@@ -64,12 +64,12 @@ const isRefresh = (trigger: ReloadTrigger): trigger is RefreshTrigger =>
   trigger === 'consumers' || trigger === 'consumers-watch';
 
 /**
- * Requests of one kind are merged. `moved`: only an address has changed. `secrets`: only the value of a secret. `consumers`: only
- * files of consumers. None of these reads the spec.
+ * Requests of one kind are merged. `secrets`: only the value of a secret has changed. `consumers`: only files of consumers. None of
+ * these reads the spec.
  */
-const kindOf = (trigger: ReloadTrigger): 'moved' | 'secrets' | 'consumers' | 'spec' => {
+const kindOf = (trigger: ReloadTrigger): 'secrets' | 'consumers' | 'spec' => {
   if (isRefresh(trigger)) return 'consumers';
-  return trigger === 'moved' || trigger === 'secrets' ? trigger : 'spec';
+  return trigger === 'secrets' ? trigger : 'spec';
 };
 
 export class Reloader<Built, Warm> {

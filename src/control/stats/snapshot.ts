@@ -20,12 +20,12 @@ import {
   type Snapshot,
   type TargetSnapshot,
 } from '../../telemetry/snapshot.js';
-import { type SlotSums, UNMATCHED } from '../../telemetry/stats/registry.js';
+import { type SlotSums, targetName, UNMATCHED } from '../../telemetry/stats/registry.js';
 import { webSocketsOf } from '../../telemetry/websockets.js';
 import { gwVersion } from '../../version.js';
 import { cacheCounts } from '../cache/stats.js';
 import type { GatewayStats } from '../gateway-stats.js';
-import type { ManagedProcess } from '../managed/process.js';
+import type { InstanceFacts } from '../managed/instances.js';
 import { plain } from '../references/pems.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
 import { ConsumerStats, type DeclaredConsumers } from './consumers.js';
@@ -43,10 +43,14 @@ export interface SnapshotInput {
   readonly workers: readonly WorkerStatus[];
   readonly consumers: DeclaredConsumers;
   duties(program: Program): readonly DutySnapshot[];
-  process(service: string): ManagedProcess | undefined;
+  /** The processes of a managed service. */
+  instances(service: string): readonly InstanceFacts[];
   /** The endpoints of a service of the live generation. */
   endpoints(service: string): readonly Endpoint[];
 }
+
+/** A target with its counters; without a slot it has none. */
+type Shown = Omit<Endpoint, 'slot'> & { readonly slot: number | undefined };
 
 const MAX_LIMIT_KEYS = 100;
 /** Window for the rate of refusals. */
@@ -174,32 +178,49 @@ export class SnapshotBuilder {
 
   #targets({ program }: LiveGeneration, facts: SnapshotInput, now: number): TargetSnapshot[] {
     const callers = callersIn(program);
-    return program.services.flatMap((service) =>
-      facts.endpoints(service.name).map(({ url, address, weight, slot, down }): TargetSnapshot => {
-        const calledBy = callers.get(service.name);
-        const sums = this.#sums(slot);
-        const ejectedForMs = Math.max(0, (sums?.ejectedUntil ?? 0) - now);
-        const check = this.#plane.checks.of(service.name, { url, ...(address === undefined ? {} : { address }) });
-        const managed = service.run ? facts.process(service.name) : undefined;
+    return program.services.flatMap((service) => {
+      const calledBy = callers.get(service.name);
+      const instances = service.run === undefined ? [] : facts.instances(service.name);
+      const endpoints = facts.endpoints(service.name);
+      const others = instances.filter(
+        ({ url, state }) => state !== 'ready' && !endpoints.some((one) => one.url === url),
+      );
+      return [...endpoints, ...others.map((one) => this.#former(service.name, one))].map((endpoint): TargetSnapshot => {
+        const process = instances.find(({ url }) => url === endpoint.url);
         return {
-          service: service.name,
-          url,
-          ...(address === undefined ? {} : { address }),
-          weight,
+          ...this.#target(service.name, endpoint, now),
           ...(calledBy ? { calledBy } : {}),
-          health: down === true ? 'unhealthy' : ejectedForMs > 0 ? 'ejected' : 'healthy',
-          ejectedForMs,
-          requests: sums?.requests ?? 0,
-          failures: sums?.failures ?? 0,
-          inFlight: sums?.inFlight ?? 0,
-          connections: sums?.connections ?? 0,
-          latency: this.#latency(slot),
-          ...(check === undefined ? {} : { check }),
-          ...this.#stats.failures.of(service.name, url, address),
-          ...(managed ? { process: processOf(managed) } : {}),
+          ...(process ? { process: processOf(process) } : {}),
         };
-      }),
-    );
+      });
+    });
+  }
+
+  /** A process that is not among the endpoints of its service now. */
+  #former(service: string, { url, state }: InstanceFacts): Shown {
+    const slot = this.#stats.registry.slot('target', targetName(service, url));
+    return { url, weight: 1, slot, ...(state === 'draining' ? {} : { down: true }) };
+  }
+
+  #target(service: string, { url, address, weight, slot, down }: Shown, now: number): TargetSnapshot {
+    const sums = this.#sums(slot);
+    const ejectedForMs = Math.max(0, (sums?.ejectedUntil ?? 0) - now);
+    const check = this.#plane.checks.of(service, { url, ...(address === undefined ? {} : { address }) });
+    return {
+      service,
+      url,
+      ...(address === undefined ? {} : { address }),
+      weight,
+      health: down === true ? 'unhealthy' : ejectedForMs > 0 ? 'ejected' : 'healthy',
+      ejectedForMs,
+      requests: sums?.requests ?? 0,
+      failures: sums?.failures ?? 0,
+      inFlight: sums?.inFlight ?? 0,
+      connections: sums?.connections ?? 0,
+      latency: this.#latency(slot),
+      ...(check === undefined ? {} : { check }),
+      ...this.#stats.failures.of(service, url, address),
+    };
   }
 
   #services({ program }: LiveGeneration, { endpoints }: SnapshotInput): readonly ServiceSnapshot[] {
@@ -301,6 +322,6 @@ function callersIn({ policies, routes }: Program): ReadonlyMap<string, readonly 
   return callers;
 }
 
-function processOf({ state, pid, restarts, settings }: ManagedProcess): NonNullable<TargetSnapshot['process']> {
-  return { state, pid, restarts, command: settings.command };
+function processOf({ state, pid, restarts, command }: InstanceFacts): NonNullable<TargetSnapshot['process']> {
+  return { state, pid, restarts, command };
 }

@@ -64,6 +64,8 @@ export class TargetBoard {
   readonly #discovery: Discovery | undefined;
   /** The last word of each source while its names are looked up. */
   readonly #turns = new Map<string, Promise<void>>();
+  /** Resolves when workers use what they were sent. */
+  #applied: Promise<unknown> = Promise.resolve();
   /** Services of the program that is being prepared. */
   #coming: readonly ServiceEntry[] = [];
   /** Services by the names of their targets. */
@@ -87,6 +89,11 @@ export class TargetBoard {
   /** Why a service has no endpoints; undefined if it has some, or if nothing is known. */
   causeOf(service: string): string | undefined {
     return this.#sent.get(service)?.cause;
+  }
+
+  /** Resolves when all workers use the endpoints that they were sent so far. */
+  async applied(): Promise<void> {
+    await this.#applied;
   }
 
   /** Calls `listener` after each change of a service, with none for one that is gone. Returns what ends that. */
@@ -186,12 +193,12 @@ export class TargetBoard {
     this.#change(service);
   }
 
-  /** The endpoints for a program that is about to be loaded. */
-  stage({ services }: Pick<Program, 'services'>): StagedTargets {
+  /** The endpoints for a program that is about to be loaded. `supplies`: what supply() is called with for it when it is live. */
+  stage({ services }: Pick<Program, 'services'>, supplies: ReadonlyMap<string, Supply> = new Map()): StagedTargets {
     const next = new Map<string, ServiceEndpoints>();
     const before = this.#sent;
     for (const entry of services) {
-      const made = this.#make(entry);
+      const made = this.#make(entry, supplies.get(entry.name));
       // Both have their slots until it is known which of them is live.
       const held = [...made.endpoints, ...(before.get(entry.name)?.endpoints ?? [])];
       const slots = this.#options.slots(entry.name, held);
@@ -202,6 +209,7 @@ export class TargetBoard {
       endpoints: next,
       commit: () => {
         this.#services = new Map(services.map((entry) => [entry.name, entry]));
+        for (const [service, supply] of supplies) this.#supplies.set(service, supply);
         const used = keysOf([...this.#services.values()]);
         for (const key of [...this.#supplies.keys(), ...this.#down.keys()]) if (!used.has(key)) this.#forget(key);
         this.#settle(next, before);
@@ -251,9 +259,10 @@ export class TargetBoard {
     this.#changed.clear();
     if (changes.length === 0) return;
     this.#sent = now;
-    this.#options.send(changes).catch((error: unknown) => {
+    const sent = this.#options.send(changes).catch((error: unknown) => {
       this.#options.log.error('cannot send the targets of services to the workers', { cause: reasonOf(error) });
     });
+    this.#applied = Promise.all([this.#applied, sent]);
     for (const { service, endpoints } of changes) this.#tell(service, endpoints);
   }
 
@@ -261,8 +270,8 @@ export class TargetBoard {
     for (const listener of this.#listeners) listener(service, endpoints);
   }
 
-  #make(entry: ServiceEntry): Made {
-    const { endpoints, cause } = expand(this.#supplyOf(entry), this.#names);
+  #make(entry: ServiceEntry, supply = this.#supplyOf(entry)): Made {
+    const { endpoints, cause } = expand(supply, this.#names);
     const down = this.#down.get(entry.name);
     const marked = (one: Unslotted): Unslotted => (down?.has(endpointKey(one)) === true ? { ...one, down: true } : one);
     return { service: entry.name, endpoints: down === undefined ? endpoints : endpoints.map(marked), cause };

@@ -25,7 +25,7 @@ function health(target: TargetSnapshot, { glyphs, stale }: Theme): readonly [str
   return stale === undefined ? [`${glyphs.good} healthy`, 'good'] : ['  was healthy', 'dim'];
 }
 
-const PROCESS_TONES = { ready: 'good', starting: 'warn', backoff: 'bad', stopped: 'bad' } as const;
+const PROCESS_TONES = { ready: 'good', starting: 'warn', draining: 'warn', backoff: 'bad', stopped: 'bad' } as const;
 
 function processText({ process }: TargetSnapshot, { glyphs, stale }: Theme): readonly [string, Tone] {
   if (!process) return ['-', 'dim'];

@@ -31,7 +31,9 @@ export const service = s.object({
     )
     .default(0),
   discover: discover(),
-  run: run().describe('A managed target: gw starts the process on a free port, monitors it and stops it.').optional(),
+  run: run()
+    .describe('Managed targets: gw starts the process on a free port, once or several times, monitors it and stops it.')
+    .optional(),
   tls: serviceTls()
     .describe('TLS towards `https` targets: a client certificate, and how targets are verified.')
     .optional(),

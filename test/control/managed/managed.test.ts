@@ -4,6 +4,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Traffic } from '../../../src/control/managed/drain.js';
+import type { ManagedSupply } from '../../../src/control/managed/instances.js';
 import { LineSplitter, MAX_LINE } from '../../../src/control/managed/lines.js';
 import { OrphanGuard } from '../../../src/control/managed/orphan-guard.js';
 import { freePort } from '../../../src/control/managed/ports.js';
@@ -41,6 +43,8 @@ const settings = (over: Partial<RunSettings> = {}): RunSettings => ({
   cwd: folder,
   env: { GREETING: 'hello' },
   readyTimeout: 10_000,
+  instances: { min: 1, max: 1 },
+  drainTimeout: 10_000,
   ...over,
 });
 
@@ -48,8 +52,25 @@ const host = (log: KeptLog, orphanGuard = new OrphanGuard()) => ({
   log,
   orphanGuard,
   ports: new Set<number>(),
-  moved: () => {},
+  changed: () => {},
 });
+
+/** The requests in flight, by URL. Workers apply at once what they are told. */
+class FakeTraffic implements Traffic {
+  readonly flights = new Map<string, number>();
+  targets: readonly string[] = [];
+  isTarget = (_service: string, url: string): boolean => this.targets.includes(url);
+  applied = async (): Promise<void> => {};
+  inFlight = (_service: string, url: string): number => this.flights.get(url) ?? 0;
+}
+
+function setOf() {
+  const traffic = new FakeTraffic();
+  const supply = (_service: string, { targets }: ManagedSupply): void => {
+    traffic.targets = targets.map(({ url }) => url);
+  };
+  return { traffic, set: new ManagedSet({ log: new KeptLog(), traffic, board: { supply } }) };
+}
 
 test('a command is split into words like in a shell', () => {
   assert.equal(splitWords('node app.js'), ['node', 'app.js']);
@@ -130,8 +151,11 @@ test('a crashed process restarts on the same port, and its orphans are killed', 
 
 test('a process moves to a new port if its port is taken during the backoff, and the log says so', async () => {
   const log = new KeptLog();
-  let moved = 0;
-  const managed = new ManagedProcess('mover', settings(), { ...host(log), moved: () => moved++ });
+  const seen: string[] = [];
+  const managed: ManagedProcess = new ManagedProcess('mover', settings(), {
+    ...host(log),
+    changed: () => seen.push(managed.state),
+  });
   await managed.start();
   const { url } = managed;
   const squatter = createServer();
@@ -145,7 +169,7 @@ test('a process moves to a new port if its port is taken during the backoff, and
   }, 'the port to be taken');
   await until(() => managed.state === 'ready' && managed.restarts > 0, 'a restart');
   assert.is.not(managed.url, url);
-  assert.is(moved, 1);
+  assert.equal(seen, ['ready', 'backoff', 'ready']);
   await managed.stop();
   squatter.close();
 });
@@ -197,7 +221,7 @@ test('a missing program is an error, not a crash', async () => {
 });
 
 test('a set keeps unchanged processes, starts new ones and returns removed ones', async () => {
-  const set = new ManagedSet(new KeptLog(), () => {});
+  const set = setOf().set;
   const first = await set.prepare(
     new Map([
       ['a', settings()],
@@ -205,27 +229,55 @@ test('a set keeps unchanged processes, starts new ones and returns removed ones'
     ]),
   );
   assert.equal(first.commit(), []);
-  const { pid } = set.get('a') ?? {};
-  const old = set.get('b');
+  const pid = set.of('a')[0]?.pid;
+  const old = set.of('b')[0];
   const second = await set.prepare(
     new Map([
       ['a', settings({ readyTimeout: 9000 })],
       ['b', settings({ env: { GREETING: 'other' } })],
     ]),
   );
-  assert.is(set.get('b'), old);
-  assert.equal(second.commit(), [old]);
-  assert.is(set.get('a')?.pid, pid);
-  assert.ok((await (await fetch(set.get('b')?.url ?? '')).text()).startsWith('other '));
-  assert.is(old?.state, 'ready');
-  if (old) await set.stop(old);
-  const pids = [set.get('a')?.pid ?? 0, set.get('b')?.pid ?? 0];
+  assert.equal(set.of('b'), [old], 'until the generation is live');
+  const [gone] = second.commit();
+  assert.is(set.of('a')[0]?.pid, pid);
+  assert.ok((await (await fetch(set.of('b')[0]?.url ?? '')).text()).startsWith('other '));
+  assert.equal(gone?.facts, [old]);
+  await set.retire(gone!);
+  assert.ok(isGone(old?.pid ?? 0));
+  const pids = [set.of('a')[0]?.pid ?? 0, set.of('b')[0]?.pid ?? 0];
   await set.close();
   assert.ok(pids.every(isGone));
 });
 
+test('a service with fewer instances first loses its target, then its requests end, then its process', async () => {
+  const { set, traffic } = setOf();
+  const with3 = new Map([['a', settings({ instances: { min: 3, max: 3 } })]]);
+  (await set.prepare(with3)).commit();
+  const all = set.of('a');
+  assert.is(new Set(all.map(({ url }) => url)).size, 3);
+  assert.equal(
+    traffic.targets,
+    all.map(({ url }) => url),
+  );
+  const [busy, least, most] = all as [(typeof all)[0], (typeof all)[0], (typeof all)[0]];
+  for (const [one, requests] of [[busy, 2] as const, [least, 1] as const, [most, 3] as const])
+    traffic.flights.set(one.url, requests);
+  (await set.prepare(new Map([['a', settings()]]))).commit();
+  assert.equal(traffic.targets, [most.url], 'those with the fewest requests go');
+  const states = (): string[] => set.of('a').map(({ state }) => state);
+  assert.equal(states(), ['ready', 'draining', 'draining']);
+  traffic.flights.set(busy.url, 0);
+  await until(() => isGone(busy.pid ?? 0), 'the one without requests to end');
+  assert.not.ok(isGone(least.pid ?? 0));
+  (await set.prepare(new Map([['a', settings({ instances: { min: 2, max: 2 } })]]))).commit();
+  assert.equal(traffic.targets, [most.url, least.url], 'one that drains serves again');
+  assert.equal(states(), ['ready', 'ready']);
+  await set.close();
+  assert.ok(all.every(({ pid }) => isGone(pid ?? 0)));
+});
+
 test('if one of several processes fails to start, the others are stopped', async () => {
-  const set = new ManagedSet(new KeptLog(), () => {});
+  const set = setOf().set;
   const pidFile = join(folder, 'child-3');
   try {
     await set.prepare(
@@ -238,7 +290,7 @@ test('if one of several processes fails to start, the others are stopped', async
   } catch (error) {
     assert.is((error as ManagedError).service, 'bad');
   }
-  assert.is(set.get('good'), undefined);
+  assert.equal(set.of('good'), []);
   await until(() => isGone(Number(readFileSync(pidFile, 'utf8'))), 'the good one to be gone');
   await set.close();
 });
@@ -252,10 +304,11 @@ test('the orphan guard kills process groups after the gateway gets SIGKILL', asy
     import { writeFileSync } from 'node:fs';
     import { ManagedSet } from '${modules}set.js';
     const log = { info() {}, warn() {}, error() {}, debug() {}, write() {} };
-    const set = new ManagedSet(log, () => {});
+    const traffic = { isTarget: () => false, applied: async () => {}, inFlight: () => 0 };
+    const set = new ManagedSet({ log, traffic, board: { supply() {} } });
     const preparation = await set.prepare(new Map([['a', ${JSON.stringify(settings())}]]));
     preparation.commit();
-    writeFileSync(${JSON.stringify(pidFile)}, String(set.get('a').pid));
+    writeFileSync(${JSON.stringify(pidFile)}, String(set.of('a')[0].pid));
     process.kill(process.pid, 'SIGKILL');
   `,
   );

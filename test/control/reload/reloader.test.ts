@@ -175,18 +175,18 @@ test('requests during a build become one further build; builds never overlap', a
   assert.is(steps.mostBusy, 1);
 });
 
-test('a moved target is not lost when a reload of the spec is pending too', async () => {
+test('a secrets target is not lost when a reload of the spec is pending too', async () => {
   const { steps, machine } = reloader();
   steps.building = gate();
   const first = machine.request('watch');
-  const moved = machine.request('moved');
+  const secrets = machine.request('secrets');
   const spec = machine.request('watch');
-  assert.is(machine.request('moved'), moved);
-  assert.is.not(moved, spec);
+  assert.is(machine.request('secrets'), secrets);
+  assert.is.not(secrets, spec);
   steps.building.open();
-  await Promise.all([first, moved, spec]);
+  await Promise.all([first, secrets, spec]);
   await machine.settle();
-  assert.equal(steps.builds, ['watch', 'moved', 'watch']);
+  assert.equal(steps.builds, ['watch', 'secrets', 'watch']);
   assert.is(steps.mostBusy, 1);
 });
 
