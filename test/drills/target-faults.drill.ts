@@ -6,10 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { closeAll, removeFolders } from '../integration/control-kit.js';
-import { type Outcome, underLoad, WORKERS } from './support/bed.js';
+import { atMost, judge, underLoad, WORKERS } from './support/bed.js';
 import type { Result } from './support/load.js';
 import { type Origin, startOrigins } from './support/origins.js';
-import { between, failuresOf, quantile, sharesOf, tell } from './support/report.js';
+import { between, failuresOf, quantile, sharesOf } from './support/report.js';
 
 const test = suite<{ origins: readonly Origin[] }>('failing targets');
 
@@ -36,25 +36,9 @@ test.after(async ({ origins }) => {
   removeFolders();
 });
 
-/** Prints and judges each service's requests. */
-function judge(what: string, outcome: Outcome, check: (results: readonly Result[], name: string) => string): void {
-  for (const { service, protocol, results } of outcome) {
-    const name = `${what}, ${service}, ${protocol}`;
-    tell(name, results, check(results, name));
-  }
-}
-
 /** Requests that a target may have had at this time: those that were sent and not yet answered. */
 const inFlightAt = (results: readonly Result[], at: number): number =>
   results.filter((result) => result.at <= at && result.at + result.took! >= at).length;
-
-/** At most `most` requests failed. */
-function atMost(results: readonly Result[], most: number, name: string): string {
-  const failed = failuresOf(results).length;
-  if (failed > most) tell(name, results, `at most ${most}`);
-  assert.ok(failed <= most, `${name}: ${failed} failed, at most ${most}`);
-  return `at most ${most}`;
-}
 
 /** All of the targets have answered requests that were sent after this time. */
 function allServeAfter(results: readonly Result[], at: number, name: string): void {

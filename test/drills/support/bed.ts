@@ -1,8 +1,11 @@
 /** A gateway in front of three targets of their own process, with a constant rate of requests over HTTP/1.1 and over HTTP/2. */
 import { setTimeout as delay } from 'node:timers/promises';
+import * as assert from 'uvu/assert';
+import type { GatewayOptions } from '../../../src/control/gateway.js';
 import { type Running, SpecFile, startGateway } from '../../integration/control-kit.js';
 import { ConstantLoad, type Result } from './load.js';
 import type { Origin } from './origins.js';
+import { failuresOf, tell } from './report.js';
 
 /** Each worker counts failures and ejects targets on its own. */
 export const WORKERS = 2;
@@ -11,30 +14,27 @@ export const WORKERS = 2;
 export const PROTOCOLS = ['http/1.1', 'h2'] as const;
 export type Protocol = (typeof PROTOCOLS)[number];
 
-/** The path of a service's route for a protocol. */
-const pathOf = (service: string, protocol: Protocol): string => `/${service}-${protocol === 'h2' ? 'h2' : 'h1'}`;
-
-/** `services`: TOML lines by name. Each becomes a service with HTTP/1.1 and one with HTTP/2 to all of the targets. */
-function specOf(origins: readonly Origin[], services: Readonly<Record<string, string>>): string {
-  const parts = Object.entries(services).flatMap(([name, lines]) =>
-    PROTOCOLS.map((protocol, at) => {
-      const path = pathOf(name, protocol);
-      const key = path.slice(1);
-      const targets = JSON.stringify(origins.map(({ urls }) => urls[at]));
-      return `
-[service.${key}]
-targets = ${targets}
-protocol = "${protocol}"
-${lines.replaceAll('SERVICE', key)}
-[[route]]
-name = "${key}"
-match = "GET ${path}"
-to = "${key}"
-`;
-    }),
-  );
-  return `spec = 1\nworkers = ${WORKERS}\n[listener.main]\naddress = "127.0.0.1:0"\n${parts.join('')}`;
+/** TOML of a service, and the route that leads to it. */
+export interface Route {
+  /** For people. */
+  readonly service: string;
+  readonly protocol: Protocol;
+  /** Lines of the service. */
+  readonly lines: string;
 }
+
+const keyOf = ({ service, protocol }: Route): string => `${service}-${protocol === 'h2' ? 'h2' : 'h1'}`;
+
+/** `SERVICE` in the lines stands for the key of the service. */
+const specOf = (routes: readonly Route[]): string =>
+  [
+    `spec = 1\nworkers = ${WORKERS}\n[listener.main]\naddress = "127.0.0.1:0"`,
+    ...routes.map((route) => {
+      const key = keyOf(route);
+      const service = `[service.${key}]\nprotocol = "${route.protocol}"\n${route.lines.replaceAll('SERVICE', key)}`;
+      return `${service}\n[[route]]\nname = "${key}"\nmatch = "GET /${key}"\nto = "${key}"`;
+    }),
+  ].join('\n');
 
 /** What became of the requests to each service. */
 export type Outcome = readonly {
@@ -45,25 +45,62 @@ export type Outcome = readonly {
 
 /**
  * Runs `script` under load, which begins a second earlier and goes on for as long as the script takes.
- * `rate`: requests per second to each service, by each protocol.
+ * `rate`: requests per second to each service. `more`: further options of the gateway; `file`: where its spec is written.
  */
-export async function underLoad(
+export async function drive(
+  routes: readonly Route[],
+  script: (running: Running) => Promise<void>,
+  { rate = 50, file = new SpecFile(''), ...more }: Partial<GatewayOptions> & { rate?: number; file?: SpecFile } = {},
+): Promise<Outcome> {
+  file.write(specOf(routes));
+  const running = await startGateway({ ...more, spec: file.path });
+  const loads = routes.map(({ service, protocol, ...rest }) => {
+    const path = `/${keyOf({ service, protocol, ...rest })}`;
+    return { service, protocol, load: ConstantLoad.start({ port: running.port, protocol, rate, path }) };
+  });
+  const stop = (): Promise<Outcome> =>
+    Promise.all(loads.map(async ({ load, ...rest }) => ({ ...rest, results: await load.stop() })));
+  try {
+    await delay(1000);
+    await script(running);
+  } finally {
+    await stop();
+    await running.gateway.close();
+  }
+  return stop();
+}
+
+/** Each of `services`, lines by name, becomes one with HTTP/1.1 and one with HTTP/2 to all of the targets. */
+export function underLoad(
   origins: readonly Origin[],
   services: Readonly<Record<string, string>>,
   script: (running: Running) => Promise<void>,
-  rate = 50,
 ): Promise<Outcome> {
-  const running = await startGateway({ spec: new SpecFile(specOf(origins, services)).path });
-  const loads = Object.keys(services).flatMap((service) =>
-    PROTOCOLS.map((protocol) => {
-      const path = pathOf(service, protocol);
-      return { service, protocol, load: ConstantLoad.start({ port: running.port, protocol, rate, path }) };
+  const routes = Object.entries(services).flatMap(([service, lines]) =>
+    PROTOCOLS.map((protocol, at) => {
+      const targets = JSON.stringify(origins.map(({ urls }) => urls[at]));
+      return { service, protocol, lines: `targets = ${targets}\n${lines}` };
     }),
   );
-  await delay(1000);
-  await script(running);
-  const outcome = loads.map(async ({ load, ...rest }) => ({ ...rest, results: await load.stop() }));
-  const all = await Promise.all(outcome);
-  await running.gateway.close();
-  return all;
+  return drive(routes, script);
+}
+
+/** Prints each service's requests with what `check` returns: the bound that it has asserted. */
+export function judge(
+  what: string,
+  outcome: Outcome,
+  check: (results: readonly Result[], name: string) => string,
+): void {
+  for (const { service, protocol, results } of outcome) {
+    const name = `${what}, ${service}, ${protocol}`;
+    tell(name, results, check(results, name));
+  }
+}
+
+/** At most `most` requests failed. */
+export function atMost(results: readonly Result[], most: number, name: string): string {
+  const failed = failuresOf(results).length;
+  if (failed > most) tell(name, results, `at most ${most}`);
+  assert.ok(failed <= most, `${name}: ${failed} failed, at most ${most}`);
+  return `at most ${most}`;
 }

@@ -1,5 +1,5 @@
 /**
- * A target in a process of its own, with a port for HTTP/1.1 and one for HTTP/2. Arguments: its name, the two ports (0: any) and the
+ * A target in a process of its own, with a port for HTTP/1.1 and one for HTTP/2. Arguments: its name, its address, the two ports (0: any) and the
  * milliseconds that a reply takes. It tells its parent the ports, and takes from it how to behave.
  */
 import { createServer, type Server } from 'node:http';
@@ -11,7 +11,7 @@ export type Behavior = 'well' | 'errors' | 'resets';
 /** Bytes of a reply; one that resets its connection sends half of them. */
 const BODY = Buffer.alloc(4096, 'x');
 
-const [name = '', port1 = '0', port2 = '0', delayMs = '10'] = process.argv.slice(2);
+const [name = '', host = '127.0.0.1', port1 = '0', port2 = '0', delayMs = '10'] = process.argv.slice(2);
 let behavior: Behavior = 'well';
 
 const http1: Server = createServer((request, reply) => {
@@ -43,7 +43,7 @@ http2.on('stream', (stream) => {
 
 const listen = (server: NetServer, port: string): Promise<number> =>
   new Promise((resolve) => {
-    server.listen(Number(port), '127.0.0.1', () => resolve((server.address() as AddressInfo).port));
+    server.listen(Number(port), host, () => resolve((server.address() as AddressInfo).port));
   });
 
 // Node's server closes connections that are idle for 5 s.

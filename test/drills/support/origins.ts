@@ -11,16 +11,19 @@ export class Origin {
   ports: readonly [number, number] = [0, 0];
   readonly #name: string;
   readonly #delayMs: number;
+  readonly #host: string;
   #child: ChildProcess | undefined;
 
-  constructor(name: string, delayMs: number) {
+  constructor(name: string, delayMs: number, host = '127.0.0.1') {
     this.#name = name;
     this.#delayMs = delayMs;
+    this.#host = host;
   }
 
   /** Resolves when both ports are open. */
   async start(): Promise<void> {
-    const child = fork(SCRIPT, [this.#name, ...this.ports.map(String), String(this.#delayMs)], { execArgv: [] });
+    const words = [this.#name, this.#host, ...this.ports, this.#delayMs].map(String);
+    const child = fork(SCRIPT, words, { execArgv: [] });
     this.#child = child;
     const [ports] = (await once(child, 'message')) as [[number, number]];
     this.ports = ports;
@@ -47,7 +50,7 @@ export class Origin {
   }
 
   get urls(): readonly [string, string] {
-    return [`http://127.0.0.1:${this.ports[0]}`, `http://127.0.0.1:${this.ports[1]}`];
+    return [`http://${this.#host}:${this.ports[0]}`, `http://${this.#host}:${this.ports[1]}`];
   }
 }
 
