@@ -7,7 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { pinned } from './processes.js';
 import type { Setting } from './setting.js';
 
-type Script = 'idle-client' | 'stream-client' | 'pace-client';
+type Script =
+  | 'idle-client'
+  | 'stream-client'
+  | 'pace-client'
+  | 'protocols/handshake-client'
+  | 'protocols/websocket-client';
 
 /** A client process that prints lines of JSON and ends at the end of its input. */
 export class Client {

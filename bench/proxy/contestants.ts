@@ -40,6 +40,7 @@ export function gw(setting: Setting, name = GW, options: Partial<GwOptions> = {}
         full: false,
         extra: '',
         listener: '',
+        service: '',
         policies: [],
         origin: setting.origins.files,
         node: process.execPath,

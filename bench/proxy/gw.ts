@@ -14,8 +14,9 @@ export interface GwOptions {
   /** Further lines of the spec, and the policies of its items, bytes and uploads. */
   readonly extra: string;
   readonly policies: readonly string[];
-  /** Further lines of the listener. */
+  /** Further lines of the listener, and of the service. */
   readonly listener: string;
+  readonly service: string;
   /** Port of the origin. */
   readonly origin: number;
   /** Path of the Node binary that runs it. */
@@ -38,7 +39,8 @@ ${options.listener}
 
 [service.origin]
 targets = ["http://127.0.0.1:${options.origin}"]
-pipelining = ${options.pipelining}
+${options.pipelining > 1 ? `pipelining = ${options.pipelining}` : ''}
+${options.service}
 
 [[route]]
 name = "item"

@@ -8,7 +8,8 @@ import type { Startable } from './processes.js';
 import { SIZES } from './requests.js';
 import type { Setting } from './setting.js';
 
-const BODY = '{"id":1,"name":"widget","price":9.99,"tags":["a","b","c"],"description":"lorem ipsum dolor sit amet"}';
+export const BODY =
+  '{"id":1,"name":"widget","price":9.99,"tags":["a","b","c"],"description":"lorem ipsum dolor sit amet"}';
 
 /** Starts both origins and registers them in the setting. */
 export async function startOrigins(setting: Setting): Promise<void> {

@@ -19,7 +19,7 @@ const BODIES = `client_max_body_size 0; proxy_request_buffering off; client_body
 /** A worker under another user could not read the folder of the run. */
 const SAME_USER = process.getuid?.() === 0 ? 'user root;' : '';
 
-/** `http` holds directives that are placed beside the server. */
+/** `http` holds directives that are placed beside the server; `listen`: further parameters of the listening socket. */
 export function nginxCommand(
   setting: Setting,
   name: string,
@@ -27,6 +27,7 @@ export function nginxCommand(
   origin: number,
   locations: string,
   http = '',
+  listen = '',
 ): readonly string[] {
   const at = (file: string): string => join(setting.folder, `${name}-${file}`);
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -41,7 +42,7 @@ http { access_log off; keepalive_requests 1000000000; keepalive_timeout 300s; ${
   ${BODIES}
   ${http}
   upstream origin { server 127.0.0.1:${origin}; keepalive 256; keepalive_requests 1000000000; }
-  server { listen 127.0.0.1:${port} backlog=4096; ${locations} } }
+  server { listen 127.0.0.1:${port} backlog=4096 ${listen}; ${locations} } }
 `,
   );
   return ['nginx', '-e', 'stderr', '-c', path];
@@ -53,7 +54,7 @@ export function nginxRoutes(routes: number): string {
   return [nginxProxy('/items/'), ...locations].join('\n');
 }
 
-/** With `routes` above 1, the backend of a request is looked up in a map of prefixes. `rules`: further lines of the frontend. */
+/** With `routes` above 1, the backend of a request is looked up in a map of prefixes. `rules`: further lines of the frontend. `words`: further words of the lines `bind` and `server`. */
 export function haproxyCommand(
   setting: Setting,
   name: string,
@@ -61,6 +62,7 @@ export function haproxyCommand(
   origin: number,
   routes = 1,
   rules = '',
+  words: { readonly bind?: string; readonly server?: string } = {},
 ): readonly string[] {
   let choice = 'default_backend origin';
   if (routes > 1) {
@@ -83,10 +85,10 @@ defaults
   option forwardfor
   http-reuse always
 frontend main
-  bind 127.0.0.1:${port}
+  bind 127.0.0.1:${port} ${words.bind ?? ''}
 ${rules}  ${choice}
 backend origin
-  server one 127.0.0.1:${origin} maxconn 256
+  server one 127.0.0.1:${origin} maxconn 256 ${words.server ?? ''}
 `,
   );
   return ['haproxy', '-db', '-f', path];

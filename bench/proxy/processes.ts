@@ -3,6 +3,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect as connectHttp2 } from 'node:http2';
 import { request as requestTls } from 'node:https';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -19,6 +20,8 @@ export interface Startable {
   readonly env?: { readonly [name: string]: string };
   /** The certificate that a client shows to a server with TLS. */
   readonly tls?: ClientTls;
+  /** What clients speak to it; default: HTTP/1.1, with TLS if `tls` is given. */
+  readonly speaks?: 'https' | 'h2c';
 }
 
 /** PEM texts. */
@@ -122,17 +125,20 @@ export async function start(
   const child = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, ...what.env } });
   closeSync(log);
   child.on('error', () => {});
-  const running = new Running(child, at.port, logPath, what.tls === undefined ? 'http' : 'https');
+  const running = new Running(child, at.port, logPath, isSecure(what) ? 'https' : 'http');
   onSpawn(running);
   await ready(running, what, at.path);
   return running;
 }
 
+const isSecure = ({ tls, speaks }: Pick<Startable, 'tls' | 'speaks'>): boolean =>
+  tls !== undefined || speaks === 'https';
+
 async function ready(running: Running, what: Startable, path: string): Promise<void> {
   const deadline = Date.now() + READY_WITHIN;
   let last = 'no answer';
   while (Date.now() < deadline && !running.ended) {
-    last = await statusOf(running.url(path), what);
+    last = await (what.speaks === 'h2c' ? statusOverHttp2 : statusOf)(running.url(path), what);
     if (last === '200') return;
     await delay(50);
   }
@@ -156,6 +162,21 @@ export function statusOf(
     sent.on('timeout', () => sent.destroy(new Error('timeout')));
     sent.on('error', (error) => resolve(error.message));
     sent.end();
+  });
+}
+
+/** The same over HTTP/2 without TLS. */
+function statusOverHttp2(url: string, { headers }: Pick<Startable, 'headers'>): Promise<string> {
+  return new Promise((resolve) => {
+    const { origin, pathname } = new URL(url);
+    const session = connectHttp2(origin);
+    session.setTimeout(2000, () => session.destroy(new Error('timeout')));
+    session.on('error', (error) => resolve(error.message));
+    const sent = session.request({ ...headers, ':path': pathname });
+    sent.on('error', (error) => resolve(error.message));
+    sent.on('response', (fields) => resolve(String(fields[':status'])));
+    sent.on('close', () => session.close());
+    sent.resume();
   });
 }
 

@@ -1,9 +1,11 @@
 /** Loads contestants in turn, round by round; each round begins with a different contestant. */
+import type { Contestant } from './contestants.js';
 import { cpuSeconds, type Running } from './processes.js';
 import { MIB } from './requests.js';
 import { type Column, type Line, newLine, note } from './section.js';
 import type { Entrant, Setting } from './setting.js';
 import { load } from './wrk.js';
+import type { Load } from './wrk-report.js';
 
 export interface Race {
   readonly connections: number;
@@ -14,6 +16,8 @@ export interface Race {
   script?(name: string): string | undefined;
   /** Where the load goes, unless to the contestant itself. */
   url?(name: string): string | undefined;
+  /** Another load than that of wrk. */
+  load?(running: Running, seconds: number): Promise<Pick<Load, 'requests' | 'rate' | 'bad'>>;
   /** Calls so far that contestants made to a further server: reported per request. */
   calls?(): Promise<number>;
   readonly loadCores?: string;
@@ -21,6 +25,9 @@ export interface Race {
   readonly rounds?: number;
   /** Factor on the usual length of a round. */
   readonly longer?: number;
+  /** Length of a round, and of the warm-up, in seconds; default: as in the setting. */
+  readonly seconds?: number;
+  readonly warmUp?: number;
 }
 
 export const RACE_COLUMNS: readonly Column[] = [
@@ -51,7 +58,7 @@ export async function race(setting: Setting, entrants: readonly Entrant[], what:
       const { contestant, running } = entrants[at]!;
       const line = lines[at]!;
       if (line.void !== '' || running === undefined) continue;
-      const { bad, figures } = await lap(setting, running, what, contestant.name, contestant.headers);
+      const { bad, figures } = await lap(setting, running, round === 0 ? warmUpOf(what) : what, contestant);
       if (bad !== '') line.void = bad;
       else if (round > 0) for (const [figure, value] of Object.entries(figures)) note(line, figure, value);
     }
@@ -59,30 +66,34 @@ export async function race(setting: Setting, entrants: readonly Entrant[], what:
   return lines;
 }
 
+const warmUpOf = (what: Race): Race => (what.warmUp === undefined ? what : { ...what, seconds: what.warmUp });
+
 async function lap(
   setting: Setting,
   running: Running,
   what: Race,
-  name: string,
-  headers: { readonly [name: string]: string },
+  { name, headers }: Contestant,
 ): Promise<{ readonly bad: string; readonly figures: { readonly [figure: string]: number } }> {
   const script = what.script?.(name);
   const callsBefore = await what.calls?.();
   const before = cpuSeconds(running.pid);
   try {
-    const seconds = setting.pace.seconds * (what.longer ?? 1);
-    const { requests, rate, p99, bad } = await load({
+    const seconds = (what.seconds ?? setting.pace.seconds) * (what.longer ?? 1);
+    const options = {
       url: what.url?.(name) ?? running.url(what.path),
       headers,
       connections: what.connections,
       seconds,
       cores: what.loadCores ?? setting.loadCore,
       ...(script === undefined ? {} : { script }),
-    });
+    };
+    const done: Pick<Load, 'requests' | 'rate' | 'bad'> & { readonly p99?: number } =
+      what.load === undefined ? await load(options) : await what.load(running, seconds);
+    const { requests, rate, bad } = done;
     const cpu = ((cpuSeconds(running.pid) - before) * 1e6) / requests;
     const ofBytes = what.bytes ? { cpuPerMib: (cpu * MIB) / what.bytes, mib: (rate * what.bytes) / MIB } : {};
     const ofCalls = callsBefore === undefined ? {} : { calls: ((await what.calls!()) - callsBefore) / requests };
-    const figures = { cpu, rate, p99, ...ofBytes, ...ofCalls };
+    const figures = { cpu, rate, ...(done.p99 === undefined ? {} : { p99: done.p99 }), ...ofBytes, ...ofCalls };
     return { bad: running.ended ? 'the process ended under load' : bad, figures };
   } catch (error) {
     setting.progress(`  ${name}: ${error instanceof Error ? error.message : String(error)}\n${running.log()}`);

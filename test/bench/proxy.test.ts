@@ -1,6 +1,7 @@
 /** Evaluation in the proxy benchmark: ratios of paired rounds, void lines, and the end of replies. */
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { readHttp2Report } from '../../bench/proxy/protocols/h2load.js';
 import { ReplyCounter } from '../../bench/proxy/reply-counter.js';
 import { roundsOf } from '../../bench/proxy/run-scenarios.js';
 import {
@@ -132,6 +133,23 @@ test('the end of a reply is found wherever its bytes are split', () => {
       assert.is(counter.status, statuses[i]);
     });
   }
+});
+
+const http2Report = (requests: string, statuses: string): string => `
+finished in 1.01s, 6753.00 req/s, 1022.27KB/s
+requests: ${requests}
+status codes: ${statuses}
+traffic: 1022.27KB (1046800) total, 613.31KB (628029) headers (space savings 43.64%), 65.95KB (67530) data
+`;
+
+test('a report of h2load is void after any reply that is not good', () => {
+  const good = '9 total, 10 started, 9 done, 9 succeeded, 0 failed, 0 errored, 0 timeout';
+  const report = readHttp2Report(http2Report(good, '9 2xx, 0 3xx, 0 4xx, 0 5xx'));
+  assert.equal(report, { requests: 9, bytes: 67530, rate: 6753, bad: '' });
+  assert.is(readHttp2Report(http2Report(good, '8 2xx, 0 3xx, 0 4xx, 1 5xx')).bad, '0 3xx, 0 4xx, 1 5xx');
+  const failed = '9 total, 10 started, 9 done, 8 succeeded, 1 failed, 1 errored, 0 timeout';
+  assert.is(readHttp2Report(http2Report(failed, '8 2xx, 0 3xx, 0 4xx, 0 5xx')).bad, '1 failed, 1 errored, 0 timeouts');
+  assert.throws(() => readHttp2Report('no connection'), /not a report of h2load/);
 });
 
 test.run();

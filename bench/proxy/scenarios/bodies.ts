@@ -1,8 +1,8 @@
 /** Bodies of three sizes, as replies and as requests. */
-import { allContestants, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
+import { allContestants, GW, HAPROXY, HTTP_PROXY, NGINX } from '../contestants.js';
 import { BODY_COLUMNS, race } from '../race.js';
 import { KIB, SIZES, scriptOfUpload } from '../requests.js';
-import type { Section } from '../section.js';
+import { type Section, targetOfRatio } from '../section.js';
 import type { Entrant, Setting } from '../setting.js';
 import type { Scenario } from './scenario.js';
 
@@ -37,7 +37,7 @@ async function eachSize(
       lead: 'cpu',
       against: [HAPROXY, NGINX, HTTP_PROXY],
       lines,
-      targets: [],
+      targets: bytes > 1024 * KIB ? targetOfRatio(lines, GW, HAPROXY, 1) : [],
       notes: [],
     });
   }

@@ -5,6 +5,7 @@ import { latency } from './latency.js';
 import { pipelining } from './pipelining.js';
 import { connections, plain } from './plain.js';
 import { policies } from './policies.js';
+import { protocols } from './protocols.js';
 import { routes } from './routes.js';
 import type { Scenario } from './scenario.js';
 import { streams } from './streams.js';
@@ -22,4 +23,5 @@ export const scenarios: readonly Scenario[] = [
   idle,
   streams,
   latency,
+  ...protocols,
 ];

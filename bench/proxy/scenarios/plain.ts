@@ -10,6 +10,8 @@ const PATH = '/items/1';
 const SPARE_DESCRIPTORS = 1024;
 /** From this number on, opening the connections takes a visible part of a round. */
 const MANY = 1000;
+/** Up to this number, a target bounds the cost. */
+const FEW = 16;
 
 async function section(
   setting: Setting,
@@ -26,7 +28,7 @@ async function section(
     lead: 'cpu',
     against: [HAPROXY, NGINX, HTTP_PROXY],
     lines,
-    targets: [],
+    targets: connections <= FEW ? targetOfRatio(lines, GW, HAPROXY, 1) : [],
     notes: connections >= MANY ? ['rounds are twice as long; connections are opened during the round'] : [],
   };
 }
@@ -38,7 +40,7 @@ export const plain: Scenario = {
     setting.with(allContestants(setting, setting.origins.files), async (entrants) => {
       const found = await section(setting, entrants, 64, setting.pace.rounds);
       const targets = [
-        ...targetOfRatio(found.lines, GW, HAPROXY, 1.2),
+        ...targetOfRatio(found.lines, GW, HAPROXY, 1),
         ...targetOfRatio(found.lines, GW, HTTP_PROXY, 0.3),
       ];
       return [{ ...found, scenario: 'plain', targets }];
@@ -51,7 +53,7 @@ export const connections: Scenario = {
   run: (setting) =>
     setting.with(allContestants(setting, setting.origins.files), async (entrants) => {
       const sections: Section[] = [];
-      for (const count of setting.pace.quick ? [4096] : [16, 256, 4096]) {
+      for (const count of setting.pace.quick ? [4096] : [FEW, 256, 4096]) {
         setting.progress(`  ${count} connections`);
         sections.push(
           2 * count + SPARE_DESCRIPTORS <= setting.descriptors

@@ -46,11 +46,12 @@ export function pathAndQuery(exchange: GwExchange, target: RequestDestination): 
 export const upgradeLines = (exchange: GwExchange): string =>
   `connection: upgrade\r\nupgrade: ${exchange.headers.received('upgrade') ?? ''}\r\n`;
 
-/** The line that tells an HTTP/2 target that its trailers are read: by the client, or because gRPC cannot do without. */
-export const trailersLine = ({ seen, headers }: GwExchange): string =>
-  (seen & Seen.Trailers) !== 0 || headers.get('content-type')?.startsWith('application/grpc') === true
-    ? 'te: trailers\r\n'
-    : '';
+/** Whether trailers of the reply are read: by the client, or because gRPC cannot do without. */
+export const readsTrailers = ({ seen, headers }: GwExchange): boolean =>
+  (seen & Seen.Trailers) !== 0 || headers.get('content-type')?.startsWith('application/grpc') === true;
+
+/** The line that tells an HTTP/2 target that they are. */
+export const trailersLine = (exchange: GwExchange): string => (readsTrailers(exchange) ? 'te: trailers\r\n' : '');
 
 /** Whether the target gets `?` without a query: the client sent it so, and the route's rewrite does not set the query. */
 const isBare = ({ bareQuery, query, route }: GwExchange): boolean =>

@@ -7,6 +7,7 @@ import { resolveReferences } from '../../../src/bundle/references.js';
 import type { Program } from '../../../src/bundle/types.js';
 import { FaultTarget } from '../../support/fault-target.js';
 import { bodyOf, H2Target, h2ok } from '../../support/h2-target.js';
+import { ask, sessionTo } from '../../support/http2/session.js';
 import { Plane, specOf, until } from '../engine-kit.js';
 
 interface Context {
@@ -109,6 +110,24 @@ test('trailers in both directions', async ({ plane, target }) => {
   await until(() => client.pending.endsWith('0\r\nx-sum: 9\r\n\r\n'), 'the trailers');
   client.destroy();
   assert.equal(trailers, [{ 'x-sum': '1' }]);
+});
+
+test('trailers of a reply with a length reach a client of HTTP/2 that reads them', async ({ plane, target }) => {
+  target.respond = (stream) => {
+    stream.respond({ ':status': 200, 'content-length': 2 }, { waitForTrailers: true });
+    stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
+    stream.end('hi');
+  };
+  const session = sessionTo(plane.port);
+  try {
+    const method = { ':method': 'POST', ':path': '/' };
+    for (const fields of [{ te: 'trailers' }, { 'content-type': 'application/grpc' }]) {
+      const reply = await ask(session, { ...method, ...fields }, 'abc');
+      assert.equal([reply.body, reply.headers['content-length'], reply.trailers['grpc-status']], ['hi', '2', '0']);
+    }
+  } finally {
+    session.destroy();
+  }
 });
 
 test('informational replies, and 100 Continue', async ({ plane, target }) => {

@@ -7,6 +7,7 @@ import { EMPTY } from '../../exchange/body/types.js';
 import type { BodySink, Downstream, TunnelEnd } from '../../exchange/downstream.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { mayPause } from '../../exchange/streams.js';
+import { readsTrailers } from '../../exchange/target-head.js';
 import { codeName } from '../../http/error-codes.js';
 import { Seen } from '../../http/seen.js';
 import { requestTrailers } from '../../http/trailers.js';
@@ -210,7 +211,9 @@ export class ClientStream extends TunnelSide implements Downstream {
   #begin(head: OutgoingHttpHeaders, last: boolean): void {
     const stream = this.#stream;
     stream.on('drain', () => this.#onDrain());
-    if (this.#trailers === undefined && (last || head['content-length'] !== undefined)) {
+    // A reply with a length seldom has trailers: for gRPC and clients that ask for them, the stream waits to see.
+    const mayTrail = head['content-length'] === undefined || readsTrailers(this.exchange!);
+    if (this.#trailers === undefined && (last || !mayTrail)) {
       stream.respond(head);
       return;
     }
