@@ -21,6 +21,8 @@ import expressionBeforeAuthentication from './expression-before-authentication.j
 import expressionConstant from './expression-constant.js';
 import expressionTooMany from './expression-too-many.js';
 import expressionUnknownParameter from './expression-unknown-parameter.js';
+import grpcWebCors from './grpc-web-cors.js';
+import grpcWebTarget from './grpc-web-target.js';
 import idempotencyBehindCache from './idempotency-behind-cache.js';
 import idempotencyNoCaller from './idempotency-no-caller.js';
 import idempotencyNoFolder from './idempotency-no-folder.js';
@@ -103,6 +105,8 @@ export const rules: readonly Rule[] = [
   expressionConstant,
   expressionTooMany,
   expressionUnknownParameter,
+  grpcWebCors,
+  grpcWebTarget,
   idempotencyBehindCache,
   idempotencyNoCaller,
   idempotencyNoFolder,
