@@ -51,6 +51,11 @@ export class ClientStates {
     return undefined;
   }
 
+  /** Whether the client has begun the stream and not ended it. */
+  isOpen(stream: number): boolean {
+    return this.#open.has(stream);
+  }
+
   /** gw has sent a PING. */
   pinged(): void {
     this.#pings++;

@@ -1,5 +1,5 @@
 /** A stream of an HTTP/2 connection: one exchange. RFC 9113 sections 5 and 8. */
-import { constants, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2';
 import type { HeaderFields, Reply } from '../../../policies/contract.js';
 import { abortCause, BUG_CAUSE } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
@@ -21,8 +21,6 @@ import { StreamPace } from './stream-pace.js';
 import { StreamTunnel, TunnelSide, tunnelReply } from './stream-tunnel.js';
 import { StreamWriter } from './stream-writer.js';
 
-const { NGHTTP2_NO_ERROR } = constants;
-
 /** Makes Node reset a stream with INTERNAL_ERROR. */
 const CUT = new Error('exchange cut');
 const ENDS = { endStream: true };
@@ -40,6 +38,8 @@ export interface StreamOwner {
   onConsumed(): void;
   /** Why the connection is closed or failed; undefined while it is open. */
   readonly failure: string | undefined;
+  /** Whether the client has begun the stream and not ended it. */
+  sends(stream: number): boolean;
   /** The exchange of a stream has ended. */
   onAnswered(cut: boolean): void;
   /** The stream is over. */
@@ -55,8 +55,8 @@ export class ClientStream extends TunnelSide implements Downstream {
   /** The fields of a reply that wait for the first bytes of its body. */
   #head: OutgoingHttpHeaders | undefined = undefined;
   #trailers: HeaderFields | undefined = undefined;
-  /** The stream ends with trailers, or with their absence. */
-  #trailing = false;
+  /** The frame that ends the reply is written. */
+  #endSent = false;
   /** The reply has no body. */
   #bodiless = false;
   #sink: BodySink | undefined = undefined;
@@ -217,15 +217,9 @@ export class ClientStream extends TunnelSide implements Downstream {
       stream.respond(head);
       return;
     }
-    this.#trailing = true;
-    stream.once('wantTrailers', () => {
-      stream.sendTrailers(this.#trailers === undefined ? NO_FIELDS : fieldsOf(this.#trailers));
-      // Node sends them in the check phase of this turn.
-      setImmediate(() => {
-        this.#trailing = false;
-        this.#letGo();
-      });
-    });
+    stream.once('wantTrailers', () =>
+      stream.sendTrailers(this.#trailers === undefined ? NO_FIELDS : fieldsOf(this.#trailers)),
+    );
     stream.respond(head, TRAILERS);
   }
 
@@ -300,11 +294,21 @@ export class ClientStream extends TunnelSide implements Downstream {
     this.#letGo();
   }
 
-  /** The exchange is over: what is unread must not keep the stream, and the rest of the body is not wanted (RFC 9113 section 8.1). */
+  /** END_STREAM is written. Called by the session in the middle of its work. */
+  endSent(): void {
+    this.#endSent = true;
+    this.#letGo();
+  }
+
+  /**
+   * The exchange is over: what is unread must not keep the stream, and the rest of the body is not wanted (RFC 9113 section 8.1).
+   * Never by stream.close(), whose RST_STREAM waits for `finish`: Node destroys the stream without it if another event comes first,
+   * and nghttp2 then asks a stream that is gone for its data, in a loop that ends the process.
+   */
   #letGo(): void {
-    if (this.exchange !== undefined || !this.#reading || this.#dead) return;
-    this.#stream.resume();
-    if (!this.#ended && this.#stream.writableEnded && !this.#trailing) this.#stream.close(NGHTTP2_NO_ERROR);
+    if (this.exchange !== undefined || this.#dead) return;
+    if (this.#reading) this.#stream.resume();
+    if (this.#endSent && this.#owner.sends(this.id)) setImmediate(() => this.#stream.destroy());
   }
 
   #onDrain(): void {

@@ -21,6 +21,7 @@ import { ClientStream, type StreamOwner } from './client-stream.js';
 import { FloodGuard } from './flood-guard.js';
 import { Flag, Frame } from './frame-scanner.js';
 import { FrameTap } from './frame-tap.js';
+import { Refusals } from './refusals.js';
 import { ReplyFields } from './reply-fields.js';
 import { readRequest } from './request.js';
 import { type NewStream, RequestQueue } from './request-queue.js';
@@ -58,6 +59,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   readonly #known = new KnownFields();
   /** By their ids. */
   readonly #streams = new Map<number, ClientStream>();
+  readonly #refusals = new Refusals();
   /** The client's settings have come. */
   #greeted = false;
   readonly #queue: RequestQueue;
@@ -187,6 +189,8 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   }
 
   #onSent(type: number, flags: number, stream: number, length: number, bytes: Uint8Array, at: number): void {
+    if (type <= Frame.Headers && (flags & Flag.EndStream) !== 0 && this.sends(stream))
+      (this.#streams.get(stream) ?? this.#refusals).endSent(stream);
     if (type === Frame.Data) this.#guard.sentData(length);
     else if (type === Frame.RstStream) this.#onReset(stream, bytes[at + 3]);
     else if (type === Frame.Ping && (flags & Flag.Ack) === 0) this.#states.pinged();
@@ -214,6 +218,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     if (stream.destroyed || stream.closed) return;
     try {
       const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
+      if (++this.#requests >= listener.entry.maxRequestsPerConnection) this.#announce();
       const fault = readRequest(host.head, fields, ended, listener.entry, this.#known);
       if (fault !== undefined) {
         this.#refuse(stream, fault.error, fault.cause);
@@ -223,9 +228,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
       const one = new ClientStream(this, stream, exchange, ended);
       this.#streams.set(one.id, one);
       this.#exchanges++;
-      this.#requests++;
       if (this.#phase === 'open') this.#deadline = 0;
-      if (this.#phase === 'open' && this.#requests >= listener.entry.maxRequestsPerConnection) this.#announce();
       this.#begin(exchange, one);
     } catch (error) {
       host.bug(error);
@@ -245,13 +248,14 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   #refuse(stream: ServerHttp2Stream, error: ErrorSlug, cause: string): void {
     const { host } = this;
     const id = host.newId();
-    if (!stream.destroyed && !stream.headersSent) {
-      const reply = problem({ id }, { code: error, ...ERRORS[error] });
-      stream.respond(this.fields.ofRefusal(reply, id, host.dateLine));
-      stream.end(stream.writableEnded ? undefined : reply.body);
-    }
+    const reply = problem({ id }, { code: error, ...ERRORS[error] });
+    this.#refusals.refuse(stream, this.fields.ofRefusal(reply, id, host.dateLine), reply.body, host.cachedNow());
     host.refused(error, cause, this.#peer.address, id);
     if (this.#exchanges === 0) this.#awaitRequest();
+  }
+
+  sends(stream: number): boolean {
+    return this.#states.isOpen(stream);
   }
 
   onAnswered(cut: boolean): void {
@@ -332,6 +336,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
 
   sweep(now: number): void {
     for (const stream of this.#streams.values()) stream.sweep(now);
+    this.#refusals.sweep(now, this.listener.entry.bodyTimeout);
     if (this.#deadline !== 0 && now >= this.#deadline) this.#onDeadline();
     else if (this.#guard.blockIsLate(now, this.listener.entry.headerTimeout)) this.#endLate();
     this.#unread.taken();
