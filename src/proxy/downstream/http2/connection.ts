@@ -16,10 +16,9 @@ import { KnownFields } from '../../http/known-heads.js';
 import type { ClientConnection, ClientSocket, CutCount, SocketEvents } from '../connection/client-connection.js';
 import type { ConnectionHost, ConnectionOwner } from '../connection/host.js';
 import { LINGER_BYTES, LINGER_MS } from '../http1/connection-state.js';
-import { ClientStates } from './client-states.js';
+import { ClientFrames, type FramesOwner } from './client-frames.js';
 import { ClientStream, type StreamOwner } from './client-stream.js';
-import { FloodGuard } from './flood-guard.js';
-import { Flag, Frame } from './frame-scanner.js';
+import { Frame } from './frame-scanner.js';
 import { FrameTap } from './frame-tap.js';
 import { Refusals } from './refusals.js';
 import { ReplyFields } from './reply-fields.js';
@@ -29,7 +28,7 @@ import { type ErrorOwner, watchErrors } from './session-errors.js';
 import { sessionOptions } from './settings.js';
 import { type Holders, UnreadPayload } from './unread.js';
 
-const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants;
+const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
 
 /** Window of the connection in bytes: payload passes through it at once, so it bounds only what is on its way. */
 const CONNECTION_WINDOW = 1024 * 1024;
@@ -41,7 +40,7 @@ const ANNOUNCEMENT = Buffer.from([0, 0, 8, Frame.Goaway, 0, 0, 0, 0, 0, 0x7f, 0x
 
 type Phase = 'open' | 'leaving' | 'closing' | 'linger' | 'closed';
 
-export class Http2Connection implements ClientConnection, SocketEvents, StreamOwner, Holders, ErrorOwner {
+export class Http2Connection implements ClientConnection, SocketEvents, StreamOwner, FramesOwner, Holders, ErrorOwner {
   readonly place: number;
   readonly host: ConnectionHost;
   readonly listener: ConnectionOwner;
@@ -53,8 +52,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   readonly #peer: Peer;
   readonly #tap: FrameTap;
   readonly #session: ServerHttp2Session;
-  readonly #guard: FloodGuard;
-  readonly #states = new ClientStates();
+  readonly #frames = new ClientFrames(this);
   readonly #unread: UnreadPayload;
   readonly #known = new KnownFields();
   /** By their ids. */
@@ -89,11 +87,8 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     this.#peer = peerOf(address, tls ? 'https' : 'http', listener.proxies, listener, tls, '2.0');
     this.#queue = new RequestQueue(host.scheduler, (one) => this.#request(one));
     this.#unread = new UnreadPayload(this, host.bodies);
-    this.#guard = new FloodGuard(() => host.cachedNow());
     this.#deadline = host.monotonic() + listener.entry.headerTimeout;
-    const received = { onFrame: this.#onReceived.bind(this) };
-    const sent = { onFrame: this.#onSent.bind(this) };
-    this.#tap = new FrameTap(socket, received, sent, this);
+    this.#tap = new FrameTap(socket, this.#frames.received, this.#frames.sent, this);
     const session = performServerHandshake(this.#tap, sessionOptions(listener.entry));
     this.#session = session;
     session.on('stream', (stream: ServerHttp2Stream, _fields: object, flags: number, raw: readonly string[]) =>
@@ -146,8 +141,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   }
 
   onMistake(error: Error, code: number): boolean {
-    // Node takes an answer to no PING for a mistake; for the RFC, it is none.
-    if (code === NGHTTP2_PROTOCOL_ERROR && this.#states.takeStrayAnswer()) return false;
+    if (this.#frames.excuses(code)) return false;
     this.#note('request/malformed', `${error.message} (${codeName(code)})`);
     return true;
   }
@@ -160,54 +154,42 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     return true;
   }
 
-  /** Ends the connection. Not at once: the session may be in the middle of a read or a write. */
-  #end(error: ErrorSlug, cause: string, code: number): void {
+  /** Not at once: the session may be in the middle of a read or a write. */
+  end(error: ErrorSlug, cause: string, code: number): void {
+    if (code === NGHTTP2_ENHANCE_YOUR_CALM) this.#tap.dropInput();
     if (!this.#note(error, cause)) return;
     this.endCode = code;
     process.nextTick(() => this.#session.destroy(new Error(cause), code));
   }
 
-  /** The client sends too much that costs more than it is worth. */
-  #calm(what: string | undefined): void {
-    if (what === undefined) return;
-    this.#tap.dropInput();
-    this.#end('downstream/flood', `too many ${what}`, NGHTTP2_ENHANCE_YOUR_CALM);
-  }
-
   // Frames.
 
-  #onReceived(type: number, flags: number, stream: number, length: number, bytes: Uint8Array, at: number): void {
-    const code = this.#states.received(type, flags, stream, bytes, at);
-    const cause = 'frame that its stream does not allow';
-    if (code !== undefined) this.#end('request/malformed', `${cause} (${codeName(code)})`, code);
-    if (type === Frame.Data) this.#unread.arrived(length);
-    else if (!this.#greeted) {
-      this.#greeted = true;
-      this.#awaitRequest();
-    }
-    this.#calm(this.#guard.received(type, flags, length, this.listener.entry.maxHeaderBytes));
+  get maxHeaderBytes(): number {
+    return this.listener.entry.maxHeaderBytes;
   }
 
-  #onSent(type: number, flags: number, stream: number, length: number, bytes: Uint8Array, at: number): void {
-    if (type <= Frame.Headers && (flags & Flag.EndStream) !== 0 && this.sends(stream))
-      (this.#streams.get(stream) ?? this.#refusals).endSent(stream);
-    if (type === Frame.Data) this.#guard.sentData(length);
-    else if (type === Frame.RstStream) this.#onReset(stream, bytes[at + 3]);
-    else if (type === Frame.Ping && (flags & Flag.Ack) === 0) this.#states.pinged();
-    else if (type === Frame.Goaway) {
-      // For a mistake of the client: Node would wait for it to close the connection.
-      const code = bytes[at + 7] ?? NGHTTP2_NO_ERROR;
-      if (code !== NGHTTP2_NO_ERROR) this.#end('request/malformed', `connection error (${codeName(code)})`, code);
-    }
+  cachedNow(): number {
+    return this.host.cachedNow();
   }
 
-  /** The session resets a stream. Without an error code, gw only wants no more of a body. */
-  #onReset(stream: number, code: number | undefined): void {
-    if (code === NGHTTP2_NO_ERROR) return;
+  onControl(): void {
+    if (this.#greeted) return;
+    this.#greeted = true;
+    this.#awaitRequest();
+  }
+
+  onPayload(length: number): void {
+    this.#unread.arrived(length);
+  }
+
+  onEndSent(stream: number): void {
+    (this.#streams.get(stream) ?? this.#refusals).endSent(stream);
+  }
+
+  onRefused(stream: number): void {
     const { host } = this;
-    if (code === NGHTTP2_PROTOCOL_ERROR && !this.#streams.has(stream))
+    if (!this.#streams.has(stream))
       host.refused('request/malformed', 'invalid HTTP/2 request', this.#peer.address, host.newId());
-    this.#calm(this.#guard.resetByUs());
   }
 
   // Streams.
@@ -255,12 +237,12 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   }
 
   sends(stream: number): boolean {
-    return this.#states.isOpen(stream);
+    return this.#frames.sends(stream);
   }
 
   onAnswered(cut: boolean): void {
     this.#exchanges--;
-    if (!cut) this.#guard.answered();
+    if (!cut) this.#frames.answered();
     if (this.#exchanges === 0) this.#awaitRequest();
   }
 
@@ -338,7 +320,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     for (const stream of this.#streams.values()) stream.sweep(now);
     this.#refusals.sweep(now, this.listener.entry.bodyTimeout);
     if (this.#deadline !== 0 && now >= this.#deadline) this.#onDeadline();
-    else if (this.#guard.blockIsLate(now, this.listener.entry.headerTimeout)) this.#endLate();
+    else if (this.#frames.blockIsLate(now, this.listener.entry.headerTimeout)) this.#endLate();
     this.#unread.taken();
   }
 
@@ -361,7 +343,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   #endLate(): void {
     const { headerTimeout } = this.listener.entry;
     const cause = `request head timeout (${timeSpan(headerTimeout)}, header_timeout)`;
-    this.#end('request/timeout', cause, NGHTTP2_ENHANCE_YOUR_CALM);
+    this.end('request/timeout', cause, NGHTTP2_ENHANCE_YOUR_CALM);
   }
 
   // The listener.
