@@ -159,13 +159,14 @@ test('folders form no cycle', () => {
 /** Layer of src/proxy -> layers that it may import, types included. The files in src/proxy itself are on top. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   http: [],
+  http2: [],
   websocket: [],
   'proxy-protocol': [],
   errors: [],
   load: ['http'],
-  upstream: ['http', 'proxy-protocol', 'load', 'errors'],
+  upstream: ['http', 'http2', 'proxy-protocol', 'load', 'errors'],
   exchange: ['http', 'websocket', 'upstream', 'load', 'errors'],
-  downstream: ['exchange', 'http', 'proxy-protocol', 'load', 'errors'],
+  downstream: ['exchange', 'http', 'http2', 'proxy-protocol', 'load', 'errors'],
   offline: ['exchange', 'http', 'upstream', 'errors'],
 };
 

@@ -196,22 +196,173 @@ for (const [what, bytes] of Object.entries(ENDING)) {
   });
 }
 
-const SILENT: { [what: string]: (stream: number) => Buffer } = {
-  'a frame that is too large': (stream) => frame(Frame.Data, 0, stream, Buffer.alloc(20_000)),
-  'a field block that is not HPACK': (stream) => frame(Frame.Headers, Flag.EndHeaders, stream, Buffer.alloc(20, 0xff)),
+/** Mistakes that end the connection; node:http2 says nothing of some of them. */
+const BROKEN: { [what: string]: readonly [RegExp, (stream: number) => Buffer] } = {
+  'a frame that is too large': [/FRAME_SIZE_ERROR/, (stream) => frame(Frame.Data, 0, stream, Buffer.alloc(20_000))],
+  'a field block that is not HPACK': [
+    /COMPRESSION_ERROR/,
+    (stream) => frame(Frame.Headers, Flag.EndHeaders, stream, Buffer.alloc(20, 0xff)),
+  ],
+  'an index beyond the table': [
+    /COMPRESSION_ERROR/,
+    (stream) => frame(Frame.Headers, Flag.EndHeaders, stream, Buffer.of(0x88, 0xfe)),
+  ],
+  'trailers that are not HPACK': [
+    /COMPRESSION_ERROR/,
+    (stream) => Buffer.concat([headers(stream, OK), frame(Frame.Headers, 5, stream, Buffer.of(0x80))]),
+  ],
+  'HEADERS without their end, then DATA': [
+    /PROTOCOL_ERROR/,
+    (stream) => Buffer.concat([frame(Frame.Headers, 0, stream, block(OK)), data(stream, 'x')]),
+  ],
+  'CONTINUATION without HEADERS': [
+    /PROTOCOL_ERROR/,
+    (stream) => frame(Frame.Continuation, Flag.EndHeaders, stream, block(OK)),
+  ],
+  'padding as long as its frame': [
+    /PROTOCOL_ERROR/,
+    (stream) => Buffer.concat([headers(stream, OK), frame(Frame.Data, 8, stream, Buffer.of(9, 1, 1))]),
+  ],
+  'DATA on stream 0': [/PROTOCOL_ERROR/, () => data(0, 'x')],
+  'HEADERS on stream 0': [/Protocol error|_ERROR/, () => headers(0, OK)],
+  'a stream of its own': [/Protocol error|_ERROR/, () => headers(2, OK)],
+  'a reply to no request': [/Protocol error|_ERROR/, (stream) => headers(stream + 2, OK)],
+  'a reset of no request': [/Protocol error|_ERROR/, (stream) => reset(stream + 2, 8)],
+  'a reset of five bytes': [/FRAME_SIZE_ERROR/, (stream) => frame(Frame.RstStream, 0, stream, Buffer.alloc(5))],
+  'a PING of seven bytes': [/FRAME_SIZE_ERROR/, () => frame(Frame.Ping, 0, 0, Buffer.alloc(7))],
+  'a PING on a stream': [/Protocol error|_ERROR/, (stream) => frame(Frame.Ping, 0, stream, Buffer.alloc(8))],
+  'SETTINGS of five bytes': [/FRAME_SIZE_ERROR/, () => frame(Frame.Settings, 0, 0, Buffer.alloc(5))],
+  'SETTINGS that forbid a window': [
+    /Flow control error|_ERROR/,
+    () => frame(Frame.Settings, 0, 0, Buffer.of(0, 4, 0xff, 255, 255, 255)),
+  ],
+  'SETTINGS with a frame size of 1': [
+    /Protocol error|_ERROR/,
+    () => frame(Frame.Settings, 0, 0, Buffer.of(0, 5, 0, 0, 0, 1)),
+  ],
+  'SETTINGS that allow pushes': [
+    /Protocol error|_ERROR/,
+    () => frame(Frame.Settings, 0, 0, Buffer.of(0, 2, 0, 0, 0, 1)),
+  ],
+  'an acknowledgement with content': [/FRAME_SIZE_ERROR/, () => frame(Frame.Settings, Flag.Ack, 0, Buffer.alloc(6))],
 };
 
-// node:http2 sends GOAWAY, stops reading, and tells nothing: the requests in flight time out, the next one uses a new connection.
-for (const [what, bytes] of Object.entries(SILENT)) {
-  test(`stops the connection: ${what}`, async (context) => {
+for (const [what, [cause, bytes]] of Object.entries(BROKEN)) {
+  test(`fails at once, and the connection ends: ${what}`, async (context) => {
     context.target.respond = (stream, socket) => socket.write(bytes(stream));
-    const goaways = context.target.count(Frame.GoAway);
-    const [error] = await failure(context, GET, 2500);
-    assert.is(error, 'upstream/timeout');
-    assert.is(context.target.count(Frame.GoAway), goaways + 1);
+    const [error, got] = await failure(context);
+    assert.is(error, 'upstream/invalid');
+    assert.match(got, /^invalid HTTP\/2 from the target/);
+    assert.match(got, cause);
+    await until(() => context.target.sockets.at(-1)!.destroyed, 'the end of the connection');
     await works(context);
   });
 }
+
+const NO_HTTP2: { [what: string]: Buffer } = {
+  'HTTP/1.1': Buffer.from('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n'),
+  'a PING before SETTINGS': frame(Frame.Ping, 0, 0, Buffer.alloc(8)),
+  'bytes that are no frames': Buffer.alloc(100, 0xff),
+};
+
+for (const [what, greeting] of Object.entries(NO_HTTP2)) {
+  test(`a target that begins with ${what} does not speak HTTP/2: nothing was sent, and it is said at once`, async (context) => {
+    const { target } = context;
+    for (const socket of target.sockets) socket.destroy();
+    target.greeting = greeting;
+    const requests = target.count(Frame.Headers);
+    const [error, cause] = await failure(context, POST);
+    assert.is(error, 'upstream/unreachable');
+    assert.match(cause, /^the target does not speak HTTP\/2: /);
+    assert.is(target.count(Frame.Headers), requests);
+    target.greeting = frame(Frame.Settings, 0, 0);
+    await works(context);
+  });
+}
+
+test('what follows the end of a reply is ignored, or ends the connection, and is never a part of the reply', async (context) => {
+  const whole = (stream: number): Buffer => Buffer.concat([headers(stream, OK), data(stream, 'ok', true)]);
+  for (const more of [
+    (stream: number) => data(stream, 'more', true),
+    (stream: number) => headers(stream, OK, true),
+    (stream: number) => reset(stream, 0),
+    (stream: number) => reset(stream, 2),
+  ])
+    for (const text of [GET, POST]) {
+      context.target.respond = (stream, socket) => socket.write(Buffer.concat([whole(stream), more(stream)]));
+      const reply = await context.plane.ask(text);
+      assert.equal([reply.status, reply.body.toString()], [200, 'ok']);
+    }
+  await works(context);
+});
+
+test('a target that gives no window for a body: the request times out, or its early reply passes', async (context) => {
+  const { target, plane } = context;
+  for (const socket of target.sockets) socket.destroy();
+  target.greeting = frame(Frame.Settings, 0, 0, Buffer.of(0, 4, 0, 0, 0, 0));
+  target.respond = () => {};
+  const [error, cause] = await failure(context, POST, 2500);
+  assert.is(error, 'upstream/timeout');
+  assert.match(cause, /response head timeout|reads no further bytes/);
+  const sockets = new Set<Socket>();
+  target.respond = (stream, socket) => {
+    sockets.add(socket);
+    socket.write(Buffer.concat([headers(stream, OK), data(stream, 'early', true)]));
+    // A window for a stream that is over.
+    setImmediate(() => socket.write(frame(Frame.WindowUpdate, 0, stream, Buffer.of(0, 0, 4, 0))));
+  };
+  for (let count = 0; count < 5; count++) assert.is((await plane.ask(POST)).body.toString(), 'early');
+  assert.is(sockets.size, 1);
+  await works(context);
+});
+
+test('a target that takes one request at a time, or none, or leaves after each', async (context) => {
+  const { target, plane, time } = context;
+  const most = (count: number): Buffer => frame(Frame.Settings, 0, 0, Buffer.of(0, 3, 0, 0, 0, count));
+  const begin = (greeting: Buffer): void => {
+    for (const socket of target.sockets) socket.destroy();
+    target.greeting = greeting;
+  };
+  let open = 0;
+  let highest = 0;
+  target.respond = (stream, socket) => {
+    highest = Math.max(highest, ++open);
+    setImmediate(() => {
+      open--;
+      socket.write(Buffer.concat([headers(stream, OK), data(stream, 'ok', true)]));
+    });
+  };
+  const statuses = async (): Promise<number[]> =>
+    (await Promise.all(Array.from({ length: 3 }, () => plane.ask(GET)))).map(({ status }) => status);
+  begin(most(1));
+  assert.equal(await statuses(), [200, 200, 200]);
+  assert.ok(highest <= target.sockets.filter((one) => !one.destroyed).length, `${highest} at a time`);
+  begin(frame(Frame.Settings, 0, 0));
+  target.respond = (stream, socket) =>
+    socket.end(Buffer.concat([goAway(stream, 0), headers(stream, OK), data(stream, 'ok', true)]));
+  assert.equal(await statuses(), [200, 200, 200]);
+  begin(most(0));
+  const refused = plane.ask(GET);
+  await until(() => {
+    time.pass(300);
+    return plane.records.some(({ error }) => error === 'upstream/queue-timeout');
+  }, 'the end of the wait');
+  assert.is((await refused).status, 503);
+  begin(frame(Frame.Settings, 0, 0));
+  await works(context);
+});
+
+test('a head that grows while it is decoded is refused', async (context) => {
+  context.target.respond = (stream, socket) => {
+    // A field of 3900 bytes that is named again by one byte each, RFC 7541 section 6.1.
+    const field = Buffer.concat([Buffer.of(0x40), block([['a', 'b'.repeat(3900)]]).subarray(1)]);
+    const payload = Buffer.concat([block(OK), field, Buffer.alloc(10_000, 0xbe)]);
+    socket.write(frame(Frame.Headers, Flag.EndHeaders | Flag.EndStream, stream, payload));
+  };
+  const [error] = await failure(context);
+  assert.ok(error === 'upstream/invalid' || error === 'upstream/reset', String(error));
+  await works(context);
+});
 
 test('invalid fields are left out of a reply', async (context) => {
   const fields = [

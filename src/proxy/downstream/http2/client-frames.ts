@@ -2,9 +2,9 @@
 import { constants } from 'node:http2';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { codeName } from '../../http/error-codes.js';
+import { Flag, Frame } from '../../http2/frame-scanner.js';
 import { ClientStates } from './client-states.js';
 import { FloodGuard } from './flood-guard.js';
-import { Flag, Frame } from './frame-scanner.js';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants;
 

@@ -3,7 +3,7 @@
  * comes for it later. A stream that the client itself has ended is different: further frames are a mistake of the client.
  */
 import { constants } from 'node:http2';
-import { Flag, Frame } from './frame-scanner.js';
+import { Flag, Frame } from '../../http2/frame-scanner.js';
 
 const { NGHTTP2_PROTOCOL_ERROR, NGHTTP2_STREAM_CLOSED } = constants;
 

@@ -13,13 +13,13 @@ import { GwExchange } from '../../exchange/exchange.js';
 import { type Peer, type PeerTls, peerOf } from '../../exchange/peer.js';
 import { codeName } from '../../http/error-codes.js';
 import { KnownFields } from '../../http/known-heads.js';
+import { Frame } from '../../http2/frame-scanner.js';
+import { FrameTap } from '../../http2/frame-tap.js';
 import type { ClientConnection, ClientSocket, CutCount, SocketEvents } from '../connection/client-connection.js';
 import type { ConnectionHost, ConnectionOwner } from '../connection/host.js';
 import { LINGER_BYTES, LINGER_MS } from '../http1/connection-state.js';
 import { ClientFrames, type FramesOwner } from './client-frames.js';
 import { ClientStream, type StreamOwner } from './client-stream.js';
-import { Frame } from './frame-scanner.js';
-import { FrameTap } from './frame-tap.js';
 import { Refusals } from './refusals.js';
 import { ReplyFields } from './reply-fields.js';
 import { readRequest } from './request.js';
@@ -88,7 +88,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     this.#queue = new RequestQueue(host.scheduler, (one) => this.#request(one));
     this.#unread = new UnreadPayload(this, host.bodies);
     this.#deadline = host.monotonic() + listener.entry.headerTimeout;
-    this.#tap = new FrameTap(socket, this.#frames.received, this.#frames.sent, this);
+    this.#tap = new FrameTap('server', socket, this.#frames.received, this.#frames.sent, this);
     const session = performServerHandshake(this.#tap, sessionOptions(listener.entry));
     this.#session = session;
     session.on('stream', (stream: ServerHttp2Stream, _fields: object, flags: number, raw: readonly string[]) =>

@@ -3,7 +3,7 @@
  * and with work that justifies them; a client that overdraws one is disconnected with ENHANCE_YOUR_CALM (RFC 9113 section 10.5).
  * They are far above what clients need: gRPC sends a PING every 10 s, and with each of a measurement of its bandwidth.
  */
-import { Flag, Frame } from './frame-scanner.js';
+import { Flag, Frame } from '../../http2/frame-scanner.js';
 
 /** Frames that a client may send at once, and per second. */
 interface Allowance {

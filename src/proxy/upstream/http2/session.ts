@@ -3,34 +3,30 @@
  * begin once the target's SETTINGS have come: until then nothing was sent, so a target that does not speak HTTP/2 fails them safely.
  */
 
-import { type ClientHttp2Session, type ClientHttp2Stream, connect as connectHttp2 } from 'node:http2';
+import type { ClientHttp2Session, ClientHttp2Stream } from 'node:http2';
 import { connect, type LookupFunction, type Socket } from 'node:net';
 import { errnoCode } from '../../../reason.js';
 import { CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { codeName } from '../../http/error-codes.js';
-import { MAX_RESPONSE_HEAD } from '../../http/response-head.js';
+import { Frame } from '../../http2/frame-scanner.js';
+import { FrameTap, type TapOwner } from '../../http2/frame-tap.js';
+import { sharedOnread } from '../../load/shared-read.js';
 import { closeAt } from '../age.js';
 import { placeOf } from '../connect.js';
 import { connectError } from '../reply-connection.js';
 import type { PoolTarget } from '../target-pool.js';
 import { openTls } from '../tls.js';
 import type { UpstreamUser } from '../user.js';
+import { openSession } from './client-session.js';
 import { ErrorCode, type Failure, sessionFailure } from './failure.js';
 import type { requestFields } from './fields.js';
 import { FrameGuard, TOO_MUCH_CONTROL } from './guard.js';
 import { Liveness } from './liveness.js';
 import { type StreamOwner, UpstreamStream } from './stream.js';
 
-/** Bytes of one reply that a target may send ahead: what a client that does not read costs in memory. */
-const STREAM_WINDOW = 64 * 1024;
-/** The same for a connection: many times as much, so that slow clients do not stop the others. */
-const CONNECTION_WINDOW = 4 * 1024 * 1024;
-/** Fields of a head that node:http2 accepts; the exact bound is that of the reply head. */
-const MOST_FIELDS = 300;
 /** Requests after which a connection is replaced: stream numbers end at 2^31, and nothing lives for ever. */
 const MOST_REQUESTS = 1_000_000;
-const MIB = 1024 * 1024;
 const NO_LIMIT = 0xffff_ffff;
 
 /** What a session uses of its pool. */
@@ -57,7 +53,7 @@ export interface SessionOwner {
   bug(error: unknown): void;
 }
 
-export class Session implements StreamOwner {
+export class Session implements StreamOwner, TapOwner {
   readonly streams = new Set<UpstreamStream>();
   /** Takes no further requests, and closes when the last one has ended. */
   leaving = false;
@@ -67,6 +63,7 @@ export class Session implements StreamOwner {
   readonly #guard = new FrameGuard();
   readonly #liveness: Liveness;
   #session: ClientHttp2Session | undefined = undefined;
+  #tap: FrameTap | undefined = undefined;
   /** The target's SETTINGS have come. */
   #ready = false;
   #dead = false;
@@ -93,7 +90,8 @@ export class Session implements StreamOwner {
   }
 
   #openPlain(): Socket {
-    const socket = connect(placeOf(this.#pool.target, this.#pool.lookup));
+    const onread = sharedOnread((buffer, count) => this.#tap?.receive(buffer, count, true));
+    const socket = connect({ ...placeOf(this.#pool.target, this.#pool.lookup), onread });
     socket.once('connect', () => this.#start(socket));
     return socket;
   }
@@ -101,8 +99,10 @@ export class Session implements StreamOwner {
   #openTls(): Socket {
     const socket = openTls(this.#pool.target, this.#pool.lookup, ['h2']);
     socket.once('secureConnect', () => {
-      if (socket.alpnProtocol === 'h2') this.#start(socket);
-      else
+      if (socket.alpnProtocol === 'h2') {
+        this.#start(socket);
+        socket.on('data', (chunk: Buffer) => this.#tap?.receive(chunk, chunk.length, false));
+      } else
         this.#fail(
           'upstream/unreachable',
           'the target did not agree to HTTP/2 (ALPN h2), which `protocol` of the service requires',
@@ -114,24 +114,43 @@ export class Session implements StreamOwner {
   #start(socket: Socket): void {
     if (this.#dead) return;
     const { mostStreams, target } = this.#pool;
-    const session = connectHttp2(`${target.secure ? 'https' : 'http'}://target`, {
-      createConnection: () => socket,
-      settings: { enablePush: false, initialWindowSize: STREAM_WINDOW, maxHeaderListSize: MAX_RESPONSE_HEAD },
-      maxHeaderListPairs: MOST_FIELDS,
-      maxReservedRemoteStreams: 0,
-      maxSessionMemory: Math.ceil((mostStreams * 4 * STREAM_WINDOW) / MIB) + 10,
-    });
+    const tap = new FrameTap('client', socket, { onFrame: ignore }, { onFrame: this.#onSent.bind(this) }, this);
+    this.#tap = tap;
+    socket.on('end', () => this.#onEnd(tap));
+    const session = openSession(tap, target.secure, mostStreams);
     this.#session = session;
     session.on('remoteSettings', ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
     session.on('ping', () => this.#onControl());
     session.on('goaway', (code, last) => this.#onGoaway(code, last));
     session.on('error', (error) => this.#onSessionError(error));
     session.on('close', () => this.#onSocketClose());
-    session.on('stream', (stream) => stream.destroy());
-    session.setLocalWindowSize(CONNECTION_WINDOW);
   }
 
   // ---------------------------------------------------------------- events
+
+  /** node:http2 tells nothing of some mistakes of the target, such as invalid HPACK: it sends GOAWAY and reads no more. */
+  #onSent(type: number, _flags: number, _stream: number, _length: number, bytes: Uint8Array, at: number): void {
+    const code = type === Frame.Goaway ? bytes[at + 7] : undefined;
+    if (code === undefined || code === ErrorCode.NoError) return;
+    // Not at once: the session is in the middle of a write.
+    process.nextTick(() => this.#onInvalid(`invalid HTTP/2 from the target (${codeName(code)})`));
+  }
+
+  #onInvalid(cause: string): void {
+    if (this.#ready) this.#fail('upstream/invalid', cause);
+    else this.#fail('upstream/unreachable', `the target does not speak HTTP/2: ${cause}`);
+  }
+
+  /** The target has sent its FIN. */
+  #onEnd(tap: FrameTap): void {
+    if (this.#ready) this.failure ??= { error: 'upstream/reset', cause: CLOSED_EARLY };
+    tap.finish();
+  }
+
+  onTapEnded(): void {}
+
+  /** The close of the session, which follows, ends the connection. */
+  onTapClosed(): void {}
 
   #onControl(): void {
     if (!this.#guard.control()) this.#flooded(TOO_MUCH_CONTROL);
@@ -193,12 +212,12 @@ export class Session implements StreamOwner {
 
   #onSessionError(error: Error): void {
     if (this.#ready) this.failure ??= sessionFailure(error, '');
-    else this.#fail('upstream/unreachable', `the target does not speak HTTP/2: ${sessionFailure(error, '').cause}`);
+    else this.#onInvalid(sessionFailure(error, '').cause);
   }
 
   #onSocketClose(): void {
     const early = this.#pool.target.secure && this.#session === undefined ? CLOSED_IN_HANDSHAKE : CLOSED_EARLY;
-    if (this.#ready) this.#fail('upstream/reset', 'connection closed by the target');
+    if (this.#ready) this.#fail('upstream/reset', CLOSED_EARLY);
     else this.#fail('upstream/unreachable', early);
   }
 
@@ -369,4 +388,5 @@ export class Session implements StreamOwner {
   }
 }
 
+const ignore = (): void => {};
 const CLOSED_EARLY = 'connection closed by the target';

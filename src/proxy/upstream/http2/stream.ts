@@ -116,7 +116,6 @@ export class UpstreamStream implements OwnConnection {
     stream.on('response', (_fields, _flags, raw?: RawFields) => this.#guard(() => this.#onResponse(raw ?? [])));
     stream.on('headers', (_fields, _flags, raw?: RawFields) => this.#guard(() => this.#onInterim(raw ?? [])));
     stream.on('trailers', (_fields, _flags, raw?: RawFields) => this.#guard(() => this.#onTrailers(raw ?? [])));
-    stream.on('data', (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
     stream.on('end', () => this.#guard(() => this.#onEnd()));
     stream.on('drain', () => this.#guard(() => this.user?.onWritable()));
     stream.on('wantTrailers', () => this.#guard(() => this.#sendTrailers()));
@@ -237,6 +236,8 @@ export class UpstreamStream implements OwnConnection {
     this.#owesBody = !this.#mustBeEmpty;
     user.onHead(head);
     if (this.user !== user) return;
+    // Not before: parts of the body that come together with the head would be reported first.
+    this.#stream?.on('data', (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
     if (!this.#paused) this.#wait(now);
     if (this.#owesBody) owner.headCame(this);
   }

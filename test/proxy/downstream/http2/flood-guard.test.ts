@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FloodGuard } from '../../../../src/proxy/downstream/http2/flood-guard.js';
-import { Frame } from '../../../../src/proxy/downstream/http2/frame-scanner.js';
+import { Frame } from '../../../../src/proxy/http2/frame-scanner.js';
 
 /** How many resets a client may send at once. */
 function resetsAtOnce(guard: FloodGuard): number {

@@ -1,5 +1,5 @@
 /**
- * The bytes between a client's socket and its session of node:http2. The tap sees each frame header of both directions, and can
+ * The bytes between the socket of a connection and its session of node:http2. The tap sees each frame header of both directions, and can
  * send a frame of its own between two frames of the session. docs/adr/0030-http2.md has the reasons.
  *
  *     socket --onBytes()--> scanner --> data --> session
@@ -7,8 +7,10 @@
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import { PREFACE } from '../connection/preface.js';
 import { FrameScanner, type FrameWatcher } from './frame-scanner.js';
+
+/** Bytes of the client's connection preface, RFC 9113 section 3.4: its first frame follows them. */
+const PREFACE = 24;
 
 /** Who hears of the session's end. */
 export interface TapOwner {
@@ -34,27 +36,28 @@ export class FrameTap extends Duplex {
   #waiting: Buffer | undefined = undefined;
   /** The socket is not read since then, until the session has taken that and is not paused again. */
   #suspended = false;
-  /** The client has sent its FIN. */
+  /** The peer has sent its FIN. */
   #finished = false;
   #held = false;
   #dropped = false;
   /** The session has sent its first frame. */
   #began = false;
 
-  constructor(socket: Socket, received: FrameWatcher, sent: FrameWatcher, owner: TapOwner) {
+  /** `side`: of the session. The watchers hear of frames from the peer, and of frames that the session sends. */
+  constructor(side: 'client' | 'server', socket: Socket, received: FrameWatcher, sent: FrameWatcher, owner: TapOwner) {
     super({ allowHalfOpen: true, autoDestroy: false });
     this.#socket = socket;
     this.#owner = owner;
-    this.#received = new FrameScanner(received, PREFACE.length);
-    this.#sent = new FrameScanner(sent, 0);
+    this.#received = new FrameScanner(received, side === 'server' ? PREFACE : 0);
+    this.#sent = new FrameScanner(sent, side === 'client' ? PREFACE : 0);
   }
 
-  /** The client's bytes so far end within a frame, or within its preface. */
+  /** The peer's bytes so far end within a frame, or within its preface. */
   get withinFrame(): boolean {
     return this.#received.within;
   }
 
-  /** Takes buffer[0, count) from the client; if it is only `lent`, it is valid until this returns. */
+  /** Takes buffer[0, count) from the peer; if it is only `lent`, it is valid until this returns. */
   receive(buffer: Buffer, count: number, lent: boolean): void {
     const chunk = count === buffer.length ? buffer : buffer.subarray(0, count);
     this.#received.scan(chunk, 0, count);
@@ -71,7 +74,7 @@ export class FrameTap extends Duplex {
   }
 
   /**
-   * The connection ends: the session gets no more of the client's bytes, also not those of the present read. Beyond the bounds of
+   * The connection ends: the session gets no more of the peer's bytes, also not those of the present read. Beyond the bounds of
    * nghttp2, which a long read can exceed, it would send a GOAWAY with another code.
    */
   dropInput(): void {
@@ -79,14 +82,14 @@ export class FrameTap extends Duplex {
     this.#waiting = undefined;
   }
 
-  /** The client has sent its FIN. */
+  /** The peer has sent its FIN. */
   finish(): void {
     if (this.#finished) return;
     this.#finished = true;
     if (!this.#suspended && !this.destroyed) this.emit('end');
   }
 
-  /** No byte of the client is passed on until resume() of the session. */
+  /** No byte of the peer is passed on until resume() of the session. */
   override pause(): this {
     this.#stopped = true;
     return this;
@@ -123,7 +126,7 @@ export class FrameTap extends Duplex {
 
   override write(chunk: Uint8Array, encoding?: BufferEncoding | Written, callback?: Written): boolean {
     const written = typeof encoding === 'function' ? encoding : callback;
-    if (this.#socket.destroyed) {
+    if (this.#socket.destroyed || this.#socket.writableEnded) {
       written?.(new Error('the connection has closed'));
       return false;
     }

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { FrameScanner } from '../../../../src/proxy/downstream/http2/frame-scanner.js';
-import { frame, PREFACE } from '../../../support/http2/raw-client.js';
+import { FrameScanner } from '../../../src/proxy/http2/frame-scanner.js';
+import { frame, PREFACE } from '../../support/http2/raw-client.js';
 
 const BYTES = Buffer.concat([
   PREFACE,
