@@ -4,7 +4,7 @@
  * that extend its windows in time.
  */
 import { createServer, type Socket } from 'node:net';
-import { Flag, Frame, FrameScanner } from '../../../src/proxy/downstream/http2/frame-scanner.js';
+import { Flag, Frame, FrameScanner } from '../../../src/proxy/http2/frame-scanner.js';
 import { BODY } from '../origins.js';
 import { MESSAGE } from './origins.js';
 

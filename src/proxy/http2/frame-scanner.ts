@@ -18,6 +18,12 @@ export const Flag = { EndStream: 1, Ack: 1, EndHeaders: 4 } as const;
 
 const HEADER = 9;
 
+/** Who gets the payloads of HEADERS and CONTINUATION. */
+export interface BlockReader {
+  begin(type: number, flags: number, stream: number, length: number): void;
+  take(bytes: Uint8Array, start: number, end: number): void;
+}
+
 export interface FrameWatcher {
   /**
    * The header of a frame; `length` is that of its payload in bytes. `bytes` are those of the scan, where the payload begins at
@@ -33,11 +39,15 @@ export class FrameScanner {
   /** A frame header of which only the first `#have` bytes are here. */
   readonly #head = Buffer.alloc(HEADER);
   #have = 0;
+  readonly #blocks: BlockReader | undefined;
+  /** The payload is one of those that #blocks gets. */
+  #inBlock = false;
 
   /** `skip`: bytes before the first frame, such as the client's preface. */
-  constructor(watcher: FrameWatcher, skip: number) {
+  constructor(watcher: FrameWatcher, skip: number, blocks?: BlockReader) {
     this.#watcher = watcher;
     this.#skip = skip;
+    this.#blocks = blocks;
   }
 
   /** The bytes so far end within a frame. */
@@ -52,6 +62,7 @@ export class FrameScanner {
       if (this.#skip > 0) {
         const skipped = Math.min(this.#skip, end - at);
         this.#skip -= skipped;
+        if (this.#inBlock) this.#blocks?.take(buffer, at, at + skipped);
         at += skipped;
       } else if (this.#have === 0 && end - at >= HEADER) {
         at += HEADER;
@@ -69,6 +80,9 @@ export class FrameScanner {
     const length = (head[at]! << 16) | (head[at + 1]! << 8) | head[at + 2]!;
     this.#skip = length;
     const stream = ((head[at + 5]! & 0x7f) << 24) | (head[at + 6]! << 16) | (head[at + 7]! << 8) | head[at + 8]!;
-    this.#watcher.onFrame(head[at + 3]!, head[at + 4]!, stream, length, bytes, payloadAt);
+    const type = head[at + 3]!;
+    this.#inBlock = type === Frame.Headers || type === Frame.Continuation;
+    if (this.#inBlock) this.#blocks?.begin(type, head[at + 4]!, stream, length);
+    this.#watcher.onFrame(type, head[at + 4]!, stream, length, bytes, payloadAt);
   }
 }

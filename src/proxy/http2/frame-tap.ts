@@ -7,6 +7,7 @@
  */
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
+import type { FieldCounts } from './field-counts.js';
 import { FrameScanner, type FrameWatcher } from './frame-scanner.js';
 
 /** Bytes of the client's connection preface, RFC 9113 section 3.4: its first frame follows them. */
@@ -28,7 +29,7 @@ type Written = (error?: Error | null) => void;
  */
 export class FrameTap extends Duplex {
   readonly #socket: Socket;
-  readonly #owner: TapOwner;
+  readonly #owner: TapOwner | undefined;
   readonly #received: FrameScanner;
   readonly #sent: FrameScanner;
   #stopped = false;
@@ -43,12 +44,22 @@ export class FrameTap extends Duplex {
   /** The session has sent its first frame. */
   #began = false;
 
-  /** `side`: of the session. The watchers hear of frames from the peer, and of frames that the session sends. */
-  constructor(side: 'client' | 'server', socket: Socket, received: FrameWatcher, sent: FrameWatcher, owner: TapOwner) {
+  /**
+   * `side`: of the session. The watchers hear of frames from the peer, and of frames that the session sends. `fields` counts those of
+   * the peer.
+   */
+  constructor(
+    side: 'client' | 'server',
+    socket: Socket,
+    received: FrameWatcher,
+    sent: FrameWatcher,
+    fields: FieldCounts,
+    owner?: TapOwner,
+  ) {
     super({ allowHalfOpen: true, autoDestroy: false });
     this.#socket = socket;
     this.#owner = owner;
-    this.#received = new FrameScanner(received, side === 'server' ? PREFACE : 0);
+    this.#received = new FrameScanner(received, side === 'server' ? PREFACE : 0, fields);
     this.#sent = new FrameScanner(sent, side === 'client' ? PREFACE : 0);
   }
 
@@ -147,7 +158,7 @@ export class FrameTap extends Duplex {
 
   override end(chunk?: unknown, encoding?: unknown, callback?: unknown): this {
     const done = [chunk, encoding, callback].find((one): one is () => void => typeof one === 'function');
-    this.#owner.onTapEnded();
+    this.#owner?.onTapEnded();
     if (this.#socket.destroyed || this.#socket.writableEnded) done?.();
     else this.#socket.end(done);
     return this;
@@ -157,7 +168,7 @@ export class FrameTap extends Duplex {
 
   override _destroy(error: Error | null, callback: Written): void {
     this.#waiting = undefined;
-    this.#owner.onTapClosed();
+    this.#owner?.onTapClosed();
     callback(error);
   }
 }

@@ -2,6 +2,7 @@
 import { constants } from 'node:http2';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { codeName } from '../../http/error-codes.js';
+import { FieldCounts } from '../../http2/field-counts.js';
 import { Flag, Frame } from '../../http2/frame-scanner.js';
 import { ClientStates } from './client-states.js';
 import { FloodGuard } from './flood-guard.js';
@@ -30,9 +31,12 @@ export class ClientFrames {
   readonly #owner: FramesOwner;
   readonly #guard: FloodGuard;
   readonly #states = new ClientStates();
+  readonly fields: FieldCounts;
 
-  constructor(owner: FramesOwner) {
+  /** `mostStreams` at a time. */
+  constructor(owner: FramesOwner, mostStreams: number) {
     this.#owner = owner;
+    this.fields = new FieldCounts(mostStreams);
     this.#guard = new FloodGuard(() => owner.cachedNow());
   }
 
@@ -44,6 +48,7 @@ export class ClientFrames {
       if (code !== undefined) owner.end('request/malformed', `${cause} (${codeName(code)})`, code);
       if (type === Frame.Data) owner.onPayload(length);
       else owner.onControl();
+      if (type === Frame.RstStream) this.fields.drop(stream);
       this.#calm(this.#guard.received(type, flags, length, owner.maxHeaderBytes));
     },
   };
@@ -65,6 +70,7 @@ export class ClientFrames {
 
   /** The session resets a stream. Without an error code, gw only wants no more of a body. */
   #onReset(stream: number, code: number | undefined): void {
+    this.fields.drop(stream);
     if (code === NGHTTP2_NO_ERROR) return;
     if (code === NGHTTP2_PROTOCOL_ERROR) this.#owner.onRefused(stream);
     this.#calm(this.#guard.resetByUs());

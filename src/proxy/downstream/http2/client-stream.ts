@@ -12,11 +12,11 @@ import { codeName } from '../../http/error-codes.js';
 import { Seen } from '../../http/seen.js';
 import { requestTrailers } from '../../http/trailers.js';
 import { expire } from '../connection/expiry.js';
-import type { ConnectionHost, ConnectionListener } from '../connection/host.js';
 import { paceCause } from '../http1/pace.js';
 import { lengthOf, wholeBody } from '../http1/reply-writer.js';
-import { fieldsOf, type ReplyFields } from './reply-fields.js';
-import { trailerLines } from './request.js';
+import { fieldsOf, isBodiless } from './reply-fields.js';
+import { INVALID_FIELD, trailerLines } from './request.js';
+import type { StreamOwner } from './stream-owner.js';
 import { StreamPace } from './stream-pace.js';
 import { StreamTunnel, TunnelSide, tunnelReply } from './stream-tunnel.js';
 import { StreamWriter } from './stream-writer.js';
@@ -26,25 +26,6 @@ const CUT = new Error('exchange cut');
 const ENDS = { endStream: true };
 const TRAILERS = { waitForTrailers: true };
 const NO_FIELDS: OutgoingHttpHeaders = {};
-
-/** What a stream uses of its connection. */
-export interface StreamOwner {
-  readonly host: ConnectionHost;
-  readonly listener: ConnectionListener;
-  readonly fields: ReplyFields;
-  /** The socket is not read for now: the client is not late. */
-  readonly held: boolean;
-  /** Payload of the client has left the buffer of its stream. */
-  onConsumed(): void;
-  /** Why the connection is closed or failed; undefined while it is open. */
-  readonly failure: string | undefined;
-  /** Whether the client has begun the stream and not ended it. */
-  sends(stream: number): boolean;
-  /** The exchange of a stream has ended. */
-  onAnswered(cut: boolean): void;
-  /** The stream is over. */
-  onStreamClosed(stream: ClientStream): void;
-}
 
 export class ClientStream extends TunnelSide implements Downstream {
   exchange: GwExchange | undefined;
@@ -129,7 +110,8 @@ export class ClientStream extends TunnelSide implements Downstream {
 
   #onTrailers(raw: readonly string[]): void {
     const { host, listener } = this.#owner;
-    const lines = trailerLines(raw, listener.entry);
+    const whole = this.#owner.isWhole(this.id, raw);
+    const lines = whole ? trailerLines(raw, listener.entry) : INVALID_FIELD;
     if (typeof lines === 'string') this.#requestTrailers = requestTrailers(lines, host.head.written);
     else this.#fail(lines.error, lines.cause);
   }
@@ -327,7 +309,7 @@ export class ClientStream extends TunnelSide implements Downstream {
       this.#leave('downstream/aborted', abortCause(failure, this.#ended));
     }
     this.#writer.drop();
-    this.#owner.onStreamClosed(this);
+    this.#owner.onStreamClosed(this.id);
   }
 
   /** The client gets no more: the exchange ends, or goes on without it. */
@@ -398,6 +380,3 @@ export class ClientStream extends TunnelSide implements Downstream {
     this.#fail('gateway/drained', 'the drain timeout is over');
   }
 }
-
-const isBodiless = (method: string, status: number): boolean =>
-  method === 'HEAD' || status === 204 || status === 205 || status === 304;

@@ -19,13 +19,14 @@ import type { ClientConnection, ClientSocket, CutCount, SocketEvents } from '../
 import type { ConnectionHost, ConnectionOwner } from '../connection/host.js';
 import { LINGER_BYTES, LINGER_MS } from '../http1/connection-state.js';
 import { ClientFrames, type FramesOwner } from './client-frames.js';
-import { ClientStream, type StreamOwner } from './client-stream.js';
+import { ClientStream } from './client-stream.js';
 import { Refusals } from './refusals.js';
 import { ReplyFields } from './reply-fields.js';
-import { readRequest } from './request.js';
+import { INVALID_FIELD, readRequest } from './request.js';
 import { type NewStream, RequestQueue } from './request-queue.js';
 import { type ErrorOwner, watchErrors } from './session-errors.js';
-import { sessionOptions } from './settings.js';
+import { MOST_STREAMS, sessionOptions } from './settings.js';
+import type { StreamOwner } from './stream-owner.js';
 import { type Holders, UnreadPayload } from './unread.js';
 
 const { NGHTTP2_ENHANCE_YOUR_CALM, NGHTTP2_FLAG_END_STREAM } = constants;
@@ -52,7 +53,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   readonly #peer: Peer;
   readonly #tap: FrameTap;
   readonly #session: ServerHttp2Session;
-  readonly #frames = new ClientFrames(this);
+  readonly #frames = new ClientFrames(this, MOST_STREAMS);
   readonly #unread: UnreadPayload;
   readonly #known = new KnownFields();
   /** By their ids. */
@@ -88,7 +89,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     this.#queue = new RequestQueue(host.scheduler, (one) => this.#request(one));
     this.#unread = new UnreadPayload(this, host.bodies);
     this.#deadline = host.monotonic() + listener.entry.headerTimeout;
-    this.#tap = new FrameTap('server', socket, this.#frames.received, this.#frames.sent, this);
+    this.#tap = new FrameTap('server', socket, this.#frames.received, this.#frames.sent, this.#frames.fields, this);
     const session = performServerHandshake(this.#tap, sessionOptions(listener.entry));
     this.#session = session;
     session.on('stream', (stream: ServerHttp2Stream, _fields: object, flags: number, raw: readonly string[]) =>
@@ -201,7 +202,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     try {
       const ended = (flags & NGHTTP2_FLAG_END_STREAM) !== 0;
       if (++this.#requests >= listener.entry.maxRequestsPerConnection) this.#announce();
-      const fault = readRequest(host.head, fields, ended, listener.entry, this.#known);
+      const fault = this.isWhole(stream.id, fields)
+        ? readRequest(host.head, fields, ended, listener.entry, this.#known)
+        : INVALID_FIELD;
       if (fault !== undefined) {
         this.#refuse(stream, fault.error, fault.cause);
         return;
@@ -236,6 +239,10 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     if (this.#exchanges === 0) this.#awaitRequest();
   }
 
+  isWhole(stream: number | undefined, fields: readonly string[]): boolean {
+    return stream !== undefined && this.#frames.fields.next(stream) === fields.length / 2;
+  }
+
   sends(stream: number): boolean {
     return this.#frames.sends(stream);
   }
@@ -246,8 +253,8 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     if (this.#exchanges === 0) this.#awaitRequest();
   }
 
-  onStreamClosed(stream: ClientStream): void {
-    this.#streams.delete(stream.id);
+  onStreamClosed(id: number): void {
+    this.#streams.delete(id);
     this.onConsumed();
   }
 

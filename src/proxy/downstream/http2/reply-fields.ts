@@ -118,3 +118,7 @@ function parseLines(lines: string): Fields {
   }
   return fields;
 }
+
+/** Whether a reply ends with its fields, whatever length they name. */
+export const isBodiless = (method: string, status: number): boolean =>
+  method === 'HEAD' || status === 204 || status === 205 || status === 304;

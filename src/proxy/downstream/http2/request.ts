@@ -103,6 +103,9 @@ function readExtended(
 
 const malformed = (rule: string): RequestFault => new RequestFault('request/malformed', `invalid request: ${rule}`);
 
+/** nghttp2 has left out a field, as it does when name or value have characters that RFC 9113 section 8.2.1 forbids. */
+export const INVALID_FIELD = malformed('field with invalid characters');
+
 /** The fields as lines, without pseudo-fields and Host; several Cookie fields become one (RFC 9113 section 8.2.3). */
 function fieldLines(raw: RawFields, pseudo: PseudoFields): string | RequestFault {
   let lines = '';

@@ -3,7 +3,7 @@ import type { ServerSessionOptions } from 'node:http2';
 import type { ListenerEntry } from '../../../bundle/types.js';
 
 /** Streams of a connection at a time. RFC 9113 section 6.5.2 recommends at least 100. */
-const MOST_STREAMS = 128;
+export const MOST_STREAMS = 128;
 /** Fields beyond `max_headers` that nghttp2 still reports, so that the client gets the same reply as over HTTP/1.1. */
 const FIELD_SLACK = 32;
 /** The same in bytes, beyond `max_header`. SETTINGS_MAX_HEADER_LIST_SIZE counts 32 for each field. */

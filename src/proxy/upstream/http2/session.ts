@@ -9,8 +9,9 @@ import { errnoCode } from '../../../reason.js';
 import { CLOSED_IN_HANDSHAKE, connectionCause, timeSpan } from '../../errors/cause.js';
 import type { ErrorSlug } from '../../errors/errors.js';
 import { codeName } from '../../http/error-codes.js';
+import { FieldCounts } from '../../http2/field-counts.js';
 import { Frame } from '../../http2/frame-scanner.js';
-import { FrameTap, type TapOwner } from '../../http2/frame-tap.js';
+import { FrameTap } from '../../http2/frame-tap.js';
 import { sharedOnread } from '../../load/shared-read.js';
 import { closeAt } from '../age.js';
 import { placeOf } from '../connect.js';
@@ -53,7 +54,7 @@ export interface SessionOwner {
   bug(error: unknown): void;
 }
 
-export class Session implements StreamOwner, TapOwner {
+export class Session implements StreamOwner {
   readonly streams = new Set<UpstreamStream>();
   /** Takes no further requests, and closes when the last one has ended. */
   leaving = false;
@@ -61,6 +62,7 @@ export class Session implements StreamOwner, TapOwner {
   readonly #pool: SessionOwner;
   readonly #socket: Socket;
   readonly #guard = new FrameGuard();
+  readonly #fields: FieldCounts;
   readonly #liveness: Liveness;
   #session: ClientHttp2Session | undefined = undefined;
   #tap: FrameTap | undefined = undefined;
@@ -78,6 +80,7 @@ export class Session implements StreamOwner, TapOwner {
 
   constructor(pool: SessionOwner, deadline: number) {
     this.#pool = pool;
+    this.#fields = new FieldCounts(pool.mostStreams);
     this.#deadline = deadline;
     const now = pool.monotonic();
     this.#closeAt = closeAt(pool.target.settings, now);
@@ -114,7 +117,8 @@ export class Session implements StreamOwner, TapOwner {
   #start(socket: Socket): void {
     if (this.#dead) return;
     const { mostStreams, target } = this.#pool;
-    const tap = new FrameTap('client', socket, { onFrame: ignore }, { onFrame: this.#onSent.bind(this) }, this);
+    const sent = { onFrame: this.#onSent.bind(this) };
+    const tap = new FrameTap('client', socket, { onFrame: ignore }, sent, this.#fields);
     this.#tap = tap;
     socket.on('end', () => this.#onEnd(tap));
     const session = openSession(tap, target.secure, mostStreams);
@@ -146,11 +150,6 @@ export class Session implements StreamOwner, TapOwner {
     if (this.#ready) this.failure ??= { error: 'upstream/reset', cause: CLOSED_EARLY };
     tap.finish();
   }
-
-  onTapEnded(): void {}
-
-  /** The close of the session, which follows, ends the connection. */
-  onTapClosed(): void {}
 
   #onControl(): void {
     if (!this.#guard.control()) this.#flooded(TOO_MUCH_CONTROL);
@@ -309,6 +308,10 @@ export class Session implements StreamOwner, TapOwner {
 
   isUnprocessed(id: number): boolean {
     return id > this.#lastStream;
+  }
+
+  isWhole(stream: number, fields: readonly string[]): boolean {
+    return this.#fields.next(stream) === fields.length / 2;
   }
 
   open(fields: ReturnType<typeof requestFields>, endStream: boolean, waitForTrailers: boolean): ClientHttp2Stream {

@@ -12,9 +12,7 @@ import { MAX_INTERIM } from '../reply-connection.js';
 import { type OwnConnection, type RequestFraming, replyDeadline, type UpstreamUser } from '../user.js';
 import { ErrorCode, type Failure, sessionFailure, streamFailure } from './failure.js';
 import { headText, type RawFields, requestFields, statusOf, trailerLines, trailerObject } from './fields.js';
-
-/** Bytes of a request's body that are kept until the reply, to send them again if the target has not processed the request. */
-const MOST_KEPT = 64 * 1024;
+import { KeptBody } from './kept-body.js';
 
 const EMPTY = Buffer.alloc(0);
 
@@ -32,6 +30,8 @@ export interface StreamOwner {
   readonly failure: Failure | undefined;
   /** Whether the target has not processed the stream with this number, as it has said. */
   isUnprocessed(id: number): boolean;
+  /** Whether `fields`, name and value by turns, are all of the next header block of a stream. */
+  isWhole(stream: number, fields: RawFields): boolean;
   /** Throws if the connection takes no request any more. */
   open(fields: ReturnType<typeof requestFields>, endStream: boolean, waitForTrailers: boolean): ClientHttp2Stream;
   /** Monotonic milliseconds, at most one sweep old. */
@@ -71,9 +71,7 @@ export class UpstreamStream implements OwnConnection {
   #trailers = '';
   #sent = false;
   #requestTrailers: HeaderFields | undefined = undefined;
-  /** What was written of the request's body; undefined if it was too much, or a reply has come. */
-  #kept: Buffer[] | undefined = [];
-  #keptBytes = 0;
+  readonly #kept = new KeptBody();
   #error: Error | undefined = undefined;
   /** A frame of the request could not be sent: the connection had ended. */
   #unsent = false;
@@ -158,18 +156,12 @@ export class UpstreamStream implements OwnConnection {
     if (stream === undefined || stream.destroyed || stream.writableEnded) return;
     // node:http2 keeps the bytes until they are sent.
     const copy = Buffer.from(bytes);
-    this.#keep(copy);
+    this.#kept.add(copy);
     // The target answers a body with WINDOW_UPDATE frames.
     owner.received(copy.length >> 6);
     if (!last) stream.write(copy);
     else if (copy.length > 0) stream.end(copy);
     else stream.end();
-  }
-
-  #keep(copy: Buffer): void {
-    this.#keptBytes += copy.length;
-    if (this.#keptBytes > MOST_KEPT) this.#kept = undefined;
-    else this.#kept?.push(copy);
   }
 
   /** The head is on its way. */
@@ -203,13 +195,19 @@ export class UpstreamStream implements OwnConnection {
 
   /** Reads a head into the scratch; false if it is invalid: then the stream has failed. */
   #parse(status: number, raw: RawFields): boolean {
-    const text = status === 0 ? undefined : headText(status, raw);
+    const text = status === 0 || !this.#isWhole(raw) ? undefined : headText(status, raw);
     if (text === undefined)
       return this.#invalid('a pseudo-field, a field of the connection, or an invalid field in the head');
     this.#owner.received(text.length);
     if (text.length > MAX_RESPONSE_HEAD) return this.#invalid('head too long');
     if (head.parse(text) !== text.length) return this.#invalid(head.fault);
     return true;
+  }
+
+  /** Not if nghttp2 has left out a field with invalid characters. */
+  #isWhole(raw: RawFields): boolean {
+    const id = this.#stream?.id;
+    return id !== undefined && this.#owner.isWhole(id, raw);
   }
 
   #invalid(fault: string): false {
@@ -230,7 +228,7 @@ export class UpstreamStream implements OwnConnection {
       return;
     }
     this.#awaitsHead = false;
-    this.#kept = undefined;
+    this.#kept.drop();
     this.#mustBeEmpty = this.#headOnly || status === 204 || status === 205 || status === 304;
     this.#owed = this.#mustBeEmpty ? 0 : head.contentLength;
     this.#owesBody = !this.#mustBeEmpty;
@@ -271,7 +269,7 @@ export class UpstreamStream implements OwnConnection {
 
   #onTrailers(raw: RawFields): void {
     if (this.user === null) return;
-    const lines = trailerLines(raw);
+    const lines = this.#isWhole(raw) ? trailerLines(raw) : undefined;
     if (lines === undefined) this.#invalid('an invalid trailer field');
     else this.#trailers = lines;
     this.#owner.received(lines?.length ?? 0);
@@ -321,7 +319,7 @@ export class UpstreamStream implements OwnConnection {
   #leave(): void {
     this.user = null;
     this.#deadline = 0;
-    this.#kept = undefined;
+    this.#kept.drop();
     this.#owner.release(this);
   }
 
@@ -342,7 +340,7 @@ export class UpstreamStream implements OwnConnection {
     const code = stream?.rstCode ?? ErrorCode.NoError;
     const unprocessed =
       this.#awaitsHead && (stream === undefined || code === ErrorCode.RefusedStream || this.#isUnprocessed());
-    const kept = this.#kept;
+    const kept = this.#kept.parts;
     const { error, cause } = this.#failure(code);
     const untouched = this.#awaitsHead && this.#interims === 0 && error === 'upstream/reset';
     this.#leave();
