@@ -5,6 +5,7 @@
 
 import { acmeShape } from './acme-entry.js';
 import { BALANCE_KINDS, HASH_KEY_KINDS } from './service/balance.js';
+import { runShape } from './service/run.js';
 import {
   always,
   anything,
@@ -95,16 +96,7 @@ const service = table({
   ),
   zone: optional(reference),
   targets: list(table({ url: reference, weight: number(0), zone: optional(text), priority: optional(index(0)) })),
-  run: optional(
-    table({
-      command: text,
-      portEnv: text,
-      cwd: optional(text),
-      env: map(reference),
-      instances: optional(table({ min: number(0), max: number(1) })),
-      readyTimeout: number(0),
-    }),
-  ),
+  run: optional(runShape),
   tls: optional(
     table({
       cert: optional(reference),
@@ -121,6 +113,7 @@ const service = table({
   idleTimeout: number(0),
   tunnelIdleTimeout: number(0),
   retries: number(0),
+  waitForTargets: optional(number(0)),
   maxConnections: number(0),
   maxQueue: number(0),
   maxSharePerAddress: number(1),

@@ -6,6 +6,7 @@ import type { EjectEntry } from './service/eject.js';
 import type { HealthEntry } from './service/health.js';
 import type { Http2Entry } from './service/http2.js';
 import type { RetryEntry } from './service/retry.js';
+import type { RunEntry } from './service/run.js';
 import type { StickyEntry } from './service/sticky.js';
 import type { ServiceTls } from './tls-entry.js';
 import type { RefString } from './values.js';
@@ -19,23 +20,6 @@ export interface TargetEntry {
   readonly zone?: string;
   /** 0, absent: served first. */
   readonly priority?: number;
-}
-
-export interface RunEntry {
-  readonly command: string;
-  readonly portEnv: string;
-  readonly cwd?: string;
-  readonly env: { readonly [name: string]: RefString };
-  /** How many processes run. Absent: one. */
-  readonly instances?: InstancesEntry;
-  /** Time limit in milliseconds for accepting connections on its port. */
-  readonly readyTimeout: number;
-}
-
-/** Bounds for the number of processes of a managed service. */
-export interface InstancesEntry {
-  readonly min: number;
-  readonly max: number;
 }
 
 /** Milliseconds after which a connection to a target is replaced, unless the spec says otherwise. */
@@ -76,6 +60,8 @@ export interface ServiceEntry {
   readonly maxConnectionAge?: number;
   /** Maximum time without data on an upgraded connection; 0: no limit. */
   readonly tunnelIdleTimeout: number;
+  /** Milliseconds that requests wait while there is no target. Absent: they fail at once. */
+  readonly waitForTargets?: number;
   /** Attempts after the first one, only for requests that are safe to repeat (RFC 9110 section 9.2.2). */
   readonly retries: number;
   /** Absent: the defaults. */

@@ -11,13 +11,15 @@ import type { Dfa } from './match-ir.js';
 import type { EjectEntry } from './service/eject.js';
 import type { HealthEntry } from './service/health.js';
 import type { HedgeEntry, RetryEntry } from './service/retry.js';
-import type { InstancesEntry, RunEntry, ServiceEntry, TargetEntry } from './service-entry.js';
+import type { InstancesEntry, RunEntry } from './service/run.js';
+import type { ServiceEntry, TargetEntry } from './service-entry.js';
 import type { ListenerTls, ServiceTls, TlsHostEntry, TlsPolicyEntry } from './tls-entry.js';
 import type { Json, RefString } from './values.js';
 import type { VaultEntry } from './vault.js';
 
 export { type ConsumerEntry, CREDENTIAL_KINDS, type CredentialEntry, type CredentialKind } from './consumers.js';
 export type { ConditionIR, ConditionTest, Dfa, MatchIR, SegmentIR, TrieIR } from './match-ir.js';
+export { ONE_INSTANCE } from './service/run.js';
 export { CONNECTION_AGE } from './service-entry.js';
 export type {
   CodeEntry,

@@ -2,6 +2,7 @@
 import type { Program } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import type { StatsSlots, WorkerReports } from '../proxy/types.js';
+import { Counter } from '../telemetry/stats/layout.js';
 import { StatsRegistry, targetName } from '../telemetry/stats/registry.js';
 import { Callers } from './callers.js';
 import { PolicyTotals } from './policy-totals.js';
@@ -56,9 +57,15 @@ export class GatewayStats {
     return slot === undefined ? 0 : this.registry.sums(slot).status.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Requests in flight to a target, also to one that its service does not have any more. */
-  inFlight(service: string, url: string): number {
+  /** Requests to a target, also to one that its service does not have any more. */
+  ofTarget(service: string, url: string): { readonly inFlight: number; readonly requests: number } {
     const slot = this.registry.slot('target', targetName(service, url));
-    return slot === undefined ? 0 : this.registry.sums(slot).inFlight;
+    return slot === undefined ? { inFlight: 0, requests: 0 } : this.registry.sums(slot);
+  }
+
+  /** Requests that wait because the service has no target. */
+  waiting(service: string): number {
+    const slot = this.registry.slot('service', service);
+    return slot === undefined ? 0 : this.registry.sum(slot, Counter.Waiting);
   }
 }

@@ -121,12 +121,12 @@ export class Gateway {
       limits: this.#limits,
       stats: this.#stats,
       log: this.#log,
+      demand: (service) => this.#managed.demand(service),
       ask: (identity, question) => this.#background.duties.ask(identity, question),
       requests: (records, dropped) => this.#admin.events.requests(records, dropped),
       recent: (records) => this.#admin.events.recent(records),
     });
-    const { targets: board, traffic } = this.#plane;
-    this.#managed = new ManagedSet({ log: this.#log, traffic, board });
+    this.#managed = new ManagedSet({ log: this.#log, traffic: this.#plane.traffic, board: this.#plane.targets });
     this.#background = new Background(this.#clock, this.#log, {
       publish: (identity, value) => this.#plane.api.publish(identity, value),
       targets: () => this.#plane.targets.snapshots(),
@@ -210,6 +210,7 @@ export class Gateway {
       clock: this.#clock,
       live: () => this.#loader.live,
       endpoints: (service) => this.#plane.targets.of(service),
+      instances: (service) => this.#managed.of(service),
       reloads: () => this.#reloads,
       workers: () => this.#plane.workers(),
       duties: (program) => this.#background.snapshots(program),
@@ -324,9 +325,8 @@ export class Gateway {
     this.#background.close();
     await this.#watchers?.close();
     const parts = [this.#admin.close(), this.#socket.close(), this.#plane.close(), this.#managed.close()];
-    const failures = (await Promise.allSettled(parts)).filter((part) => part.status === 'rejected');
-    for (const failure of failures)
-      this.#log.warn('cannot close a part of the gateway', { cause: reasonOf(failure.reason) });
+    for (const one of await Promise.allSettled(parts))
+      if ('reason' in one) this.#log.warn('cannot close a part of the gateway', { cause: reasonOf(one.reason) });
     await this.#reloader.settle();
     // A step that was running may have opened a server meanwhile, which would keep the process alive.
     await this.#admin.close();

@@ -47,6 +47,8 @@ export interface PlaneOptions {
   readonly log: Log;
   /** Finished requests, while a client watches; ordered over all workers. */
   readonly requests: (records: readonly RequestRecord[], dropped: number) => void;
+  /** A request waits for a target of the service. */
+  readonly demand: (service: string) => void;
   /** Asks the duty of a policy. */
   readonly ask: (identity: string, question: Json) => Promise<Json>;
   /** The last requests of one worker before they were watched. */
@@ -100,6 +102,7 @@ export class Plane {
       recent: options.recent,
       log: (level, message, fields) => options.log.write(level, message, fields),
       reports: (reports) => this.#note(reports),
+      demand: options.demand,
       ask: options.ask,
       disk: (worker, ...wanted) => this.#disk.link(worker, ...wanted),
       lines: (lines, count) => this.#lines.write(lines, count),
@@ -157,7 +160,9 @@ export class Plane {
   readonly traffic: Traffic = {
     isTarget: (service, url) => this.targets.of(service).some((one) => one.url === url),
     applied: () => this.targets.applied(),
-    inFlight: (service, url) => this.#options.stats.inFlight(service, url),
+    inFlight: (service, url) => this.#options.stats.ofTarget(service, url).inFlight,
+    ended: (service, url) => this.#options.stats.ofTarget(service, url).requests,
+    waiting: (service) => this.#options.stats.waiting(service),
   };
 
   #createSet(options: DataPlaneOptions, events: DataPlaneEvents, connections: ConnectionTable): WorkerSet {

@@ -198,6 +198,10 @@ export const targetRows = remember((snapshot: Snapshot | undefined, filter: stri
     if (group) group.push(target);
     else services.set(target.service, [target]);
   }
+  // One that gw starts on demand has a heading of its own.
+  for (const { name, instances } of snapshot?.services ?? [])
+    if (instances !== undefined && !services.has(name) && matches(terms, { text: [name], service: name }))
+      services.set(name, []);
   const rows: TargetRow[] = [];
   for (const [service, targets] of services) {
     rows.push({ kind: 'service', id: `service ${service}`, service, targets });

@@ -107,6 +107,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
       options.bodyMemory,
       options.tickets,
     );
+    if (events.demand !== undefined) this.#engine.demand = events.demand.bind(events);
     if (options.random !== undefined) this.#engine.random = options.random;
     if (options.bodyGrace !== undefined) this.#engine.bodyGrace = options.bodyGrace;
     this.#logger = loggerOf(log);

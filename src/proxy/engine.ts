@@ -105,6 +105,8 @@ export class Engine implements TargetHost, DriverHost {
   /** Milliseconds before `min_body_rate` applies to a client. */
   bodyGrace = 5000;
   random: () => number = Math.random;
+  /** Tells control that a request waits for a target of the service. */
+  demand: (service: string) => void = () => {};
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #idPrefix = randomBytes(6).toString('hex');

@@ -101,6 +101,7 @@ export class OfflinePlane {
       breakers: state.breakers,
       http2Pool,
       log() {},
+      demand() {},
     });
     this.#generation.connect(registry.adopt(registry.prepare(input.program.services, input.stats)));
   }

@@ -57,6 +57,8 @@ export interface DataPlaneEvents {
   log: Log;
   /** What has happened since the last call; a few times a second at most. */
   reports?(reports: WorkerReports): void;
+  /** The first request waits for a target of this service. */
+  demand?(service: string): void;
   /** Asks the duty of the policy with this identity; absent: there are no duties. */
   ask?(identity: string, question: Json): Promise<Json>;
   /** The worker with this number keeps contents on disk, and gets each port to a store of them (WantDisk). Absent: memory only. */

@@ -3,8 +3,29 @@ export interface ServiceSnapshot {
   readonly name: string;
   /** Workers that use all targets, because too few are available. */
   readonly panic: number;
+  /** Requests to its targets that are in flight, and those that wait because it has none. */
+  readonly inFlight: number;
+  readonly waiting: number;
+  /** How many targets it has now. */
+  readonly targets: number;
+  /** Only if gw runs its targets. */
+  readonly instances?: InstancesSnapshot;
   /** Null: the service has neither a circuit breaker nor `max_requests`. */
   readonly guard: GuardSnapshot | null;
+}
+
+export const INSTANCE_STATES = ['starting', 'ready', 'backoff', 'draining'] as const;
+
+/** The processes of a service. */
+export interface InstancesSnapshot {
+  readonly min: number;
+  readonly max: number;
+  /** How many the requests of now ask for. */
+  readonly desired: number;
+  /** How many are in each state. */
+  readonly states: { readonly [state in (typeof INSTANCE_STATES)[number]]: number };
+  /** Restarts of those that run. */
+  readonly restarts: number;
 }
 
 export interface GuardSnapshot {

@@ -1,7 +1,8 @@
 /** Services of the model as entries. */
-import { CONNECTION_AGE, type ServiceEntry } from '../../bundle/types.js';
+import { CONNECTION_AGE, type InstancesEntry, type ServiceEntry } from '../../bundle/types.js';
 import type { ServiceModel } from '../../spec/model.js';
 import { EJECT_DEFAULTS } from '../../spec/service/eject.js';
+import type { ServiceConfig } from '../../spec/service/index.js';
 import { attemptsOf, GRPC_CODES } from '../../spec/service/retry.js';
 import type { TargetConfig } from '../../spec/service/target.js';
 import { given, type PolicyIR } from '../ir.js';
@@ -104,6 +105,18 @@ function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry
   };
 }
 
+/** Absent: one process. */
+function lowerInstances(run: NonNullable<ServiceConfig['run']>): InstancesEntry | undefined {
+  const { max, min } = run.instances ?? { min: 1, max: 1 };
+  if (min === 1 && max === 1) return undefined;
+  return { downAfter: run.scale_down_after, idle: run.idle, max, min, perInstance: run.requests_per_instance };
+}
+
+/** Milliseconds; undefined: requests do not wait. */
+function waitOf({ run, wait_for_targets: wait }: ServiceConfig): number | undefined {
+  return (wait ?? run?.ready_timeout) || undefined;
+}
+
 /** `signers`: the policies that sign the calls to it. `zone`: of the gateway. */
 export function lowerService(
   { name, config, implicit }: ServiceModel,
@@ -149,7 +162,7 @@ export function lowerService(
             command: run.command,
             ...given('cwd', run.cwd),
             env: run.env,
-            ...given('instances', run.instances === 1 ? undefined : { max: run.instances, min: run.instances }),
+            ...given('instances', lowerInstances(run)),
             portEnv: run.port_env,
             readyTimeout: run.ready_timeout,
           },
@@ -159,6 +172,7 @@ export function lowerService(
     targets: (config.targets ?? []).map(lowerTarget),
     ...given('tls', lowerServiceTls(config.tls)),
     tunnelIdleTimeout: config.tunnel_idle_timeout,
+    ...given('waitForTargets', waitOf(config)),
     ...given('zone', zone),
   };
 }

@@ -1,7 +1,6 @@
-/** When a managed target that gets no further requests may be stopped. */
+/** What control knows of the requests to managed targets, and when one that gets no further requests may be stopped. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** What control knows of the requests to targets. */
 export interface Traffic {
   /** Workers were sent it as a target. */
   isTarget(service: string, url: string): boolean;
@@ -9,6 +8,10 @@ export interface Traffic {
   applied(): Promise<void>;
   /** Requests to it in flight, tunnels and streams too. */
   inFlight(service: string, url: string): number;
+  /** Requests to it that have ended. */
+  ended(service: string, url: string): number;
+  /** Requests that wait because the service has no target. */
+  waiting(service: string): number;
 }
 
 const POLL_MS = 50;

@@ -12,6 +12,9 @@ import { type ManagedHost, ManagedProcess, type ManagedState, type RunSettings }
 /** The targets that the processes are. */
 export interface ManagedSupply {
   readonly targets: readonly { readonly url: string; readonly weight: number }[];
+  /** Why there are none, and when the next one starts. */
+  readonly cause?: string;
+  readonly retryAt?: number;
 }
 
 export interface InstancesHost extends Omit<ManagedHost, 'changed'> {
@@ -55,11 +58,26 @@ export class Instances {
 
   /** The targets that it has now. */
   get supply(): ManagedSupply {
-    return { targets: this.#ready.map(({ url }) => ({ url, weight: 1 })) };
+    const targets = this.#ready.map(({ url }) => ({ url, weight: 1 }));
+    if (targets.length > 0) return { targets };
+    const failures = [...this.#wanted].map(({ failure }) => failure).filter((one) => one !== undefined);
+    const next = failures.sort((one, other) => one.retryAt - other.retryAt)[0];
+    if (next !== undefined && failures.length === this.#wanted.size) return { targets, ...next };
+    return { targets, cause: this.#wanted.size > 0 ? 'the managed target is starting' : 'no managed target runs' };
   }
 
   get ready(): number {
     return this.#ready.length;
+  }
+
+  /** Those that are starting, or will be started again. */
+  get starting(): number {
+    return this.#wanted.size - this.ready;
+  }
+
+  /** One of them does not start. */
+  get failing(): boolean {
+    return [...this.#wanted].some(({ failure }) => failure !== undefined);
   }
 
   get #ready(): ManagedProcess[] {
@@ -93,7 +111,8 @@ export class Instances {
   /** Other settings with the same command. */
   configure(settings: RunSettings): void {
     this.#settings = settings;
-    this.scaleTo(settings.instances.min);
+    const { min, max } = settings.instances;
+    this.scaleTo(Math.max(min, Math.min(max, this.#wanted.size)));
   }
 
   /** Starts or drains processes, until `count` are there. */

@@ -31,7 +31,7 @@ export interface ManagedHost {
   readonly orphanGuard: OrphanGuard;
   /** Ports given out by this gateway. */
   readonly ports: Set<number>;
-  /** It became ready, or is ready no more. */
+  /** Its state has changed. */
   changed(): void;
 }
 
@@ -47,7 +47,16 @@ export class ManagedError extends Error {
   }
 }
 
+/** Why a process does not run. */
+export interface StartFailure {
+  readonly cause: string;
+  /** Milliseconds since 1970 of its next start. */
+  readonly retryAt: number;
+}
+
 const POLL_MS = 25;
+/** Milliseconds before a restart for which no request waits. */
+const LONG_WAIT = 1000;
 const STOP_GRACE_MS = 5000;
 /** Milliseconds that the rest of a group has to exit after its leader. */
 const STRAGGLER_MS = 500;
@@ -76,6 +85,7 @@ export class ManagedProcess {
   #hostname = '127.0.0.1';
   #state: ManagedState = 'stopped';
   #restarts = 0;
+  #failure: StartFailure | undefined;
   readonly #backoff = new Backoff(RESTART_BACKOFF);
   #supervision: Promise<void> = Promise.resolve();
 
@@ -101,6 +111,10 @@ export class ManagedProcess {
   }
   get restarts(): number {
     return this.#restarts;
+  }
+  /** Why it does not run, if that will not change soon. */
+  get failure(): StartFailure | undefined {
+    return this.#failure;
   }
   /** The URL for the data plane; valid while it is ready. */
   get url(): string {
@@ -142,6 +156,7 @@ export class ManagedProcess {
 
   /** Undefined when it is ready, otherwise why it is not. */
   async #launch(): Promise<string | undefined> {
+    this.#failure = undefined;
     this.#become('starting');
     await this.#takePort();
     if (this.#stopping.signal.aborted) return 'It was stopped before it started.';
@@ -163,9 +178,9 @@ export class ManagedProcess {
   }
 
   #become(state: ManagedState): void {
-    const before = this.#state;
+    if (this.#state === state) return;
     this.#state = state;
-    if ((before === 'ready') !== (state === 'ready')) this.#host.changed();
+    this.#host.changed();
   }
 
   /** Keeps the port over restarts, so that its counters go on, unless another program uses it now. */
@@ -250,6 +265,7 @@ export class ManagedProcess {
       if (this.#stopping.signal.aborted) return;
       const wait = this.#backoff.next(ranMs);
       this.#tellFailure(how, wait, failed !== undefined);
+      if (failed !== undefined || wait >= LONG_WAIT) this.#failure = { cause: how, retryAt: Date.now() + wait };
       failed = await this.#restart(wait);
     }
   }
@@ -262,7 +278,8 @@ export class ManagedProcess {
 
   /** Why the restart has failed. */
   async #restart(wait: number): Promise<string | undefined> {
-    this.#become('backoff');
+    if (this.#state === 'backoff') this.#host.changed();
+    else this.#become('backoff');
     await this.#pause(wait);
     if (this.#stopping.signal.aborted) return undefined;
     this.#restarts++;

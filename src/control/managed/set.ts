@@ -4,6 +4,7 @@ import type { Traffic } from './drain.js';
 import { type InstanceFacts, Instances, type ManagedSupply } from './instances.js';
 import { OrphanGuard } from './orphan-guard.js';
 import { ManagedError, type RunSettings } from './process.js';
+import { Scaler } from './scaler.js';
 
 /** The processes of a generation, by service name. */
 export type WantedRuns = ReadonlyMap<string, RunSettings>;
@@ -38,6 +39,7 @@ export class ManagedSet {
   readonly #onExit = (): void => this.#orphanGuard.killAll();
   /** All that were started and not stopped yet, also those of older generations that drain. */
   readonly #all = new Set<Instances>();
+  readonly #scaler: Scaler;
   #live = new Map<string, Held>();
   #closed = false;
   /** Milliseconds between SIGTERM and SIGKILL; undefined: the default. */
@@ -45,6 +47,7 @@ export class ManagedSet {
 
   constructor(host: ManagedSetHost) {
     this.#host = host;
+    this.#scaler = new Scaler(host);
   }
 
   /** The processes of a service of the live generation. */
@@ -79,7 +82,7 @@ export class ManagedSet {
       process.on('exit', this.#onExit);
     }
     for (const started of fresh) this.#all.add(started);
-    const outcomes = await Promise.allSettled(fresh.map((one) => one.start(one.settings.instances.min)));
+    const outcomes = await Promise.allSettled(fresh.map((one) => one.start(this.#firstCount(one))));
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed) {
       await abandon();
@@ -87,6 +90,12 @@ export class ManagedSet {
     }
     const supplies = new Map([...next].map(([service, { instances }]) => [service, instances.supply]));
     return { supplies, abandon, commit: () => this.#commit(next, wanted) };
+  }
+
+  /** As many as serve now, so that a change of the command leaves the capacity as it is. */
+  #firstCount({ service, settings: { instances } }: Instances): number {
+    const now = this.#live.get(service)?.instances.ready ?? 0;
+    return Math.max(instances.min, Math.min(instances.max, now));
   }
 
   #create(service: string, settings: RunSettings): Instances {
@@ -101,6 +110,11 @@ export class ManagedSet {
         if (this.#live.get(service)?.instances === of) this.#host.board.supply(service, of.supply);
       },
     });
+  }
+
+  /** A request waits for a target of the service. */
+  demand(service: string): void {
+    if (this.#live.has(service)) this.#scaler.demand();
   }
 
   /** Stops processes whose requests have ended, at their deadline. */
@@ -124,6 +138,7 @@ export class ManagedSet {
   async close(): Promise<void> {
     // A running reload must not start processes any more: nothing would stop them.
     this.#closed = true;
+    this.#scaler.close();
     await Promise.all([...this.#all].map((instances) => this.stop(instances)));
     this.#orphanGuard.close();
     process.off('exit', this.#onExit);
@@ -137,6 +152,7 @@ export class ManagedSet {
       instances.configure(wanted.get(service)!);
       this.#host.board.supply(service, instances.supply);
     }
+    this.#scaler.use([...kept]);
     return gone;
   }
 }

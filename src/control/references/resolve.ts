@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { listReferences, resolveReferences } from '../../bundle/references.js';
-import type { PolicyEntry, Program, RefString, VaultEntry } from '../../bundle/types.js';
+import { ONE_INSTANCE, type PolicyEntry, type Program, type RefString, type VaultEntry } from '../../bundle/types.js';
 import { INPUT_LIMITS, readInputText } from '../../input-file.js';
 import { positionAt } from '../../lint/edits.js';
 import { errnoCode, reasonOf } from '../../reason.js';
@@ -185,15 +185,13 @@ function rehashed(before: PolicyEntry | undefined, after: PolicyEntry): PolicyEn
   return { ...after, identity };
 }
 
-const ONE = { min: 1, max: 1 } as const;
-
 /** The processes of a resolved program's managed services. */
 export function runsOf(program: Program, root: string): Map<string, RunSettings> {
   const runs = new Map<string, RunSettings>();
   for (const { name, run } of program.services) {
     if (!run) continue;
     const env = Object.fromEntries(Object.entries(run.env).map(([key, value]) => [key, plain(value)]));
-    const { command, portEnv, readyTimeout, instances = ONE } = run;
+    const { command, portEnv, readyTimeout, instances = ONE_INSTANCE } = run;
     const { drainTimeout } = program;
     const cwd = resolve(root, run.cwd ?? '.');
     runs.set(name, { command, portEnv, readyTimeout, env, cwd, instances, drainTimeout });

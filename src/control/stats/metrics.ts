@@ -8,6 +8,7 @@ import type { DutySnapshot } from '../../telemetry/snapshot.js';
 import { gwVersion } from '../../version.js';
 import { cacheCounts } from '../cache/stats.js';
 import type { GatewayStats } from '../gateway-stats.js';
+import type { InstanceFacts } from '../managed/instances.js';
 import type { LiveGeneration } from '../reload/generation-loader.js';
 import type { PlaneTables } from './contents.js';
 import { isConcurrency, isLimit, maxOf, stateIdentityOf } from './limit-policies.js';
@@ -26,6 +27,8 @@ export interface MetricsSource {
   live(): LiveGeneration | undefined;
   /** The endpoints of a service of the live generation. */
   endpoints(service: string): readonly Endpoint[];
+  /** The processes of a managed service. */
+  instances(service: string): readonly InstanceFacts[];
   reloads(): ReloadCounts;
   workers(): readonly WorkerStatus[];
   duties(program: Program): readonly DutySnapshot[];
@@ -107,6 +110,7 @@ export class GatewayMetrics {
         breakers: this.#source.plane.breakers,
         registry: this.#source.stats.registry,
         endpoints: (service) => this.#source.endpoints(service),
+        instances: (service) => this.#source.instances(service),
       }),
       listeners: program.listeners.flatMap(({ name }, index) => {
         const slot = stats.listeners[index];

@@ -223,9 +223,9 @@ export class SnapshotBuilder {
     };
   }
 
-  #services({ program }: LiveGeneration, { endpoints }: SnapshotInput): readonly ServiceSnapshot[] {
+  #services({ program }: LiveGeneration, { endpoints, instances }: SnapshotInput): readonly ServiceSnapshot[] {
     const { breakers } = this.#plane;
-    return servicesOf(program, { breakers, registry: this.#stats.registry, endpoints });
+    return servicesOf(program, { breakers, registry: this.#stats.registry, endpoints, instances });
   }
 
   #limitsOf(program: Program, now: number): LimitSnapshot[] {

@@ -272,25 +272,36 @@ export class TargetBoard {
 
   #make(entry: ServiceEntry, supply = this.#supplyOf(entry)): Made {
     const { endpoints, cause } = expand(supply, this.#names);
+    const { retryAt } = supply;
     const down = this.#down.get(entry.name);
     const marked = (one: Unslotted): Unslotted => (down?.has(endpointKey(one)) === true ? { ...one, down: true } : one);
-    return { service: entry.name, endpoints: down === undefined ? endpoints : endpoints.map(marked), cause };
+    return { service: entry.name, endpoints: down === undefined ? endpoints : endpoints.map(marked), cause, retryAt };
   }
 
   /** With slots and a version, which is that of `before` if nothing has changed. */
   #numbered(
-    { service, endpoints, cause }: Made,
+    { service, endpoints, cause, retryAt }: Made,
     slots: readonly number[],
     before: ServiceEndpoints | undefined,
   ): ServiceEndpoints {
     const slotted = endpoints.map((endpoint, at): Endpoint => ({ ...endpoint, slot: slots[at]! }));
-    const same = before?.cause === cause && JSON.stringify(before?.endpoints) === JSON.stringify(slotted);
+    const same =
+      before?.cause === cause &&
+      before?.retryAt === retryAt &&
+      JSON.stringify(before?.endpoints) === JSON.stringify(slotted);
     if (before !== undefined && same) return before;
-    return { service, version: ++this.#version, endpoints: slotted, ...(cause === undefined ? {} : { cause }) };
+    return {
+      service,
+      version: ++this.#version,
+      endpoints: slotted,
+      ...(cause === undefined ? {} : { cause }),
+      ...(retryAt === undefined ? {} : { retryAt }),
+    };
   }
 }
 
 interface Made extends Expanded {
+  readonly retryAt: number | undefined;
   readonly service: string;
 }
 

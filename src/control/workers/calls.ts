@@ -14,6 +14,7 @@ export function serveCalls(port: MessagePort, create: (events: DataPlaneEvents) 
   const plane: WorkerApi = create({
     requests: (records, dropped) => post({ type: 'requests', records, dropped }),
     recent: (records) => post({ type: 'recent', records }),
+    demand: (service) => post({ type: 'demand', service }),
     reports: (reports) => post({ type: 'reports', reports }),
     log: (level, message, fields) => {
       try {

@@ -63,6 +63,8 @@ export type WorkerMessage =
   | { readonly type: 'ask'; readonly id: number; readonly identity: string; readonly question: Json }
   /** It keeps contents on disk. */
   | { readonly type: 'disk'; readonly unapplied: SharedArrayBuffer }
+  /** A request waits for a target of the service. */
+  | { readonly type: 'demand'; readonly service: string }
   | { readonly type: 'reports'; readonly reports: WorkerReports }
   | { readonly type: 'recent'; readonly records: readonly RequestRecord[] }
   | { readonly type: 'requests'; readonly records: readonly RequestRecord[]; readonly dropped: number }

@@ -106,6 +106,7 @@ export class WorkerThread {
     const events = this.#events;
     if (message.type === 'requests') events.requests(message.records, message.dropped);
     else if (message.type === 'recent') events.recent?.(message.records);
+    else if (message.type === 'demand') events.demand?.(message.service);
     else if (message.type === 'reports') events.reports?.(message.reports);
     else if (message.type === 'disk') {
       const { worker } = this.#options;

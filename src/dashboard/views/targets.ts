@@ -94,6 +94,10 @@ function serviceState(name: string, { snapshot, theme }: State): Span[] {
   const breaker = service?.guard?.breaker ?? 'closed';
   if (breaker !== 'closed')
     state.push(span(`  ${theme.glyphs.bad} circuit breaker ${breaker}`, breaker === 'open' ? 'bad' : 'warn'));
+  const { instances, waiting = 0 } = service ?? {};
+  if (instances !== undefined && instances.max > 1)
+    state.push(span(`  ${instances.states.ready} ready of ${instances.min}..${instances.max}`, 'dim'));
+  if (waiting > 0) state.push(span(`  ${plural(waiting, 'request')} waiting`, 'warn'));
   if (service !== undefined && service.panic > 0) state.push(span('  too few available, all are used', 'warn'));
   return state;
 }

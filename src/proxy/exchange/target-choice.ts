@@ -1,12 +1,14 @@
 /** A request as the balancing sees it, for what is no upstream user itself: tunnels, and offline runs. */
 import type { HashKeyEntry } from '../../bundle/service/balance.js';
-import type { Decision } from '../../policies/contract.js';
+import type { Decision, Reply } from '../../policies/contract.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { BalancedRequest } from '../upstream/balance/candidate.js';
 import { hashValueOf } from '../upstream/balance/hash-value.js';
 import { isBlameless } from '../upstream/retry/rules.js';
 import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
+import type { Waiting } from '../upstream/waiting-room.js';
+import { refusalOf } from './attempt-notes.js';
 import type { GwExchange } from './exchange.js';
 import { stickyCookieOf, takeStickyCookie } from './sticky-cookie.js';
 
@@ -19,6 +21,13 @@ export const choiceDecision = (service: Service, target: Target, attempt: number
   details: { service: target.service, target: target.url },
 });
 
+/** What waits for a target. */
+export interface ChoosingOwner {
+  readonly over: boolean;
+  start(): void;
+  say(reply: Reply, error: string, cause: string | null): void;
+}
+
 export class TargetChoice implements BalancedRequest {
   /** Monotonic milliseconds. */
   since = 0;
@@ -26,6 +35,8 @@ export class TargetChoice implements BalancedRequest {
   readonly #exchange: GwExchange;
   readonly #service: Service;
   #attempts = 0;
+  #waitUntil = 0;
+  #waiting: Waiting | undefined = undefined;
   /** Targets at which attempts have failed. */
   readonly #failedAt: object[] = [];
 
@@ -52,6 +63,31 @@ export class TargetChoice implements BalancedRequest {
     this.#attempts++;
     this.#exchange.decisions?.push(choiceDecision(this.#service, target, this.#attempts));
     return target;
+  }
+
+  /** There is no target: the owner starts again when there is one, unless stopWaiting() is called before. */
+  wait(owner: ChoosingOwner): void {
+    const waiting: Waiting = {
+      waitUntil: this.#waitUntil,
+      arrived: () => {
+        try {
+          if (!owner.over) owner.start();
+        } catch (error) {
+          this.#exchange.downstream!.broke(error);
+        }
+      },
+      gaveUp: (refusal) => {
+        if (!owner.over) owner.say(refusalOf(this.#exchange, refusal), refusal.error, refusal.cause);
+      },
+    };
+    this.#waiting = waiting;
+    const refusal = this.#service.enterRoom(waiting);
+    this.#waitUntil = waiting.waitUntil;
+    if (refusal !== undefined) waiting.gaveUp(refusal);
+  }
+
+  stopWaiting(): void {
+    if (this.#waiting !== undefined) this.#service.leaveRoom(this.#waiting);
   }
 
   /** An attempt has failed at this target. */

@@ -3,7 +3,6 @@
  * to the target and forwards bytes. The target's reply passes the chain like every other reply. After a 101, the tunnel
  * begins (tunnel/).
  */
-
 import type { Reply } from '../../policies/contract.js';
 import { HeaderMap, problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
@@ -84,8 +83,9 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       return;
     }
     const target = this.#choice.pick(this.#host.monotonic());
+    this.#target = target;
     if (target === undefined) {
-      this.#answer('upstream/none', this.#service.noTargetCause);
+      this.#choice.wait(this);
       return;
     }
     if (!this.#host.descriptors.takeTunnel()) {
@@ -93,7 +93,6 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       return;
     }
     this.#attempts++;
-    this.#target = target;
     this.#state = 'connecting';
     this.#exchange.target = target.url;
     target.load.inFlight++;
@@ -108,7 +107,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   onAttemptAnswered(reply: Reply): void {
     this.#endAttempt(false);
-    this.#say(reply, reply.code ?? 'policy/answered', reply.cause ?? null);
+    this.say(reply, reply.code ?? 'policy/answered', reply.cause ?? null);
   }
 
   /** Policies fail closed. */
@@ -355,6 +354,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   /** Releases the target; `now`: drop bytes that are written already. */
   #letGo(failed: boolean, now: boolean): void {
     clearTimeout(this.#timer);
+    this.#choice.stopWaiting();
     this.#endAttempt(failed);
     this.#stream?.finish(now);
     this.#stream = undefined;
@@ -370,7 +370,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   }
 
   #answer(error: ErrorSlug, cause: string): void {
-    this.#say(problem(this.#exchange, { code: error, ...ERRORS[error] }), error, cause);
+    this.say(problem(this.#exchange, { code: error, ...ERRORS[error] }), error, cause);
   }
 
   #note(error: string, cause: string | null): void {
@@ -378,7 +378,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#exchange.cause = cause;
   }
 
-  #say(reply: Reply, error: string, cause: string | null): void {
+  say(reply: Reply, error: string, cause: string | null): void {
     this.over = true;
     this.#note(error, cause);
     try {

@@ -27,6 +27,8 @@ export interface ServiceEndpoints {
   readonly endpoints: readonly Endpoint[];
   /** Why there are none, for the log. */
   readonly cause?: string;
+  /** Milliseconds since 1970: there are none before that, so requests do not wait for one. */
+  readonly retryAt?: number;
 }
 
 /** A change of the endpoints of some services. */

@@ -9,6 +9,7 @@ import { ServiceState, type StateHost } from './service-state.js';
 import { Target } from './target.js';
 import type { TargetHost } from './target-host.js';
 import { tlsKey } from './tls.js';
+import type { StartFailure } from './waiting-room.js';
 
 export class TargetRegistry {
   readonly #host: TargetHost & StateHost;
@@ -46,7 +47,7 @@ export class TargetRegistry {
       const endpoints = known?.get(entry.name) ?? programEndpoints(entry, slots.targets[index], slots.unmatched);
       for (const endpoint of endpoints.endpoints) this.#target(entry, endpoint, made);
       const sticky = entry.sticky && new Sticky<Target>(entry.name, entry.sticky, () => this.#host.now());
-      return { entry, endpoints, sticky };
+      return { entry, endpoints, sticky, slot: slots.services?.[index] };
     });
     return { made, services, sharers };
   }
@@ -80,13 +81,18 @@ export class TargetRegistry {
   adopt({ services, sharers, made }: PreparedServices): readonly Service[] {
     this.#sharers = sharers;
     const random = (): number => this.#host.random();
-    this.#live = services.map(({ entry, endpoints, sticky }) => {
+    this.#live = services.map(({ entry, endpoints, sticky, slot }) => {
       const newest = this.#newest.get(entry.name);
       const used = newest !== undefined && newest.version > endpoints.version ? newest : endpoints;
       const state = this.#state(entry.name);
       const service = new Service(entry, state, random, () => this.#services.delete(service), sticky);
-      service.use(this.#targetsOf(entry, used, made), used.cause);
+      state.room.configure(entry, sharers, slot);
+      state.room.fail(startFailure(used));
+      // Requests of older generations may wait for the first target.
       this.#services.add(service);
+      for (const one of this.#services)
+        if (one.entry.name === entry.name && one.targets.length === 0)
+          one.use(this.#targetsOf(one.entry, used, made), used.cause);
       return service;
     });
     const names = new Set(services.map(({ entry }) => entry.name));
@@ -110,6 +116,7 @@ export class TargetRegistry {
       for (const service of this.#services)
         if (service.entry.name === change.service)
           service.use(this.#targetsOf(service.entry, change, made), change.cause);
+      this.#states.get(change.service)?.room.fail(startFailure(change));
     }
     this.#settle();
   }
@@ -155,6 +162,7 @@ export class TargetRegistry {
         this.#sharers,
       );
     }
+    for (const [name, state] of this.#states) if (states.get(name) !== state) state.room.close();
     this.#states = states;
     for (const [key, target] of before) if (this.#targets.get(key) !== target) this.#retire(key, target);
     for (const target of this.#targets.values()) this.#leaving.delete(target);
@@ -162,6 +170,7 @@ export class TargetRegistry {
     for (const { entry, targets } of this.#services)
       for (const target of targets) if (this.#targets.get(this.#key(entry, target)) !== target) target.retire();
     this.#host.descriptors.forTargets = most;
+    for (const { state, targets } of this.#live) if (targets.length > 0) state.room.open();
   }
 
   #retire(key: string, target: Target): void {
@@ -185,6 +194,7 @@ export class TargetRegistry {
   }
 
   close(): void {
+    for (const state of this.#states.values()) state.room.close();
     for (const target of [...this.#targets.values(), ...this.#leaving.keys()]) target.close();
     this.#targets.clear();
     this.#leaving.clear();
@@ -200,5 +210,11 @@ export interface PreparedServices {
     readonly entry: ServiceEntry;
     readonly endpoints: ServiceEndpoints;
     readonly sticky: Sticky<Target> | undefined;
+    /** Of its counters. */
+    readonly slot: number | undefined;
   }[];
 }
+
+/** Undefined: a target may be there soon. */
+const startFailure = ({ cause = 'no process is ready', retryAt }: ServiceEndpoints): StartFailure | undefined =>
+  retryAt === undefined ? undefined : { cause, retryAt };

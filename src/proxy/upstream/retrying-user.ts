@@ -15,6 +15,7 @@ import { isBlameless, isIdempotent, type RetryCause, retryAfterMs } from './retr
 import type { Service } from './service.js';
 import type { Target } from './target.js';
 import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from './user.js';
+import type { Waiting } from './waiting-room.js';
 
 /** After this many moves a request gets its own connection. */
 const MAX_MOVES = 2;
@@ -33,7 +34,7 @@ export interface AttemptHost {
   readonly after: After;
 }
 
-export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
+export abstract class RetryingUser implements UpstreamUser, BalancedRequest, Waiting {
   /** It has ended: its reply is complete, or it failed or was cancelled. */
   over = false;
   /** The head of the reply has arrived. */
@@ -43,6 +44,7 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
   /** Monotonic milliseconds at which the current attempt began. */
   since = 0;
   stickyValue: string | undefined = undefined;
+  waitUntil = 0;
   protected readonly upstream: Service;
   protected readonly stats: StatsWriter;
   protected target: Target | undefined = undefined;
@@ -176,12 +178,12 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     if (!isBlameless(error) && this.status < 500) this.#judge(true, cause);
   }
 
-  /** Selects the target of the next attempt, which begins at `now`. Fails the request if the service has none. */
+  /** Selects the target of the next attempt, which begins at `now`. Without one, the request waits for it, or fails. */
   protected next(now: number): Target | undefined {
     this.since = now;
     const target = this.upstream.pick(this);
     if (target === undefined) {
-      this.fail('upstream/none', this.upstream.noTargetCause);
+      this.#await();
       return undefined;
     }
     if (this.attempts === 0) this.upstream.state.budget.requests++;
@@ -191,6 +193,29 @@ export abstract class RetryingUser implements UpstreamUser, BalancedRequest {
     this.#running = true;
     this.stats.begin(target.slot);
     return target;
+  }
+
+  /** The service has no target: ask() is called again when it has one. */
+  #await(): void {
+    const refusal = this.upstream.enterRoom(this);
+    if (refusal === undefined) this.#cancelWait = () => this.upstream.leaveRoom(this);
+    else this.gaveUp(refusal);
+  }
+
+  arrived(): void {
+    this.#cancelWait = undefined;
+    try {
+      if (!this.over) this.ask();
+    } catch (error) {
+      this.broke(error);
+    }
+  }
+
+  gaveUp(refusal: GuardRefusal): void {
+    this.#cancelWait = undefined;
+    if (this.over) return;
+    this.leave();
+    this.refused(refusal);
   }
 
   tried(target: object): boolean {

@@ -8,8 +8,9 @@ import type { HealthHost, TargetHealth } from './health/target.js';
 import { RetryBudget } from './retry/budget.js';
 import { LatencyEstimate } from './retry/latency.js';
 import { RetryRules } from './retry/rules.js';
+import { type RoomHost, WaitingRoom } from './waiting-room.js';
 
-export interface StateHost extends HealthHost {
+export interface StateHost extends HealthHost, RoomHost {
   readonly breakers: BreakerTable;
 }
 
@@ -17,6 +18,8 @@ export class ServiceState {
   readonly health: ServiceHealth;
   readonly budget = new RetryBudget();
   readonly latency = new LatencyEstimate();
+  /** Requests that wait for a target. */
+  readonly room: WaitingRoom;
   readonly #service: string;
   readonly #host: StateHost;
   #breaker: Breaker | undefined = undefined;
@@ -25,6 +28,7 @@ export class ServiceState {
     this.#service = service;
     this.#host = host;
     this.health = new ServiceHealth(service, host);
+    this.room = new WaitingRoom(service, host);
   }
 
   /** What protects it with these settings; undefined for nothing. */
@@ -46,5 +50,6 @@ export class ServiceState {
     this.health.sweep(now);
     this.budget.sweep(now);
     this.latency.sweep(now);
+    this.room.sweep(now);
   }
 }

@@ -4,10 +4,11 @@ import type { ServiceEntry } from '../../bundle/types.js';
 import { type BalancedRequest, fits } from './balance/candidate.js';
 import { Selection } from './balance/selection.js';
 import type { Sticky } from './balance/sticky.js';
-import type { ServiceGuard } from './guard.js';
+import type { GuardRefusal, ServiceGuard } from './guard.js';
 import { type RetryCause, RetryRules } from './retry/rules.js';
 import type { ServiceState } from './service-state.js';
 import type { Target } from './target.js';
+import type { Waiting } from './waiting-room.js';
 
 export class Service {
   readonly entry: ServiceEntry;
@@ -69,6 +70,20 @@ export class Service {
     return this.entry.run === undefined ? 'the service has no target' : 'the managed target is not ready';
   }
 
+  /** Requests wait while it has no target. */
+  get waits(): boolean {
+    return this.entry.waitForTargets !== undefined;
+  }
+
+  /** The request waits for a target, or the result says why it cannot. */
+  enterRoom(waiting: Waiting): GuardRefusal | undefined {
+    return this.state.room.enter(waiting, this.entry, this.noTargetCause);
+  }
+
+  leaveRoom(waiting: Waiting): void {
+    this.state.room.leave(waiting);
+  }
+
   /** The target of a request's next attempt; undefined without targets. */
   pick(request: BalancedRequest): Target | undefined {
     const { targets } = this;
@@ -102,8 +117,9 @@ export class Service {
     return this.targets.some((target) => target.pool.takesParts);
   }
 
-  /** Whether some target has connections to spare. */
+  /** Whether some target has connections to spare. Requests that wait for a target tell control that one is needed. */
   get hasSpare(): boolean {
+    if (this.targets.length === 0) return this.waits;
     return this.targets.some((target) => target.pool.hasSpare);
   }
 }

@@ -82,9 +82,16 @@ export const service = s.object({
       'Maximum percentage of the connections to one target that requests from one client address (IPv6: one /64) may use; further requests wait.',
     )
     .default(80),
+  wait_for_targets: s
+    .duration()
+    .describe(
+      'How long requests wait while the service has no target: none of its processes is ready, or its source names none; then they get 503. Default: `ready_timeout` for processes that gw runs, otherwise `0s`.',
+      '15s',
+    )
+    .optional(),
   max_queue: s
     .integer()
-    .describe('Maximum number of requests that wait for a connection; excess requests get 503.')
+    .describe('Maximum number of requests that wait for a connection, or for a target; excess requests get 503.')
     .default(20_000),
   proxy_protocol: s
     .enum('v1', 'v2')

@@ -37,6 +37,8 @@ export const Counter = {
   /** Targets: attempts there that were followed by another one, and those that were not because the budget was used up. */
   Repeated: 18,
   RetriesDenied: 19,
+  /** Services: requests that wait for a target. */
+  Waiting: 20,
   /** Routes: WebSockets that were opened, and that are open; their messages and bytes, from clients and from targets. */
   WebSockets: 24,
   OpenWebSockets: 25,

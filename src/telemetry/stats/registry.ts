@@ -29,6 +29,8 @@ export interface SlotAssignment {
   readonly targets: readonly (readonly number[])[];
   /** By listener index: open connections, counted in Counter.Connections. */
   readonly listeners: readonly number[];
+  /** By service index: requests that wait for a target, in Counter.Waiting. */
+  readonly services?: readonly number[];
 }
 
 export interface SlotSums {
@@ -97,6 +99,7 @@ export class StatsRegistry {
         service.targets.map(({ url }) => note('target', targetName(service.name, url))),
       ),
       listeners: program.listeners.map((listener) => note('listener', listener.name)),
+      services: program.services.map((service) => note('service', service.name)),
     };
     const slots = this.#assign('program', names, nowMs);
     const slotAt = (index: number): number => slots[index]!;
@@ -105,6 +108,7 @@ export class StatsRegistry {
       unmatched: slotAt(at.unmatched),
       targets: at.targets.map((own) => own.map(slotAt)),
       listeners: at.listeners.map(slotAt),
+      services: at.services.map(slotAt),
     };
   }
 
@@ -273,6 +277,7 @@ export class StatsRegistry {
         view[base + Counter.OpenWebSockets] = 0;
         view[base + Counter.EjectedUntil] = 0;
         view[base + Counter.Panic] = 0;
+        view[base + Counter.Waiting] = 0;
         view[base + Counter.Shedding] = 0;
         view[base + Counter.Shrinking] = 0;
       }

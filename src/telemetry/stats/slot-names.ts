@@ -2,7 +2,7 @@
  * Maps names to slots. A name has its slot while some group has it, and for a while longer, so that an undone edit finds its
  * counts again.
  */
-export type SlotKind = 'route' | 'target' | 'listener';
+export type SlotKind = 'route' | 'target' | 'listener' | 'service';
 
 interface Held {
   readonly slot: number;

@@ -15,6 +15,8 @@ export interface Supply {
   readonly targets: readonly SuppliedTarget[];
   /** Why there are none, for the log and the dashboard. */
   readonly cause?: string;
+  /** Milliseconds since 1970: there will be none before. */
+  readonly retryAt?: number;
   /** Which addresses the names of the targets may have. Absent: any. */
   readonly permits?: (address: string) => boolean;
 }
