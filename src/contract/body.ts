@@ -13,7 +13,10 @@ import type { HeaderFields } from './fields.js';
 export interface BodyOut {
   /** Returns false if the receiver is full: stop until the callback of onWritable(). Bytes written meanwhile are not lost. */
   write(bytes: Uint8Array): boolean;
-  /** The body is complete. */
+  /**
+   * The body is complete. `trailers`: the fields behind it; without them there are none, so a stage that keeps those of its input passes
+   * them on. A receiver that cannot have trailers gets the body alone.
+   */
   end(trailers?: HeaderFields): void;
   /** The body cannot be completed: the message is cut visibly, or replaced by an error if nothing of it was sent. */
   fail(cause: string): void;
@@ -41,7 +44,10 @@ export interface BodyStage {
   readonly observes?: boolean;
   /** Takes a part of the body. Returns false to pause the source; what is still in flight is written nevertheless. */
   write(bytes: Uint8Array): boolean;
-  /** The input is complete; the stage ends its output, at once or later. */
+  /**
+   * The input is complete; the stage ends its output, at once or later. `trailers`: the fields behind the body, which the stage may edit,
+   * pass on, replace, or put into the body. Undefined: there are none.
+   */
   end(trailers: HeaderFields | undefined): void;
   /** The exchange has ended without the rest, or this stage threw: release everything. Called once, never after out.end(). */
   abort(cause: string): void;

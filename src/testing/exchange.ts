@@ -21,6 +21,8 @@ export interface TestRequest {
   readonly url?: string;
   readonly headers?: { readonly [name: string]: string };
   readonly body?: string | Uint8Array;
+  /** Fields behind the body. */
+  readonly trailers?: { readonly [name: string]: string };
   readonly params?: { readonly [name: string]: string };
   /** Address of the client. Default: 192.0.2.1. */
   readonly address?: string;

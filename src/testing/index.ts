@@ -5,7 +5,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Json } from '../bundle/types.js';
-import type { Decision, PolicyInstance, Reply } from '../contract/index.js';
+import type { Decision, HeaderFields, PolicyInstance, Reply } from '../contract/index.js';
 import type { DefinedPolicy } from '../custom/definition.js';
 import { type Check, type CheckOptions, contractChecks as checksOf } from './checks.js';
 import { bytesOf, type TestRequest, testExchange } from './exchange.js';
@@ -26,11 +26,20 @@ export interface TestResult {
   readonly code: string | undefined;
   readonly headers: { readonly [name: string]: string };
   readonly body: string;
+  /** Fields behind the body. */
+  readonly trailers: { readonly [name: string]: string };
   /** Whether the policy answered itself; otherwise the target did. */
   readonly answered: boolean;
   /** The request as the target gets it; undefined if the policy answered. */
-  readonly forwarded: { readonly headers: { readonly [name: string]: string }; readonly body: string } | undefined;
+  readonly forwarded: Forwarded | undefined;
   readonly decisions: readonly Decision[];
+}
+
+export interface Forwarded {
+  readonly headers: { readonly [name: string]: string };
+  readonly body: string;
+  /** Fields behind the body. */
+  readonly trailers: { readonly [name: string]: string };
 }
 
 /** A policy with its config, on a virtual clock. */
@@ -60,17 +69,19 @@ export class TestedPolicy {
   async request(request: TestRequest = {}, target: TargetReply = {}): Promise<TestResult> {
     const exchange = testExchange(request, `test-${++this.#ids}`, this.#world.time.now());
     const { collects } = this.#subject;
-    const { reply, body, sent, answered } = await runExchange(this.#policy, exchange, {
-      body: request.body,
-      target,
-      collects,
-    });
+    const { body, trailers } = request;
+    const result = await runExchange(this.#policy, exchange, { body, trailers, target, collects });
+    const { answered, sent, sentTrailers } = result;
     return {
-      ...sentOf(reply, body),
+      ...sentOf(result.reply, result.body, result.trailers),
       answered,
       forwarded: answered
         ? undefined
-        : { headers: Object.fromEntries(exchange.headers.entries()), body: Buffer.from(sent ?? []).toString() },
+        : {
+            headers: plain(exchange.headers),
+            body: Buffer.from(sent ?? []).toString(),
+            trailers: plain(sentTrailers),
+          },
       decisions: exchange.decisions ?? [],
     };
   }
@@ -99,14 +110,19 @@ export class TestedPolicy {
   }
 }
 
+const plain = (fields: HeaderFields | undefined): { readonly [name: string]: string } =>
+  Object.fromEntries(fields?.entries() ?? []);
+
 const sentOf = (
   reply: Reply | undefined,
   body: Uint8Array,
-): Pick<TestResult, 'status' | 'code' | 'headers' | 'body'> => ({
+  trailers?: HeaderFields,
+): Pick<TestResult, 'status' | 'code' | 'headers' | 'body' | 'trailers'> => ({
   status: reply?.status ?? 0,
   code: reply?.code,
-  headers: Object.fromEntries(reply?.headers.entries() ?? []),
+  headers: plain(reply?.headers),
   body: Buffer.from(body).toString(),
+  trailers: plain(trailers),
 });
 
 /**

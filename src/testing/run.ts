@@ -17,9 +17,13 @@ export interface TargetReply {
   readonly status?: number;
   readonly headers?: { readonly [name: string]: string };
   readonly body?: string | Uint8Array;
+  /** Fields behind the body. */
+  readonly trailers?: { readonly [name: string]: string };
 }
 
 export interface RunOptions {
+  /** Fields behind the request's body. */
+  readonly trailers?: { readonly [name: string]: string } | undefined;
   readonly body?: string | Uint8Array | undefined;
   readonly target?: TargetReply;
   /** Which bodies the policy collects. */
@@ -36,6 +40,10 @@ export interface RunResult {
   readonly reply: Reply | undefined;
   /** The reply's body as the client gets it. */
   readonly body: Uint8Array;
+  /** Fields behind it. */
+  readonly trailers: HeaderFields | undefined;
+  /** Fields behind the request's body, as the target gets them. */
+  readonly sentTrailers: HeaderFields | undefined;
   /** The request's body as the target gets it; undefined if the policy answered, or there is none. */
   readonly sent: Uint8Array | undefined;
   /** Whether the policy answered the request itself. */
@@ -67,7 +75,7 @@ export async function runExchange(policy: PolicyInstance, exchange: Exchange, op
   } catch (error) {
     if (!(error instanceof Aborted)) throw error;
     end = 'aborted';
-    return { reply: undefined, body: NOTHING, sent: undefined, answered: false, steps: points.count, end };
+    return { ...answeredBy(undefined), answered: false, steps: points.count, end };
   } finally {
     policy.finished?.(exchange, end);
   }
@@ -76,6 +84,24 @@ export async function runExchange(policy: PolicyInstance, exchange: Exchange, op
 const NOTHING = new Uint8Array(0);
 type Passed = Omit<RunResult, 'steps' | 'end'>;
 
+/** A body and what is behind it. */
+interface Content {
+  readonly body: Uint8Array;
+  readonly trailers: HeaderFields | undefined;
+}
+
+const fieldsOf = (fields: TargetReply['trailers']): HeaderFields | undefined =>
+  fields === undefined ? undefined : new HeaderMap(Object.entries(fields));
+
+const answeredBy = (reply: Reply | undefined): Passed => ({
+  reply,
+  body: reply === undefined ? NOTHING : bytesIn(reply),
+  trailers: undefined,
+  sent: undefined,
+  sentTrailers: undefined,
+  answered: true,
+});
+
 async function passes(
   policy: PolicyInstance,
   exchange: Exchange,
@@ -83,14 +109,14 @@ async function passes(
   points: Points,
 ): Promise<Passed> {
   const refused = await enter(policy, exchange, options, points);
-  if (refused !== undefined) return { reply: refused, body: bytesIn(refused), sent: undefined, answered: true };
+  if (refused !== undefined) return answeredBy(refused);
   const request = await requestBody(policy, exchange, options, points);
-  if (request !== undefined && !(request instanceof Uint8Array))
-    return { reply: request, body: bytesIn(request), sent: undefined, answered: true };
+  if (request !== undefined && 'status' in request) return answeredBy(request);
+  const sent = request?.body;
   if (policy.onAttempt !== undefined) {
     points.pass();
-    const instead = await policy.onAttempt(exchange, attemptOf(exchange, request));
-    if (instead) return { reply: instead, body: bytesIn(instead), sent: request, answered: true };
+    const instead = await policy.onAttempt(exchange, attemptOf(exchange, sent));
+    if (instead) return { ...answeredBy(instead), sent };
   }
   const { status = 200, headers = {}, body } = options.target ?? {};
   let reply: Reply = new BytesReply(status, {
@@ -101,7 +127,8 @@ async function passes(
     points.pass();
     reply = (await policy.after(exchange, reply)) ?? reply;
   }
-  return { ...(await replyBody(policy, exchange, reply, options, points)), sent: request, answered: false };
+  const left = await replyBody(policy, exchange, reply, options, points);
+  return { ...left, sent, sentTrailers: request?.trailers, answered: false };
 }
 
 async function enter(
@@ -138,19 +165,22 @@ async function requestBody(
   exchange: Exchange,
   options: RunOptions,
   points: Points,
-): Promise<Reply | Uint8Array | undefined> {
+): Promise<Reply | Content | undefined> {
   if (options.body === undefined) return undefined;
   let body = bytesOf(options.body);
+  let trailers = fieldsOf(options.trailers);
   const wanted = policy.readsRequest?.(exchange);
-  if (wanted === false) return body;
+  if (wanted === false) return { body, trailers };
   if (policy.onRequestBody !== undefined && options.collects.request && wanted !== 'stream') {
     points.pass();
     const result = await policy.onRequestBody(exchange, body);
     if (result !== undefined && !(result instanceof Uint8Array)) return result;
     body = result ?? body;
+    // A body that is collected gets a length, and has no place for them.
+    trailers = undefined;
   }
-  if (policy.requestStage === undefined) return body;
-  return throughStage((out) => policy.requestStage!(exchange, out), body, options, points);
+  if (policy.requestStage === undefined) return { body, trailers };
+  return throughStage((out) => policy.requestStage!(exchange, out), { body, trailers }, options, points);
 }
 
 async function replyBody(
@@ -159,21 +189,24 @@ async function replyBody(
   given: Reply,
   options: RunOptions,
   points: Points,
-): Promise<Pick<RunResult, 'body'> & { readonly reply: Reply }> {
+): Promise<Content & { readonly reply: Reply }> {
   let reply = given;
   let body = bytesIn(reply);
+  let trailers = fieldsOf(options.target?.trailers);
   const bodiless = reply.body === null || exchange.method === 'HEAD' || reply.status === 204 || reply.status === 304;
   const wanted = bodiless ? false : policy.readsReply?.(exchange, reply);
-  if (wanted === false) return { reply, body };
+  if (wanted === false) return { reply, body, trailers };
   if (policy.onReplyBody !== undefined && options.collects.reply && wanted !== 'stream') {
     points.pass();
     const result = await policy.onReplyBody(exchange, reply, body);
     if (result instanceof Uint8Array) body = result;
     else if (result !== undefined) [reply, body] = [result, bytesIn(result)];
+    trailers = undefined;
   }
-  if (policy.replyStage === undefined) return { reply, body };
-  const out = await throughStage((sink) => policy.replyStage!(exchange, reply, sink), body, options, points);
-  return { reply, body: out };
+  if (policy.replyStage === undefined) return { reply, body, trailers };
+  const content = { body, trailers };
+  const out = await throughStage((sink) => policy.replyStage!(exchange, reply, sink), content, options, points);
+  return { reply, ...out };
 }
 
 const bytesIn = (reply: Reply): Uint8Array => (reply.body instanceof Uint8Array ? reply.body : NOTHING);
@@ -184,13 +217,14 @@ const STUCK_MS = 10_000;
 /** The output of a stage for a body. Rejects for a stage that breaks the contract. */
 async function throughStage(
   create: (out: StageOut) => BodyStage | undefined,
-  body: Uint8Array,
+  given: Content,
   { chunk, slow = false }: RunOptions,
   points: Points,
-): Promise<Uint8Array> {
+): Promise<Content> {
+  const { body } = given;
   const out = new Output(slow);
   const stage = create(out);
-  if (stage === undefined) return body;
+  if (stage === undefined) return given;
   try {
     const size = chunk ?? Math.max(1, body.length);
     for (let at = 0; at < body.length; at += size) {
@@ -202,7 +236,7 @@ async function throughStage(
       if (!ready) await out.ready();
     }
     points.pass();
-    stage.end(undefined);
+    stage.end(given.trailers);
     return await out.ended;
   } catch (error) {
     if (error instanceof Aborted && !out.done) {
@@ -220,8 +254,8 @@ class Output implements StageOut {
   readonly #parts: Uint8Array[] = [];
   #callback: (() => void) | undefined;
   #resume: (() => void) | undefined;
-  #settle!: { resolve(bytes: Uint8Array): void; reject(error: Error): void };
-  readonly ended = new Promise<Uint8Array>((resolve, reject) => {
+  #settle!: { resolve(content: Content): void; reject(error: Error): void };
+  readonly ended = new Promise<Content>((resolve, reject) => {
     this.#settle = { resolve, reject };
   });
   done = false;
@@ -243,10 +277,10 @@ class Output implements StageOut {
     return false;
   }
 
-  end(_trailers?: HeaderFields): void {
+  end(trailers?: HeaderFields): void {
     if (this.done) throw new Error('the stage ends twice');
     this.done = true;
-    this.#settle.resolve(Buffer.concat(this.#parts));
+    this.#settle.resolve({ body: Buffer.concat(this.#parts), trailers });
   }
 
   fail(cause: string): void {

@@ -148,4 +148,30 @@ test('paths and answer() belong together', () => {
   assert.throws(() => policyOf(unnamed), /belong together/);
 });
 
+test('stages get trailers, and what they end with is behind the body', async () => {
+  const policy = define(() => ({
+    requestStage: (_exchange, out) => ({
+      write: (bytes) => out.write(bytes),
+      end: (trailers) => {
+        trailers?.remove('x-private');
+        out.end(trailers);
+      },
+      abort: () => {},
+    }),
+    replyStage: (_exchange, _reply, out) => ({
+      write: (bytes) => out.write(bytes),
+      end: (trailers) => {
+        out.write(Buffer.from(` ${trailers?.get('x-sum')}`));
+        out.end();
+      },
+      abort: () => {},
+    }),
+  }));
+  const request = { method: 'POST', body: 'abc', trailers: { 'x-private': '1', 'x-kept': '2' } };
+  const result = await policyOf(policy).request(request, { body: 'reply', trailers: { 'x-sum': '5' } });
+  assert.equal(result.forwarded?.trailers, { 'x-kept': '2' });
+  assert.is(result.body, 'reply 5');
+  assert.equal(result.trailers, {});
+});
+
 test.run();
