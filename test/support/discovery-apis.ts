@@ -131,6 +131,7 @@ export class KubernetesApi extends ApiServer {
   /** Versions below it are compacted. */
   oldest = 0;
   readonly #slices = new Map<string, unknown>();
+  readonly #events: { readonly version: number; readonly event: unknown }[] = [];
 
   set({ name, ports = [{ name: 'http', port: 8080, protocol: 'TCP' }], endpoints }: Slice): void {
     const type = this.#slices.has(name) ? 'MODIFIED' : 'ADDED';
@@ -161,12 +162,15 @@ export class KubernetesApi extends ApiServer {
   }
 
   #say(event: unknown): void {
+    this.#events.push({ version: this.version, event });
+    for (const reply of this.waiting) this.#tell(reply, event);
+  }
+
+  #tell(reply: ServerResponse, event: unknown): void {
     const line = Buffer.from(`${JSON.stringify(event)}\n`);
-    for (const reply of this.waiting) {
-      // In two parts, as it happens on a network.
-      reply.write(line.subarray(0, 10));
-      reply.write(line.subarray(10));
-    }
+    // In two parts, as it happens on a network.
+    reply.write(line.subarray(0, 10));
+    reply.write(line.subarray(10));
   }
 
   protected answer(url: URL, request: IncomingMessage, reply: ServerResponse): void {
@@ -175,6 +179,10 @@ export class KubernetesApi extends ApiServer {
     else if (!url.searchParams.has('watch'))
       this.json(reply, { metadata: { resourceVersion: String(this.version) }, items: [...this.#slices.values()] });
     else if (Number(url.searchParams.get('resourceVersion')) < this.oldest) reply.writeHead(410).end();
-    else this.hold(reply);
+    else {
+      this.hold(reply);
+      const known = Number(url.searchParams.get('resourceVersion'));
+      for (const { version, event } of this.#events) if (version > known) this.#tell(reply, event);
+    }
   }
 }

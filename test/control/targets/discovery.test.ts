@@ -115,6 +115,26 @@ test('an outage of a source keeps its targets, is a failure of its duty, and end
   assert.is(log.count(/^source of targets answers again$/), 1);
 });
 
+test('an outage in which nothing changes ends when the source answers', async () => {
+  const consul = later(await new ConsulApi().listen());
+  consul.set([{ address: '10.0.0.1', port: 80 }]);
+  const kubernetes = later(await new KubernetesApi().listen());
+  kubernetes.set({ name: 'a', endpoints: [{ addresses: ['10.0.0.1'] }] });
+  for (const [api, entry] of [
+    [consul, { kind: 'consul', name: 'orders', address: consul.address }],
+    [kubernetes, { kind: 'kubernetes', name: 'shop/orders', address: kubernetes.address }],
+  ] as const) {
+    const { discovery, said } = await bed(entry);
+    const failing = (): boolean | undefined => discovery.snapshots()[0]?.failing;
+    api.broken = 0;
+    api.cut();
+    await until(failing, 'the failure');
+    api.broken = undefined;
+    await until(() => failing() === false, `${entry.kind} to be back`);
+    assert.is(said.length, 1);
+  }
+});
+
 test('without a first answer there are no targets but a cause; with a folder, those of the last run', async () => {
   const api = later(await new ConsulApi().listen());
   api.set([{ address: '10.0.0.1', port: 80 }]);

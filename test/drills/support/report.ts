@@ -22,6 +22,10 @@ export function quantile(results: readonly Result[], share: number): number {
 export const between = (results: readonly Result[], from: number, to = Number.POSITIVE_INFINITY): readonly Result[] =>
   results.filter(({ at }) => at >= from && at < to);
 
+/** Requests that have ended before this time. */
+export const endedBefore = (results: readonly Result[], time: number): readonly Result[] =>
+  results.filter(({ at, took }) => at + (took ?? Number.POSITIVE_INFINITY) < time);
+
 /** How many requests each target has answered. */
 export function sharesOf(results: readonly Result[]): Map<string, number> {
   const shares = new Map<string, number>();

@@ -35,13 +35,12 @@ export const consulSource: CreateSource = (entry, host) => {
         query.set('wait', `${WAIT}s`);
       }
       const path = `/v1/health/service/${encodeURIComponent(name)}?${query}`;
-      const { status, headers, body } = await api.json(path, { timeout: TIMEOUT });
-      if (status !== 200) {
-        index = 0;
-        throw new Error(`Consul answers with status ${status}`);
-      }
-      const next = Number(headers['x-consul-index']);
       const before = index;
+      // After an outage it is asked without waiting for a change, so that it is known when it answers again.
+      index = 0;
+      const { status, headers, body } = await api.json(path, { timeout: TIMEOUT });
+      if (status !== 200) throw new Error(`Consul answers with status ${status}`);
+      const next = Number(headers['x-consul-index']);
       // An index that goes backwards begins again, and one below 1 would not wait.
       index = Number.isSafeInteger(next) && next >= Math.max(1, before) ? next : 0;
       if (before === 0 || index !== before) host.supply(list(body).map((instance) => targetOf(instance, scheme)));

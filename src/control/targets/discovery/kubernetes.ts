@@ -29,6 +29,8 @@ export const kubernetesSource: CreateSource = (entry, host) => {
   const path = `/apis/discovery.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/endpointslices?labelSelector=${selector}`;
   const slices = new Map<string, unknown>();
   const supply = (): void => host.supply([...slices.values()].flatMap((slice) => targetsOf(slice, entry)));
+  /** What is known still holds, also after an outage in which nothing has changed. */
+  const answers = async (): Promise<void> => supply();
   /** From where the watch continues; undefined: the slices are listed first. */
   let version: string | undefined;
   const read = async (): Promise<string> => {
@@ -59,7 +61,7 @@ export const kubernetesSource: CreateSource = (entry, host) => {
     async run() {
       version ??= await read();
       const watch = `${path}&watch=1&allowWatchBookmarks=true&timeoutSeconds=${WATCH}&resourceVersion=${encodeURIComponent(version)}`;
-      const status = await api.lines(watch, { idle: IDLE, opened: async () => {}, line: take });
+      const status = await api.lines(watch, { idle: IDLE, opened: answers, line: take });
       // 410: what happened since the version is not known any more.
       if (status === 410) version = undefined;
       else if (status !== 200) {
