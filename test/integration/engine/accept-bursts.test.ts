@@ -1,6 +1,8 @@
 /** Bursts of new connections delay requests for a moment and have no other effect. */
 import { once } from 'node:events';
 import * as assert from 'uvu/assert';
+import { PREFACE } from '../../../src/proxy/downstream/connection/preface.js';
+import { Frame, frame } from '../../support/h2-target.js';
 import { turn } from '../../support/until.js';
 import { type Arrived, ok, type RawClient, specOf, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
@@ -57,6 +59,20 @@ for (const service of ['max_connections = 2', 'max_connections = 2\npipelining =
       for (let wave = Math.floor(at / 150); wave < 3; wave++) assert.is(await bodyOf(client), `/${wave}-${at}`);
     for (const client of clients) client.destroy();
   });
+
+test('HTTP/2 clients that send more while they wait for their turn in a burst are read on', async ({ plane }) => {
+  const clients = Array.from({ length: 60 }, () => plane.client());
+  const ping = (value: string): Buffer => frame(Frame.Ping, 0, 0, value);
+  for (const client of clients) client.send(Buffer.concat([Buffer.from(PREFACE), frame(Frame.Settings, 0, 0)]));
+  // A byte in each turn, so that some come after a connection is accepted and before the burst is over.
+  for (const byte of Buffer.concat(['ping one', 'ping two', 'ping 3 !', 'ping 4 !'].map(ping))) {
+    for (const client of clients) client.send(Buffer.of(byte));
+    await turn();
+  }
+  for (const client of clients) client.send(ping('the last'));
+  await until(() => clients.every(({ pending }) => pending.includes('the last')), 'all answers');
+  for (const client of clients) client.destroy();
+});
 
 test('during a burst, split heads, half-closes and disconnects are handled', async ({ plane, target }) => {
   const crowd = Array.from({ length: 200 }, () => plane.client());

@@ -93,7 +93,7 @@ export class Http1Connection implements ClientConnection, Downstream, RequestHan
   refuseConnection(error: ErrorSlug, cause: string): void {
     const host = this.#host;
     const toHttp2 = error === 'request/version' && this.#requests === 0 ? this.#toHttp2 : undefined;
-    if (toHttp2?.take(this.#reader.intake, this.#state) === true) return;
+    if (toHttp2?.take(this.#reader, this.#state) === true) return;
     const id = host.newId();
     this.#writer.write(refusal(error, id, host.dateLine, this.#reader.intake.beginsWithHead));
     host.refused(error, cause, this.#peer.address, id);
