@@ -2,8 +2,12 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BodyStage, Decision, HeaderFields, Reply, StageOut } from '../../src/policies/contract.js';
 import { webType } from '../../src/policies/grpc-web/media.js';
+import { PROBLEMS } from '../../src/policies/grpc-web/problems.js';
 import { ReplyStage, RequestStage } from '../../src/policies/grpc-web/stages.js';
 import { BytesReply, HeaderMap, problem } from '../../src/policies/run-kit.js';
+import { runHalves } from '../../src/policies/run-registry.js';
+import { contractChecks } from '../../src/testing/checks.js';
+import type { Subject } from '../../src/testing/subject.js';
 import { fromBase64, grpcFrame, readGrpcFrames } from '../support/grpc-frames.js';
 import { seededBelow } from '../support/random.js';
 import { before, create, exchange, type Given, targetReply } from './support.js';
@@ -277,5 +281,33 @@ test('a content coding of the request is refused', () => {
   assert.is(reply.headers.get('grpc-status'), '12');
   assert.is(reply.headers.get('content-type'), BINARY);
 });
+
+// ---------------------------------------------------------------- the contract
+
+const BODY = Buffer.concat([grpcFrame('first'), grpcFrame(''), grpcFrame('m'.repeat(700))]);
+
+/** Calls and replies that reach the stages. */
+const CASES = {
+  requests: [
+    { method: 'POST', headers: { 'content-type': TEXT, 'x-user-agent': 'a' }, body: BODY.toString('base64') },
+    { method: 'POST', headers: { 'content-type': BINARY, 'content-encoding': 'br' }, body: BODY },
+  ],
+  replies: [
+    { headers: { 'content-type': 'application/grpc' }, body: BODY, trailers: { 'grpc-status': '0' } },
+    { headers: { 'content-type': 'application/grpc', 'grpc-status': '5' } },
+  ],
+};
+
+const subject: Subject = {
+  name: 'web',
+  settings: {},
+  create: runHalves['grpc-web']!,
+  codes: new Set(Object.values(PROBLEMS).map(({ code }) => code)),
+  calls: [],
+  members: new Map(),
+  collects: { request: false, reply: false },
+};
+
+for (const { name, run } of contractChecks(subject, CASES)) test(`with calls: ${name}`, run);
 
 test.run();

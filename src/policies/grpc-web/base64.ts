@@ -54,20 +54,14 @@ export class Base64Decoder {
 }
 
 /**
- * Encodes the bytes of messages. Padding stands only behind whole messages, which are thus readable at once; within a message, up to two
+ * Encodes frames that come in parts. Padding stands only behind whole frames, so each one is readable at once; within a frame, up to two
  * bytes wait for the next part.
  */
 export class Base64Encoder {
   #rest: Uint8Array = NOTHING;
 
-  /** `whole`: the offset behind the last message that is complete. */
-  encode(bytes: Uint8Array, whole: number): Uint8Array {
-    const messages = whole === 0 ? '' : this.#text(bytes.subarray(0, whole), true);
-    const part = whole === bytes.length ? '' : this.#text(bytes.subarray(whole), false);
-    return Buffer.from(messages + part, 'latin1');
-  }
-
-  #text(bytes: Uint8Array, ends: boolean): string {
+  /** `ends`: these bytes are the last ones of a frame. */
+  encode(bytes: Uint8Array, ends: boolean): string {
     const all =
       this.#rest.length === 0
         ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)

@@ -19,26 +19,26 @@ export class FrameReader {
     return this.#head === 0;
   }
 
-  /** The offset behind the last frame that ends in these bytes, 0 if none does; -1 if this is not gRPC. */
-  read(bytes: Uint8Array): number {
-    let end = 0;
-    for (let at = 0; at < bytes.length; ) {
+  /** Follows the current frame from `at`. Returns the offset behind its end, or of the end of these bytes; -1 if this is not gRPC. */
+  next(bytes: Uint8Array, at: number): number {
+    let next = at;
+    while (next < bytes.length) {
       if (this.#head < HEAD) {
-        const byte = bytes[at++]!;
+        const byte = bytes[next++]!;
         if (this.#head === 0) this.#left = 0;
         if (this.#head === 0 && (byte & TRAILERS) !== 0) return -1;
         if (this.#head > 0) this.#left = this.#left * 256 + byte;
         this.#head++;
       } else {
-        const taken = Math.min(this.#left, bytes.length - at);
+        const taken = Math.min(this.#left, bytes.length - next);
         this.#left -= taken;
-        at += taken;
+        next += taken;
       }
       if (this.#head < HEAD || this.#left > 0) continue;
       this.#head = 0;
-      end = at;
+      break;
     }
-    return end;
+    return next;
   }
 }
 

@@ -51,15 +51,18 @@ export class ReplyStage implements BodyStage {
   }
 
   write(bytes: Uint8Array): boolean {
-    const whole = this.#frames.read(bytes);
-    if (whole >= 0) return this.#put(bytes, whole);
-    this.#out.refuse('the body of the reply is not gRPC');
-    return true;
-  }
-
-  #put(bytes: Uint8Array, whole: number): boolean {
-    const output = this.#encoder === undefined ? bytes : this.#encoder.encode(bytes, whole);
-    return output.length === 0 || this.#out.write(output);
+    let text = '';
+    for (let at = 0; at < bytes.length; ) {
+      const end = this.#frames.next(bytes, at);
+      if (end < 0) {
+        this.#out.refuse('the body of the reply is not gRPC');
+        return true;
+      }
+      if (this.#encoder !== undefined) text += this.#encoder.encode(bytes.subarray(at, end), this.#frames.between);
+      at = end;
+    }
+    if (this.#encoder === undefined) return this.#out.write(bytes);
+    return text === '' || this.#out.write(Buffer.from(text, 'latin1'));
   }
 
   /** The trailers of the reply are in its body from here on. */
@@ -74,7 +77,7 @@ export class ReplyStage implements BodyStage {
         this.#out.refuse('the trailers of the reply are too long');
         return;
       }
-      this.#put(frame, frame.length);
+      this.#out.write(this.#encoder === undefined ? frame : Buffer.from(this.#encoder.encode(frame, true), 'latin1'));
     }
     this.#out.end();
   }
