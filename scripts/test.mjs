@@ -20,10 +20,11 @@ const WAITING =
 /** Files with a process of their own: they start servers and processes, or need a young heap. */
 const ALONE = /^(integration|differential)\//;
 /** Files that have only a data plane and a target, which they close: up to MOST_TOGETHER of them share a process. */
-const TOGETHER = /^integration\/(engine|cache\/(?!admin|workers))/;
+const TOGETHER =
+  /^integration\/(engine|cache\/(?!admin|workers)|aggregate|grpc|http2|jwt|resilience|transform|(allow|authzen|block|callers|concurrency|guards|http-signature|idempotency(-hostile)?|introspect|policy-paths|secret-encoding|signed-calls|upstream-auth(-attempts)?)\.)/;
 const MOST_TOGETHER = 16;
-/** Files that start many processes, each of which would write coverage of its own for code that other tests cover. */
-const UNCOVERED = /^integration\/(cli-|dash-tmux|serve-|idempotency-disk)/;
+/** Files with a process of their own are not covered: they start more processes, each of which would write coverage of the same code. */
+const isCovered = (file) => TOGETHER.test(file) || !ALONE.test(file);
 /** Milliseconds. */
 const FILE_TIMEOUT = 180_000;
 /** Started first: the longest, so that the run does not end with one core idle. */
@@ -57,7 +58,7 @@ function grouped(files) {
     const name = processOf(file, at);
     groups.set(name, [...(groups.get(name) ?? []), file]);
   }
-  return [...groups.values()].map((group) => ({ files: group, covered: !group.some((file) => UNCOVERED.test(file)) }));
+  return [...groups.values()].map((group) => ({ files: group, covered: group.every(isCovered) }));
 }
 
 const rank = (file) => {

@@ -83,7 +83,8 @@ test('gw validate --explain prints a page of the package', async () => {
   assert.match(out, /^route\/shadowed\n/);
 });
 
-for (const template of ['minimal', 'services', 'mock', 'openapi']) {
+// These two use what the others use.
+for (const template of ['services', 'openapi']) {
   test(`gw init --template ${template}, validate, routes, compile, and the test that it wrote`, async () => {
     const init = await gw(['init', template, '--template', template], folder);
     assert.is(init.code, 0, init.err);
