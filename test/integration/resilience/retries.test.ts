@@ -158,8 +158,12 @@ test('Retry-After: a short one is waited for, with a longer one the reply is pas
 test('the budget bounds repeats: the reply or error is passed on when it is used up', async (world) => {
   await use(world, 'statuses = [503]\nattempts = 1\nbudget_min = 1');
   failFirst(world, 1000, status(503));
+  const began = performance.now();
   for (let at = 0; at < 40; at++) assert.is((await world.plane.ask(GET)).status, 503);
-  assert.is(arrived(world), 50, 'ten of forty: one a second');
+  // Ten in ten seconds, which are over on a machine that is very slow.
+  const windows = Math.ceil((performance.now() - began) / 9000);
+  const repeats = arrived(world) - 40;
+  assert.ok(repeats >= 10 && repeats <= 10 * windows, `${repeats} of forty: one a second`);
 });
 
 test('no attempt begins that the time of the route does not allow', async (world) => {
