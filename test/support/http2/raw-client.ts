@@ -85,8 +85,8 @@ export class RawHttp2 {
   }
 
   /** Connects; with `secure` over TLS, choosing HTTP/2 by ALPN. */
-  static async open(port: number, secure = false): Promise<RawHttp2> {
-    const options = { port, host: '127.0.0.1' };
+  static async open(port: number, secure = false, localAddress = '127.0.0.1'): Promise<RawHttp2> {
+    const options = { port, host: '127.0.0.1', localAddress };
     const socket = secure
       ? connectTls({ ...options, ALPNProtocols: ['h2'], rejectUnauthorized: false, servername: 'gateway.test' })
       : connectTcp({ ...options, noDelay: true });
@@ -100,12 +100,17 @@ export class RawHttp2 {
   /** The same with preface, SETTINGS and the acknowledgement of the server's. */
   static async ready(port: number, secure = false, ...settings: Buffer[]): Promise<RawHttp2> {
     const client = await RawHttp2.open(port, secure);
-    // No dynamic table: statusOf() has none.
-    client.send(PREFACE, frame(Type.Settings, 0, 0, Buffer.concat([setting(1, 0), ...settings])));
-    await client.frame((one) => one.type === Type.Settings && (one.flags & ACK) === 0);
-    client.send(frame(Type.Settings, ACK, 0));
-    await client.frame((one) => one.type === Type.Settings && (one.flags & ACK) !== 0);
+    await client.begin(...settings);
     return client;
+  }
+
+  /** Sends preface and SETTINGS, and waits for those of the server. */
+  async begin(...settings: Buffer[]): Promise<void> {
+    // No dynamic table: statusOf() has none.
+    this.send(PREFACE, frame(Type.Settings, 0, 0, Buffer.concat([setting(1, 0), ...settings])));
+    await this.frame((one) => one.type === Type.Settings && (one.flags & ACK) === 0);
+    this.send(frame(Type.Settings, ACK, 0));
+    await this.frame((one) => one.type === Type.Settings && (one.flags & ACK) !== 0);
   }
 
   send(...parts: Uint8Array[]): void {
