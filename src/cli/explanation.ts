@@ -109,7 +109,8 @@ const OUTCOME_COLORS: Readonly<Record<string, Style>> = {
 function serviceLines({ service, outcome, decisions }: Explanation, paint: Paint): string[] {
   if (!service) return [];
   const found = service.discover === undefined ? '' : `, found by ${service.discover}`;
-  const where = service.run === null ? found : `, started by gw: ${service.run}`;
+  const instances = service.instances === undefined ? '' : ` (instances: ${service.instances})`;
+  const where = service.run === null ? found : `, started by gw${instances}: ${service.run}`;
   const lines = [`${title(paint, 'service')} ${service.name}${where}`];
   for (const { url, weight } of service.targets) {
     lines.push(`  ${url === service.chosen ? '*' : '-'} ${url}${weight === 1 ? '' : ` (weight ${weight})`}`);

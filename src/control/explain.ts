@@ -2,7 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import type { MatchTrace } from '../bundle/match/match.js';
 import { listReferences } from '../bundle/references.js';
-import type { Bundle, Phase, Program, RouteEntry, SourceRef } from '../bundle/types.js';
+import type { Bundle, InstancesEntry, Phase, Program, RouteEntry, SourceRef } from '../bundle/types.js';
 import type { Clock } from '../policies/contract.js';
 import {
   type Missing,
@@ -111,6 +111,8 @@ export interface ExplainedService {
   readonly discover?: string;
   /** Command of a managed service, whose target has an address only while it runs. */
   readonly run: string | null;
+  /** How many processes run: `0..4`. Absent: one. */
+  readonly instances?: string;
   /** The next target; null if no target is asked, or it is managed and has no address. */
   readonly chosen: string | null;
   /** Lines of the request head as sent to the target. */
@@ -306,6 +308,7 @@ export class Explainer {
       name: service.name,
       targets: service.targets.map(({ url, weight }) => ({ url: written(url), weight })),
       run: service.run?.command ?? null,
+      ...(service.run?.instances === undefined ? {} : { instances: boundsText(service.run.instances) }),
       ...(service.discover === undefined ? {} : { discover: `${service.discover.kind}:${service.discover.name}` }),
       chosen: chosen ? written(chosen.url) : null,
       head: result.head && shownHead(result.head, result.added),
@@ -313,6 +316,8 @@ export class Explainer {
     };
   }
 }
+
+const boundsText = ({ max, min }: InstancesEntry): string => (min === max ? `${max}` : `${min}..${max}`);
 
 const explainedRoute = ({ action, match, name, source, timeout }: RouteEntry): ExplainedRoute => ({
   name,

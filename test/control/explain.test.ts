@@ -22,7 +22,7 @@ address = "127.0.0.1:8080"
 [service.orders]
 targets = ["http://127.0.0.1:4003", { url = "\${env:SECOND}", weight = 2 }]
 [service.products]
-run = { command = "node products.js" }
+run = { command = "node products.js", instances = "0..4" }
 [consumer.acme]
 plan = "gold"
 api_keys = ["${KEY}"]
@@ -186,6 +186,7 @@ test('a managed service has a command and no address', async () => {
   const explanation = await ask('GET', '/beta', { 'x-beta': '1' });
   assert.is(explanation.outcome, 'target');
   assert.is(explanation.service?.run, 'node products.js');
+  assert.is(explanation.service?.instances, '0..4');
   assert.is(explanation.service?.chosen, null);
   assert.is(explanation.summary, 'route beta sends it to products');
 });

@@ -77,7 +77,7 @@ export class Instances {
 
   /** One of them does not start. */
   get failing(): boolean {
-    return [...this.#wanted].some(({ failure }) => failure !== undefined);
+    return [...this.#wanted].some(({ failures }) => failures > 0);
   }
 
   get #ready(): ManagedProcess[] {
@@ -164,11 +164,11 @@ export class Instances {
     else if (this.#wanted.has(process)) this.#host.changed(this);
   }
 
-  /** Those that do not serve first, then those with the fewest requests; the newest first. */
+  /** Those that do not serve first, then those with the fewest requests; the newest first. What fails keeps its long waits between starts. */
   #leastNeeded(): ManagedProcess[] {
     const { traffic } = this.#host;
     const need = (one: ManagedProcess): number =>
-      one.state === 'ready' ? traffic.inFlight(this.service, one.url) : one.state === 'starting' ? -1 : -2;
+      one.state === 'ready' ? traffic.inFlight(this.service, one.url) : one.failures - Number.MAX_SAFE_INTEGER;
     return [...this.#wanted]
       .reverse()
       .map((process) => ({ process, need: need(process) }))

@@ -86,6 +86,7 @@ export class ManagedProcess {
   #state: ManagedState = 'stopped';
   #restarts = 0;
   #failure: StartFailure | undefined;
+  #failures = 0;
   readonly #backoff = new Backoff(RESTART_BACKOFF);
   #supervision: Promise<void> = Promise.resolve();
 
@@ -115,6 +116,10 @@ export class ManagedProcess {
   /** Why it does not run, if that will not change soon. */
   get failure(): StartFailure | undefined {
     return this.#failure;
+  }
+  /** Starts of it in a row that were of no use. */
+  get failures(): number {
+    return this.#failures;
   }
   /** The URL for the data plane; valid while it is ready. */
   get url(): string {
@@ -173,6 +178,7 @@ export class ManagedProcess {
     }
     this.#hostname = hostname;
     this.#host.log.info(`[${this.service}] ready on ${this.url}`, { pid: spawned.group });
+    this.#failures = 0;
     this.#become('ready');
     return undefined;
   }
@@ -265,7 +271,10 @@ export class ManagedProcess {
       if (this.#stopping.signal.aborted) return;
       const wait = this.#backoff.next(ranMs);
       this.#tellFailure(how, wait, failed !== undefined);
-      if (failed !== undefined || wait >= LONG_WAIT) this.#failure = { cause: how, retryAt: Date.now() + wait };
+      if (failed !== undefined || wait >= LONG_WAIT) {
+        this.#failure = { cause: how, retryAt: Date.now() + wait };
+        this.#failures++;
+      }
       failed = await this.#restart(wait);
     }
   }

@@ -64,10 +64,12 @@ import serviceBreakerNeverOpens from './service-breaker-never-opens.js';
 import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
 import serviceCheckSetting from './service-check-setting.js';
+import serviceFixedPort from './service-fixed-port.js';
 import serviceHashKey from './service-hash-key.js';
 import serviceProxyProtocol from './service-proxy-protocol.js';
 import serviceRefreshUnused from './service-refresh-unused.js';
 import serviceRepeatsUnsafe from './service-repeats-unsafe.js';
+import serviceScalingUnused from './service-scaling-unused.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
 import serviceUnused from './service-unused.js';
 import serviceUnverifiedTls from './service-unverified-tls.js';
@@ -148,10 +150,12 @@ export const rules: readonly Rule[] = [
   serviceCallCycle,
   serviceCallField,
   serviceCheckSetting,
+  serviceFixedPort,
   serviceHashKey,
   serviceProxyProtocol,
   serviceRefreshUnused,
   serviceRepeatsUnsafe,
+  serviceScalingUnused,
   serviceUnsignedCalls,
   serviceUnused,
   serviceUnverifiedTls,

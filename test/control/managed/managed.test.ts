@@ -80,7 +80,8 @@ function setOf() {
   const supply = (_service: string, { targets }: ManagedSupply): void => {
     traffic.targets = targets.map(({ url }) => url);
   };
-  return { traffic, set: new ManagedSet({ log: new KeptLog(), traffic, board: { supply } }) };
+  const log = new KeptLog();
+  return { log, traffic, set: new ManagedSet({ log, traffic, board: { supply } }) };
 }
 
 test('a command is split into words like in a shell', () => {
@@ -285,6 +286,17 @@ test('a service with fewer instances first loses its target, then its requests e
   assert.equal(states(), ['ready', 'ready']);
   await set.close();
   assert.ok(all.every(({ pid }) => isGone(pid ?? 0)));
+});
+
+test('what never starts is started less and less often, however many requests wait', async () => {
+  const { log, set, traffic } = setOf();
+  const command = `${process.execPath} ${file('never.cjs', 'process.exit(3)')}`;
+  (await set.prepare(new Map([['a', settings({ command, instances: bounds(0, 3) })]]))).commit();
+  traffic.waiters = 50;
+  set.demand('a');
+  await until(() => log.find(/start failed; next attempt in 800 ms/), 'a long wait');
+  assert.ok(set.of('a').length <= 1, 'only one is tried');
+  await set.close();
 });
 
 test('if one of several processes fails to start, the others are stopped', async () => {
