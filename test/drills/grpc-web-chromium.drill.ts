@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { build } from 'esbuild';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { Plane, specOf } from '../integration/engine-kit.js';
+import { Plane, specOf, until } from '../integration/engine-kit.js';
 import { Chromium, chromiumPath } from '../support/chromium.js';
 import { ECHO_INITIAL, ECHO_TRAILING } from '../support/grpc/messages.js';
 import { GrpcTarget } from '../support/grpc/target.js';
@@ -42,6 +42,10 @@ import { GrpcWebClientBase, MethodDescriptor } from 'grpc-web';
 const encode = (value) => new TextEncoder().encode(JSON.stringify(value));
 const decode = (bytes) => JSON.parse(new TextDecoder().decode(bytes));
 const method = (name, kind) => new MethodDescriptor('/test.Service/' + name, kind, Object, Object, encode, decode);
+export function leave(base) {
+  const client = new GrpcWebClientBase({ format: 'text' });
+  globalThis.pending = client.rpcCall(base + '/test.Service/Unary', {}, {}, method('Unary', 'unary'), () => {});
+}
 export async function calls(base, format) {
   const client = new GrpcWebClientBase({ format });
   const unary = (name, ask, metadata = {}) => new Promise((resolve) => {
@@ -108,7 +112,7 @@ else
   for (const scheme of ['http', 'https'])
     test(`calls over ${scheme}`, async () => {
       const target = await GrpcTarget.start();
-      const service = 'protocol = "h2"';
+      const service = 'protocol = "h2"\non_client_close = "cancel"';
       const listener = scheme === 'https' ? SECURE : '';
       const route = 'policies = ["pages", "web"]';
       const plane = await Plane.start(specOf(target.url, { listener, service, route, more: more(scheme) }));
@@ -123,6 +127,13 @@ else
             const result = String(await tab.value(`web.calls('${base}', '${format}')`));
             check(JSON.parse(result) as Calls, format);
           }
+          target.gate = new Promise(() => undefined);
+          const before = target.calls.length;
+          await tab.value(`web.leave('${scheme}://127.0.0.1:${plane.port}'); 0`);
+          const call = await until(() => target.calls[before], 'the call');
+          await tab.value('pending.cancel(); 0');
+          await call.untilCancelled;
+          target.gate = Promise.resolve();
         }
         assert.ok(
           target.calls.every(({ metadata }) => String(metadata.get('user-agent')).startsWith('grpc-web-javascript/')),

@@ -43,7 +43,7 @@ policies = ["web"]
 
 test.before(async (context) => {
   context.target = await H2Target.start();
-  const service = 'protocol = "h2"\nretries = 0\neject_after = 0\n';
+  const service = 'protocol = "h2"\nretries = 0\neject_after = 0\non_client_close = "cancel"\n';
   context.plane = await Plane.start(specOf(context.target.url, { service, route: 'policies = ["web"]', more: MORE }));
 });
 test.after(async ({ plane, target }) => {
@@ -235,8 +235,7 @@ test('a client that leaves cancels the call', async ({ plane, target }) => {
   const client = plane.client();
   client.send(withBody('/a.B/C', BINARY, grpcFrame('x')));
   await until(() => client.pending.includes('first'), 'the first message');
-  // Not a half-closed connection, whose client would still read.
-  client.socket.resetAndDestroy();
+  client.destroy();
   await until(() => target.requests[0]!.stream.destroyed, 'the end of the stream');
   assert.is(target.requests[0]!.stream.rstCode, 8);
 });
