@@ -7,6 +7,8 @@ import { resolveReferences } from '../../../src/bundle/references.js';
 import type { Program } from '../../../src/bundle/types.js';
 import { FaultTarget } from '../../support/fault-target.js';
 import { bodyOf, H2Target, h2ok } from '../../support/h2-target.js';
+import { GET as GET_FIELDS, headers } from '../../support/http2/hpack.js';
+import { END_STREAM, RawHttp2, Type } from '../../support/http2/raw-client.js';
 import { ask, sessionTo } from '../../support/http2/session.js';
 import { Plane, specOf, until } from '../engine-kit.js';
 
@@ -128,6 +130,15 @@ test('trailers of a reply with a length reach a client of HTTP/2 that reads them
   } finally {
     session.destroy();
   }
+});
+
+test('a reply that comes as a whole is sent as a whole: its end is in the frame of its body', async ({ plane }) => {
+  const client = await RawHttp2.ready(plane.port);
+  client.send(headers(1, GET_FIELDS));
+  await client.frame((one) => one.stream === 1 && (one.flags & END_STREAM) !== 0);
+  client.socket.destroy();
+  const types = client.frames.filter((one) => one.stream === 1).map((one) => one.type);
+  assert.equal(types, [Type.Headers, Type.Data]);
 });
 
 test('informational replies, and 100 Continue', async ({ plane, target }) => {

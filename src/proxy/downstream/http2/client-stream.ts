@@ -185,6 +185,8 @@ export class ClientStream extends TunnelSide implements Downstream {
       this.#begin(head, last);
     }
     const more = this.#writer.body(buffer, start, end, last);
+    const stream = this.#stream;
+    if (stream.writableNeedDrain && stream.listenerCount('drain') === 0) stream.on('drain', () => this.#onDrain());
     if (last) this.#complete(!this.#writer.complete);
     return more;
   }
@@ -192,10 +194,9 @@ export class ClientStream extends TunnelSide implements Downstream {
   /** Sends the fields. `last`: trailers are known by now. */
   #begin(head: OutgoingHttpHeaders, last: boolean): void {
     const stream = this.#stream;
-    stream.on('drain', () => this.#onDrain());
-    // A reply with a length seldom has trailers: for gRPC and clients that ask for them, the stream waits to see.
-    const mayTrail = head['content-length'] === undefined || readsTrailers(this.exchange!);
-    if (this.#trailers === undefined && (last || !mayTrail)) {
+    // A reply with a length seldom has trailers.
+    const mayTrail = !last && (head['content-length'] === undefined || readsTrailers(this.exchange!));
+    if (this.#trailers === undefined && !mayTrail) {
       stream.respond(head);
       return;
     }

@@ -69,6 +69,9 @@ export class StreamWriter {
     if (this.#held !== undefined || this.#full) {
       this.#held ??= new BodyBuffer(this.#budget);
       this.#held.add(buffer, start, end);
+    } else if (last && end > start && end - start <= SMALL && this.complete) {
+      this.#stream.end(Buffer.from(buffer.subarray(start, end)), ignore);
+      return true;
     } else if (end > start) this.#copy(buffer, start, end);
     if (last && this.complete) this.#ended = true;
     this.#release();

@@ -24,7 +24,8 @@ import { ErrorCode, type Failure, sessionFailure } from './failure.js';
 import type { requestFields } from './fields.js';
 import { FrameGuard, TOO_MUCH_CONTROL } from './guard.js';
 import { Liveness } from './liveness.js';
-import { type StreamOwner, UpstreamStream } from './stream.js';
+import { UpstreamStream } from './stream.js';
+import type { StreamOwner } from './stream-owner.js';
 
 /** Requests after which a connection is replaced: stream numbers end at 2^31, and nothing lives for ever. */
 const MOST_REQUESTS = 1_000_000;
@@ -54,7 +55,7 @@ export interface SessionOwner {
   bug(error: unknown): void;
 }
 
-export class Session implements StreamOwner {
+export class Session implements StreamOwner<UpstreamStream> {
   readonly streams = new Set<UpstreamStream>();
   /** Takes no further requests, and closes when the last one has ended. */
   leaving = false;

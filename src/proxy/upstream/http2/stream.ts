@@ -13,49 +13,19 @@ import { type OwnConnection, type RequestFraming, replyDeadline, type UpstreamUs
 import { ErrorCode, type Failure, sessionFailure, streamFailure } from './failure.js';
 import { headText, type RawFields, requestFields, statusOf, trailerLines, trailerObject } from './fields.js';
 import { KeptBody } from './kept-body.js';
+import { listen, listenForBody, type StreamEvents } from './stream-events.js';
+import type { StreamOwner } from './stream-owner.js';
 
 const EMPTY = Buffer.alloc(0);
 
 /** Scratch of the thread: a head is handled before the next one is parsed. */
 const head = new ResponseHead();
 
-/** What a stream uses of its connection. */
-export interface StreamOwner {
-  readonly secure: boolean;
-  /** Milliseconds. */
-  readonly responseTimeout: number;
-  /** The connection has served another request before. */
-  readonly reused: boolean;
-  /** Why the connection has ended; undefined while it is open. */
-  readonly failure: Failure | undefined;
-  /** Whether the target has not processed the stream with this number, as it has said. */
-  isUnprocessed(id: number): boolean;
-  /** Whether `fields`, name and value by turns, are all of the next header block of a stream. */
-  isWhole(stream: number, fields: RawFields): boolean;
-  /** Throws if the connection takes no request any more. */
-  open(fields: ReturnType<typeof requestFields>, endStream: boolean, waitForTrailers: boolean): ClientHttp2Stream;
-  /** Monotonic milliseconds, at most one sweep old. */
-  cachedNow(): number;
-  /** Reads the clock. */
-  readClock(): number;
-  /** Bytes of heads and bodies have come. */
-  received(bytes: number): void;
-  /** A head has come: flushHead() follows, after what else has come in this turn. */
-  headCame(stream: UpstreamStream): void;
-  /** The request's body is complete. */
-  whole(stream: UpstreamStream): void;
-  /** The place is free again. */
-  release(stream: UpstreamStream): void;
-  /** A reply is late: the connection may be dead. */
-  late(): void;
-  bug(error: unknown): void;
-}
-
-export class UpstreamStream implements OwnConnection {
+export class UpstreamStream implements OwnConnection, StreamEvents {
   readonly claim: Claim = { client: '', partial: false };
   /** Null once the reply has ended, or nobody waits for it. */
   user: UpstreamUser | null;
-  readonly #owner: StreamOwner;
+  readonly #owner: StreamOwner<UpstreamStream>;
   #stream: ClientHttp2Stream | undefined = undefined;
   /** Monotonic milliseconds at which the present wait times out; 0 for none. */
   #deadline = 0;
@@ -68,6 +38,8 @@ export class UpstreamStream implements OwnConnection {
   #paused = false;
   /** The user has got the head and not been called for the body yet: it may hold the head back until then. */
   #owesBody = false;
+  /** The first part of the body, until the end of the turn in which it came. */
+  #first: Buffer | undefined = undefined;
   #trailers = '';
   #sent = false;
   #requestTrailers: HeaderFields | undefined = undefined;
@@ -76,7 +48,7 @@ export class UpstreamStream implements OwnConnection {
   /** A frame of the request could not be sent: the connection had ended. */
   #unsent = false;
 
-  constructor(owner: StreamOwner, user: UpstreamUser) {
+  constructor(owner: StreamOwner<UpstreamStream>, user: UpstreamUser) {
     this.#owner = owner;
     this.user = user;
   }
@@ -101,42 +73,34 @@ export class UpstreamStream implements OwnConnection {
     // gRPC requests have no trailers, and an empty frame for each would end them.
     const mayTrail = framing === 'chunked' && !String(fields['content-type'] ?? '').startsWith('application/grpc');
     try {
-      this.#listen(owner.open(fields, this.#sent, mayTrail));
+      this.#stream = owner.open(fields, this.#sent, mayTrail);
+      listen(this.#stream, this, !this.#sent, mayTrail);
     } catch (error) {
       this.#error = error instanceof Error ? error : new Error(String(error));
       // Not within begin(): its caller goes on to write the body.
-      queueMicrotask(() => this.#onClose());
+      queueMicrotask(() => this.onClose());
     }
-  }
-
-  #listen(stream: ClientHttp2Stream): void {
-    this.#stream = stream;
-    stream.on('response', (_fields, _flags, raw?: RawFields) => this.#guard(() => this.#onResponse(raw ?? [])));
-    stream.on('headers', (_fields, _flags, raw?: RawFields) => this.#guard(() => this.#onInterim(raw ?? [])));
-    stream.on('trailers', (_fields, _flags, raw?: RawFields) => this.#guard(() => this.#onTrailers(raw ?? [])));
-    stream.on('end', () => this.#guard(() => this.#onEnd()));
-    stream.on('drain', () => this.#guard(() => this.user?.onWritable()));
-    stream.on('wantTrailers', () => this.#guard(() => this.#sendTrailers()));
-    stream.on('frameError', (type) => {
-      if (type === HEADERS) this.#unsent = true;
-    });
-    stream.on('error', (error: Error) => {
-      this.#error = error;
-    });
-    stream.on('close', () => this.#guard(() => this.#onClose()));
   }
 
   /** An unexpected exception ends this stream only. */
-  #guard(work: () => void): void {
-    try {
-      work();
-    } catch (error) {
-      this.#owner.bug(error);
-      this.#fail('gateway/failed', BUG_CAUSE);
-    }
+  broke(error: unknown): void {
+    this.#owner.bug(error);
+    this.#fail('gateway/failed', BUG_CAUSE);
   }
 
-  #sendTrailers(): void {
+  onDrain(): void {
+    this.user?.onWritable();
+  }
+
+  onFrameError(type: number): void {
+    if (type === HEADERS) this.#unsent = true;
+  }
+
+  onError(error: Error): void {
+    this.#error = error;
+  }
+
+  onWantTrailers(): void {
     const stream = this.#stream;
     if (stream === undefined || stream.closed || stream.destroyed) return;
     stream.sendTrailers(this.#requestTrailers === undefined ? {} : trailerObject(this.#requestTrailers));
@@ -183,7 +147,7 @@ export class UpstreamStream implements OwnConnection {
 
   // ---------------------------------------------------------------- reply
 
-  #onInterim(raw: RawFields): void {
+  onInterim(raw: RawFields): void {
     const { user } = this;
     if (user === null || !this.#awaitsHead) return;
     this.#owner.readClock();
@@ -215,7 +179,7 @@ export class UpstreamStream implements OwnConnection {
     return false;
   }
 
-  #onResponse(raw: RawFields): void {
+  onResponse(raw: RawFields): void {
     const { user } = this;
     if (user === null) return;
     const owner = this.#owner;
@@ -234,23 +198,26 @@ export class UpstreamStream implements OwnConnection {
     this.#owesBody = !this.#mustBeEmpty;
     user.onHead(head);
     if (this.user !== user) return;
-    // Not before: parts of the body that come together with the head would be reported first.
-    this.#stream?.on('data', (chunk: Buffer) => this.#guard(() => this.#onData(chunk)));
+    if (this.#stream !== undefined) listenForBody(this.#stream);
     if (!this.#paused) this.#wait(now);
     if (this.#owesBody) owner.headCame(this);
   }
 
-  /** Lets the user send the head if no part of the body has come with it. */
+  /** Lets the user send the head, and the first part of the body if one has come with it. */
   flushHead(): void {
     const { user } = this;
     if (!this.#owesBody || this.#paused || user === null) return;
     this.#owesBody = false;
-    this.#guard(() => {
-      if (!user.onBody(EMPTY, 0, 0, false) && this.user === user) this.pause();
-    });
+    const first = this.#first ?? EMPTY;
+    this.#first = undefined;
+    try {
+      if (!user.onBody(first, 0, first.length, false) && this.user === user) this.pause();
+    } catch (error) {
+      this.broke(error);
+    }
   }
 
-  #onData(chunk: Buffer): void {
+  onData(chunk: Buffer): void {
     const { user } = this;
     if (user === null) return;
     const owner = this.#owner;
@@ -262,12 +229,28 @@ export class UpstreamStream implements OwnConnection {
       return;
     }
     if (this.#owed >= 0) this.#owed -= length;
-    this.#owesBody = false;
+    if (this.#owesBody && this.#first === undefined) {
+      // Most replies end in the same turn: their users get the end together with this part.
+      this.#first = chunk;
+      return;
+    }
+    this.flushHead();
+    if (this.user !== user) return;
+    if (this.#owesBody || this.#paused) {
+      this.#keepFirst(chunk);
+      return;
+    }
     // A user that left in onBody() does not pause the stream.
     if (!user.onBody(chunk, 0, length, false) && this.user === user) this.pause();
   }
 
-  #onTrailers(raw: RawFields): void {
+  /** The user does not take the body for now: resume() passes on what has come. */
+  #keepFirst(chunk: Buffer): void {
+    this.#first = this.#first === undefined ? chunk : Buffer.concat([this.#first, chunk]);
+    this.#owesBody = true;
+  }
+
+  onTrailers(raw: RawFields): void {
     if (this.user === null) return;
     const lines = this.#isWhole(raw) ? trailerLines(raw) : undefined;
     if (lines === undefined) this.#invalid('an invalid trailer field');
@@ -275,7 +258,7 @@ export class UpstreamStream implements OwnConnection {
     this.#owner.received(lines?.length ?? 0);
   }
 
-  #onEnd(): void {
+  onEnd(): void {
     const { user } = this;
     const stream = this.#stream!;
     // node:http2 also ends the body of a stream that was reset.
@@ -285,11 +268,12 @@ export class UpstreamStream implements OwnConnection {
       return;
     }
     this.#owner.readClock();
+    const first = this.#first ?? EMPTY;
     this.#leave();
     // RFC 9113 section 8.1: the reply is complete, so the rest of the request is of no use.
     if (!this.#sent) stream.close(ErrorCode.Cancel);
     if (this.#trailers !== '') user.onTrailers(this.#trailers);
-    user.onBody(EMPTY, 0, 0, true);
+    user.onBody(first, 0, first.length, true);
   }
 
   pause(): void {
@@ -320,6 +304,7 @@ export class UpstreamStream implements OwnConnection {
     this.user = null;
     this.#deadline = 0;
     this.#kept.drop();
+    this.#first = undefined;
     this.#owner.release(this);
   }
 
@@ -332,7 +317,9 @@ export class UpstreamStream implements OwnConnection {
   }
 
   /** The stream has ended before the reply. */
-  #onClose(): void {
+  onClose(): void {
+    // The user gets what came before.
+    if (this.#first !== undefined) this.flushHead();
     const { user } = this;
     if (user === null) return;
     const stream = this.#stream;
@@ -366,7 +353,11 @@ export class UpstreamStream implements OwnConnection {
 
   /** The connection has ended: so has the stream, whatever node:http2 still reports. */
   sessionEnded(): void {
-    this.#guard(() => this.#onClose());
+    try {
+      this.onClose();
+    } catch (error) {
+      this.broke(error);
+    }
   }
 
   sweep(now: number): void {
