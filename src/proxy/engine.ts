@@ -5,7 +5,7 @@ import type { Clock } from '../policies/contract.js';
 import { BreakerTable } from '../state/breaker/table.js';
 import type { ConnectionTable } from '../state/connection-table.js';
 import { TicketKeys } from '../state/ticket-keys.js';
-import type { After } from '../state/timers.js';
+import { type After, systemAfter } from '../state/timers.js';
 import { type CallerCount, CallerCounts } from '../telemetry/callers.js';
 import { Counter } from '../telemetry/stats/layout.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
@@ -78,6 +78,7 @@ export class Engine implements TargetHost, DriverHost {
   /** Schedules connections with much pending work. */
   readonly scheduler = new FairScheduler();
   readonly after = requestAfter;
+  readonly background = systemAfter;
   readonly http2Pool = http2Pool;
   readonly acceptBursts = new AcceptBursts(this.scheduler);
   /** Memory budget of buffered bodies. */

@@ -5,6 +5,7 @@
 import type { Json, PolicyEntry } from '../bundle/types.js';
 import type { Clock, ConsumerLookup, Exchange, LimitStore, Logger, PolicyInstance } from '../policies/contract.js';
 import { allocateState, openState } from '../state/memory.js';
+import { systemAfter } from '../state/timers.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { CollectBudget } from './exchange/body/collector.js';
 import { GwExchange } from './exchange/exchange.js';
@@ -98,6 +99,7 @@ export class OfflinePlane {
       cachedNow: () => clock.now(),
       now: () => clock.now(),
       failures: new FailureNotes(),
+      background: systemAfter,
       breakers: state.breakers,
       http2Pool,
       log() {},

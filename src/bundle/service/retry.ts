@@ -8,7 +8,7 @@ export interface RetryEntry {
   readonly grpc?: readonly number[];
   /** Methods of requests that may be sent again; absent: the idempotent ones. */
   readonly methods?: readonly string[];
-  /** Milliseconds until the head of a reply; absent: only the timeouts of the service. */
+  /** Milliseconds from the begin of an attempt until the head of its reply; absent: only the timeouts of the service. */
   readonly attemptTimeout?: number;
   /** Bytes of a body that are kept for another attempt; absent: none. */
   readonly maxBody?: number;

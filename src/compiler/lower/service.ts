@@ -92,6 +92,7 @@ function lowerHealth(health: ServiceModel['config']['health']): ServiceEntry['he
 function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry'] {
   if (retry === undefined) return undefined;
   return {
+    ...given('attemptTimeout', retry.attempt_timeout),
     backoff: retry.backoff,
     backoffMax: Math.max(retry.backoff, retry.backoff_max),
     budget: retry.budget,
@@ -99,7 +100,7 @@ function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry
     ...(retry.grpc.length === 0 ? {} : { grpc: retry.grpc.map((name) => GRPC_CODES[name]) }),
     ...(retry.max_body === 0 ? {} : { maxBody: retry.max_body }),
     ...given('methods', retry.methods),
-    on: retry.on,
+    on: retry.on ?? (retry.attempt_timeout === undefined ? ['connect', 'reset'] : ['connect', 'reset', 'timeout']),
     retryAfterMax: retry.retry_after_max,
     ...(retry.statuses.length === 0 ? {} : { statuses: retry.statuses }),
   };

@@ -59,6 +59,7 @@ import routeTimeoutBudget from './route-timeout-budget.js';
 import routeUnauthenticated from './route-unauthenticated.js';
 import routeUnauthorized from './route-unauthorized.js';
 import secretPlainText from './secret-plain-text.js';
+import serviceAttemptTimeout from './service-attempt-timeout.js';
 import serviceAttemptsTwice from './service-attempts-twice.js';
 import serviceBreakerNeverOpens from './service-breaker-never-opens.js';
 import serviceCallCycle from './service-call-cycle.js';
@@ -145,6 +146,7 @@ export const rules: readonly Rule[] = [
   routeUnauthenticated,
   routeUnauthorized,
   secretPlainText,
+  serviceAttemptTimeout,
   serviceAttemptsTwice,
   serviceBreakerNeverOpens,
   serviceCallCycle,

@@ -13,7 +13,10 @@ const KEYS = ['retries', 'connect_timeout', 'response_timeout'] as const;
 
 /** Longest wait for the head of a reply: all attempts to connect but the last time out, and its reply is late. */
 function longestWait({ config }: ServiceModel): number {
-  return (attemptsOf(config) + 1) * config.connect_timeout + config.response_timeout;
+  const attempts = attemptsOf(config) + 1;
+  const untimed = attempts * config.connect_timeout + config.response_timeout;
+  // Each attempt is over then, in whatever state it is.
+  return Math.min(untimed, attempts * (config.retry?.attempt_timeout ?? Number.POSITIVE_INFINITY));
 }
 
 const rule: Rule = {

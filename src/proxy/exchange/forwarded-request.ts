@@ -72,7 +72,7 @@ export abstract class ForwardedRequest extends RetryingUser {
     noteAttempt(this.exchange, { target: this.target!.url, why: bounded(why), durationMs }, this.attempts, waitMs);
   }
 
-  protected broke(error: unknown): void {
+  broke(error: unknown): void {
     this.downstream.broke(error);
   }
 }

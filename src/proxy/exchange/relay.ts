@@ -130,15 +130,15 @@ export class Relay extends ForwardedRequest implements ReplySource, Uploader, Ho
     this.exchange.target = target.url;
     this.exchange.decisions?.push(choiceDecision(this.upstream, target, this.attempts));
     if (!this.exchange.compiled!.chain.seesAttempts) {
-      target.acquire(this);
+      this.connect(target);
       return;
     }
     this.#attempt = new TargetAttempt(this.exchange, target, this.attempts, this.unauthorized);
-    this.#attempt.show(this);
+    this.#attempt.show(this.attemptUser);
   }
 
   onAttemptReady(target: Target): void {
-    target.acquire(this);
+    this.connect(target);
   }
 
   onAttemptAnswered(reply: Reply): void {

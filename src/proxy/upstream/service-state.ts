@@ -5,18 +5,21 @@ import type { BreakerTable } from '../../state/breaker/table.js';
 import { ServiceGuard } from './guard.js';
 import { ServiceHealth } from './health/service.js';
 import type { HealthHost, TargetHealth } from './health/target.js';
+import { type AlarmHost, Alarms } from './retry/alarms.js';
 import { RetryBudget } from './retry/budget.js';
 import { LatencyEstimate } from './retry/latency.js';
 import { RetryRules } from './retry/rules.js';
 import { type RoomHost, WaitingRoom } from './waiting-room.js';
 
-export interface StateHost extends HealthHost, RoomHost {
+export interface StateHost extends HealthHost, AlarmHost, RoomHost {
   readonly breakers: BreakerTable;
 }
 
 export class ServiceState {
   readonly health: ServiceHealth;
   readonly budget = new RetryBudget();
+  /** Attempts whose time is bounded. */
+  readonly timeouts: Alarms;
   readonly latency = new LatencyEstimate();
   /** Requests that wait for a target. */
   readonly room: WaitingRoom;
@@ -27,6 +30,7 @@ export class ServiceState {
   constructor(service: string, host: StateHost) {
     this.#service = service;
     this.#host = host;
+    this.timeouts = new Alarms(host);
     this.health = new ServiceHealth(service, host);
     this.room = new WaitingRoom(service, host);
   }

@@ -22,10 +22,17 @@ export const retry = () =>
     on: s
       .array(s.enum('connect', 'reset', 'timeout'))
       .describe(
-        'Failures that are repeated: no connection to the target (`connect`), a connection that ends before the reply (`reset`), no reply within `response_timeout` (`timeout`).',
+        'Failures that are repeated: no connection to the target (`connect`), a connection that ends before the reply (`reset`), no reply within `attempt_timeout` or `response_timeout` (`timeout`). Default: `connect` and `reset`, with `attempt_timeout` also `timeout`.',
         ['connect', 'reset', 'timeout'],
       )
-      .default(['connect', 'reset']),
+      .optional(),
+    attempt_timeout: s
+      .duration({ min: 1 })
+      .describe(
+        'Time limit of one attempt until the head of its reply, including the connection; with a body, from its last byte. Then the attempt ends, and another one may follow.',
+        '500ms',
+      )
+      .optional(),
     statuses: s
       .array(s.integer({ min: 400, max: 599 }))
       .describe('Statuses of replies that lead to another attempt. The last reply is passed on.', [502, 503, 504])

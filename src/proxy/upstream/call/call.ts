@@ -103,13 +103,13 @@ export class Call extends RetryingUser implements AttemptUser {
     if (target === undefined) return;
     const { signing } = this;
     if (signing === undefined) {
-      target.acquire(this);
+      this.connect(target);
       return;
     }
     const facts = { number: this.attempts, unauthorized: this.unauthorized };
     this.#attempt = new CallAttempt(this.#request, target, facts, signing, (error) => this.onAttemptFailed(error));
     this.#pending = true;
-    this.#attempt.show(this);
+    this.#attempt.show(this.attemptUser);
   }
 
   protected askAgain(): void {
@@ -123,7 +123,7 @@ export class Call extends RetryingUser implements AttemptUser {
 
   onAttemptReady(target: Target): void {
     this.#pending = false;
-    target.acquire(this);
+    this.connect(target);
   }
 
   onAttemptAnswered(reply: Reply): void {
@@ -139,7 +139,7 @@ export class Call extends RetryingUser implements AttemptUser {
     return this.deadline;
   }
 
-  protected broke(error: unknown): void {
+  broke(error: unknown): void {
     this.onAttemptFailed(error);
   }
 

@@ -43,7 +43,7 @@ export type RetryCause = 'connect' | 'reset' | 'timeout' | 'status';
 export class RetryRules {
   /** Attempts after the first one. */
   readonly attempts: number;
-  /** Milliseconds until the head of a reply; 0: only the timeouts of the service. */
+  /** Milliseconds from the begin of an attempt until the head of its reply; 0: only the timeouts of the service. */
   readonly attemptTimeout: number;
   /** Bytes of a body that are kept for another attempt. */
   readonly maxBody: number;

@@ -1,0 +1,197 @@
+/** The attempts of a request to a service: which target is asked, and what counts for it. A base class, so that an exchange needs no further object. */
+import type { HashKeyEntry } from '../../bundle/service/balance.js';
+import type { After } from '../../state/timers.js';
+import type { StatsWriter } from '../../telemetry/stats/writer.js';
+import type { ErrorSlug } from '../errors/errors.js';
+import type { ResponseHead } from '../http/response-head.js';
+import type { BalancedRequest } from './balance/candidate.js';
+import type { GuardRefusal } from './guard.js';
+import { GuardedUser } from './guarded-user.js';
+import { isIdempotent } from './retry/rules.js';
+import { TimedAttempt } from './retry/timed-attempt.js';
+import type { Service } from './service.js';
+import type { AttemptUser } from './shown-attempt.js';
+import type { Target } from './target.js';
+import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from './user.js';
+import type { Waiting } from './waiting-room.js';
+
+/** After this many moves a request gets its own connection. */
+export const MAX_MOVES = 2;
+
+/** The part of the data plane that attempts use. */
+export interface AttemptHost {
+  readonly stats: StatsWriter;
+  /** Monotonic milliseconds. Reads the clock. */
+  monotonic(): number;
+  /** The result of the last monotonic(). */
+  cachedNow(): number;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** From 0 to below 1. */
+  random(): number;
+  readonly after: After;
+}
+
+export abstract class AttemptingUser extends GuardedUser implements UpstreamUser, BalancedRequest, Waiting {
+  /** It has ended: its reply is complete, or it failed or was cancelled. */
+  over = false;
+  /** The head of the reply has arrived. */
+  replied = false;
+  /** A reused connection has closed under the request: retry once, on a new connection. Not a failure of the target. */
+  fresh = false;
+  /** Monotonic milliseconds at which the current attempt began. */
+  since = 0;
+  stickyValue: string | undefined = undefined;
+  waitUntil = 0;
+  protected readonly stats: StatsWriter;
+  protected readonly clock: AttemptHost;
+  protected target: Target | undefined = undefined;
+  /** The connection that delivers the reply; null while no reply is expected. */
+  protected replies: ReplyChannel | null = null;
+  protected attempts = 0;
+  protected moves = 0;
+  /** A target has answered 401, and a policy asked for a repeat. */
+  protected unauthorized = false;
+  /** Bytes of bodies in the current attempt. */
+  protected bytesFromTarget = 0;
+  /** The current attempt, if it may end on its own; undefined: it ends with the request or its connection. */
+  #timed: TimedAttempt | undefined = undefined;
+  /** An attempt is in progress. */
+  #running = false;
+  /** The target at which an attempt has failed, and those at which earlier ones have. */
+  #failedAt: Target | undefined = undefined;
+  #failedBefore: Target[] | undefined = undefined;
+
+  constructor(host: AttemptHost, service: Service) {
+    super(service);
+    this.clock = host;
+    this.stats = host.stats;
+  }
+
+  abstract readonly method: string;
+  abstract readonly clientKey: string;
+  abstract readonly streams: boolean;
+  abstract readonly replyTimeout: number | undefined;
+  abstract onConnection(connection: OwnConnection): void;
+  abstract onPlace(connection: SharedConnection): void;
+  abstract onInterim(head: ResponseHead): void;
+  abstract onHead(head: ResponseHead): void;
+  abstract onTrailers(lines: string): void;
+  abstract onBody(buffer: Buffer, start: number, end: number, last: boolean): boolean;
+  abstract onWritable(): void;
+  abstract onUnavailable(error: ErrorSlug, blame: boolean, cause: string): void;
+  abstract onFailure(error: ErrorSlug, untouched: boolean, reused: boolean, cause: string): void;
+  abstract onUnprocessed(error: ErrorSlug, cause: string, body: readonly Buffer[] | undefined): void;
+  abstract onMoved(): void;
+  abstract onAttemptReady(target: Target): void;
+  abstract onAttemptAnswered(reply: Parameters<AttemptUser['onAttemptAnswered']>[0]): void;
+  abstract onAttemptFailed(error: unknown): void;
+
+  abstract arrived(): void;
+  abstract gaveUp(refusal: GuardRefusal): void;
+  /** The service has no target. */
+  protected abstract awaitTarget(): void;
+
+  abstract hashValue(key: HashKeyEntry): string | undefined;
+
+  protected abstract readonly hasBody: boolean;
+  /** Bytes of the request's body that were written in this attempt. Starts again from 0. */
+  protected abstract takeWritten(): number;
+  /** No attempt is left: the request has failed with this error. */
+  protected abstract fail(error: ErrorSlug, cause: string): void;
+  /** An exception that no caller catches. */
+  abstract broke(error: unknown): void;
+
+  /** Whether what was sent may be sent again, if nothing of a reply came. */
+  protected get mayRepeat(): boolean {
+    return isIdempotent(this.method);
+  }
+
+  get shares(): boolean {
+    if (this.hasBody || this.attempts > 1 || this.fresh) return false;
+    return this.moves < MAX_MOVES && this.mayRepeat;
+  }
+
+  /** Selects the target of the next attempt, which begins at `now`. Without one, the request waits for it, or fails. */
+  protected next(now: number): Target | undefined {
+    this.since = now;
+    const target = this.upstream.pick(this);
+    if (target === undefined) {
+      this.awaitTarget();
+      return undefined;
+    }
+    const { retry, state } = this.upstream;
+    if (this.attempts === 0) state.budget.requests++;
+    this.attempts++;
+    this.target = target;
+    target.load.inFlight++;
+    this.#running = true;
+    this.stats.begin(target.slot);
+    if (retry.attemptTimeout > 0)
+      this.#timed = new TimedAttempt(this, target, this.clock, state.timeouts, retry.attemptTimeout);
+    return target;
+  }
+
+  /** What policies show the current attempt to. */
+  protected get attemptUser(): AttemptUser {
+    return this.#timed ?? this;
+  }
+
+  /** Gets a connection for the current attempt. */
+  protected connect(target: Target): void {
+    target.acquire(this.#timed ?? this);
+  }
+
+  tried(target: object): boolean {
+    return target === this.#failedAt || this.#failedBefore?.includes(target as Target) === true;
+  }
+
+  /** The attempt has failed; a further one goes to another target. `blame`: it was the target's fault. */
+  protected failed(error: ErrorSlug, cause: string, blame: boolean): void {
+    const target = this.target!;
+    // Streams may have no other end than a cut, so the head of the next one counts as a good reply.
+    target.health.failed(error, cause, blame, this.replied && this.replyTimeout === undefined);
+    const now = this.clock.cachedNow();
+    if (blame) target.load.failed(now - this.since, now);
+    this.avoid(target);
+  }
+
+  /** A further attempt goes to another target. */
+  protected avoid(target: Target): void {
+    if (this.#failedAt !== undefined) {
+      if (this.#failedBefore === undefined) this.#failedBefore = [this.#failedAt];
+      else this.#failedBefore.push(this.#failedAt);
+    }
+    this.#failedAt = target;
+  }
+
+  /** Counts the attempt that has ended. */
+  protected endAttempt(status: number, failed: boolean, now = this.clock.monotonic()): void {
+    // Between two attempts none is in progress.
+    if (!this.#running) return;
+    this.target!.load.inFlight--;
+    this.#running = false;
+    this.#timed?.end();
+    this.#timed = undefined;
+    this.stats.end(this.target!.slot, status, this.takeWritten(), this.bytesFromTarget, now - this.since, failed);
+    this.bytesFromTarget = 0;
+  }
+
+  protected override completed(): void {
+    this.target!.health.completed(this.status);
+    super.completed();
+  }
+
+  protected override answeredWith(status: number): void {
+    super.answeredWith(status);
+    this.#timed?.answered();
+  }
+
+  /** The head of a reply has come; its read has read the clock. */
+  protected answered(status: number): void {
+    const { health, load } = this.target!;
+    const now = this.clock.cachedNow();
+    health.replied(status, now - this.since);
+    if (this.upstream.usesLatency) load.observe(now - this.since, now);
+  }
+}
