@@ -163,7 +163,7 @@ const service = table({
       budget: number(1),
       budgetMin: number(0),
       retryAfterMax: number(0),
-      hedge: optional(table({ percentile: number(1), min: number(1), max: number(1) })),
+      hedge: optional(table({ percentile: optional(number(1, 100)), after: number(1), attempts: number(1) })),
     }),
   ),
   eject: optional(

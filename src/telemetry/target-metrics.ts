@@ -40,6 +40,16 @@ const COUNTERS: readonly Metric[] = [
     'Attempts that were not repeated because the retry budget was used up.',
     (stats, { slot }) => stats.sum(slot, Word.RetriesDenied),
   ],
+  [
+    'gw_target_hedged_total',
+    'Attempts beside which another one was begun because they took long.',
+    (stats, { slot }) => stats.sum(slot, Word.Hedged),
+  ],
+  [
+    'gw_target_hedges_won_total',
+    'Attempts begun beside another one that were answered first.',
+    (stats, { slot }) => stats.sum(slot, Word.HedgesWon),
+  ],
 ];
 
 const GAUGES: readonly Metric[] = [

@@ -9,6 +9,7 @@ import { LimitTable } from '../../src/state/limits/table.js';
 import type { CallerCount } from '../../src/telemetry/callers.js';
 import type { RequestRecord } from '../../src/telemetry/snapshot.js';
 import { StatsRegistry } from '../../src/telemetry/stats/registry.js';
+import type { CounterWord } from '../../src/telemetry/stats/writer.js';
 import { until } from '../support/until.js';
 
 export { type Arrived, type Fault, FaultTarget, ok, say } from '../support/fault-target.js';
@@ -74,6 +75,7 @@ export class Plane {
 
   ports: number[] = [];
   #listeners: readonly number[] = [];
+  #targets: readonly number[] = [];
 
   /** `edit` changes the program before it is loaded. */
   async load(
@@ -85,6 +87,7 @@ export class Plane {
     const input = { ...given, program: edit(given.program), ...more };
     const bound = await this.plane.load(input);
     this.#listeners = input.stats.listeners;
+    this.#targets = input.stats.targets.flat();
     this.ports = bound.map(({ address }) => Number(address.slice(address.lastIndexOf(':') + 1)));
   }
 
@@ -95,6 +98,11 @@ export class Plane {
   /** Open connections of clients, as the gateway counts them. */
   get connections(): number {
     return this.#listeners.reduce((sum, slot) => sum + this.registry.sums(slot).connections, 0);
+  }
+
+  /** The sum of a counter over the targets of the last load. */
+  targetSum(counter: CounterWord): number {
+    return this.#targets.reduce((sum, slot) => sum + this.registry.sum(slot, counter), 0);
   }
 
   client(): RawClient {

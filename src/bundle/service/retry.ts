@@ -23,9 +23,12 @@ export interface RetryEntry {
   readonly hedge?: HedgeEntry;
 }
 
-/** A second attempt while the first one has no reply: after this percentile of the service's latency, within bounds in milliseconds. */
+/** Another attempt beside one that has no reply after a time: the first reply is used. */
 export interface HedgeEntry {
-  readonly percentile: number;
-  readonly min: number;
-  readonly max: number;
+  /** After this percentile of the latencies of the service, but at least `after`; absent: after `after`. */
+  readonly percentile?: number;
+  /** Milliseconds. */
+  readonly after: number;
+  /** Most attempts of a request that begin beside others. */
+  readonly attempts: number;
 }

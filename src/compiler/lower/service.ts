@@ -98,6 +98,14 @@ function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry
     budget: retry.budget,
     budgetMin: retry.budget_min,
     ...(retry.grpc.length === 0 ? {} : { grpc: retry.grpc.map((name) => GRPC_CODES[name]) }),
+    ...given(
+      'hedge',
+      retry.hedge && {
+        after: retry.hedge.after,
+        attempts: retry.hedge.attempts,
+        ...given('percentile', retry.hedge.percentile),
+      },
+    ),
     ...(retry.max_body === 0 ? {} : { maxBody: retry.max_body }),
     ...given('methods', retry.methods),
     on: retry.on ?? (retry.attempt_timeout === undefined ? ['connect', 'reset'] : ['connect', 'reset', 'timeout']),

@@ -67,6 +67,7 @@ import serviceCallField from './service-call-field.js';
 import serviceCheckSetting from './service-check-setting.js';
 import serviceFixedPort from './service-fixed-port.js';
 import serviceHashKey from './service-hash-key.js';
+import serviceHedgeUnused from './service-hedge-unused.js';
 import serviceProxyProtocol from './service-proxy-protocol.js';
 import serviceRefreshUnused from './service-refresh-unused.js';
 import serviceRepeatsUnsafe from './service-repeats-unsafe.js';
@@ -154,6 +155,7 @@ export const rules: readonly Rule[] = [
   serviceCheckSetting,
   serviceFixedPort,
   serviceHashKey,
+  serviceHedgeUnused,
   serviceProxyProtocol,
   serviceRefreshUnused,
   serviceRepeatsUnsafe,

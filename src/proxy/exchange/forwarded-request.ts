@@ -1,10 +1,12 @@
 /** The request of an exchange that goes to a target: what choosing targets and repeating attempts need to know of it. */
 import type { HashKeyEntry } from '../../bundle/service/balance.js';
 import { addressKey } from '../../state/connection-table.js';
-import { bounded } from '../errors/cause.js';
+import { bounded, timeSpan } from '../errors/cause.js';
 import { hashValueOf } from '../upstream/balance/hash-value.js';
 import { RetryingUser } from '../upstream/retrying-user.js';
 import type { Service } from '../upstream/service.js';
+import type { Target } from '../upstream/target.js';
+import type { TimedAttempt } from '../upstream/timed-attempt.js';
 import { noteAttempt } from './attempt-notes.js';
 import type { Downstream } from './downstream.js';
 import type { GwExchange } from './exchange.js';
@@ -65,6 +67,31 @@ export abstract class ForwardedRequest extends RetryingUser {
 
   protected override get mayRetry(): boolean {
     return !this.exchange.sendOnce && super.mayRetry;
+  }
+
+  protected override get mayHedge(): boolean {
+    return this.mayRepeat && this.mayRetry;
+  }
+
+  protected override hedging(ms: number): void {
+    const { target } = this;
+    const why = `no reply after ${timeSpan(ms)}: another attempt beside it`;
+    this.exchange.decisions?.push({
+      step: 'retry',
+      use: 'hedge',
+      outcome: 'pass',
+      why,
+      details: { target: target!.url },
+    });
+  }
+
+  protected override turned({ url }: Target): void {
+    this.exchange.target = url;
+  }
+
+  protected override lost({ target }: TimedAttempt, durationMs: number): void {
+    this.exchange.attempts ??= [];
+    this.exchange.attempts.push({ target: target.url, why: 'another attempt was answered first', durationMs });
   }
 
   protected override retrying(why: string, waitMs: number): void {

@@ -14,9 +14,10 @@ import { isStreamType } from '../http/stream-types.js';
 import { replyTrailers } from '../http/trailers.js';
 import type { GuardRefusal } from '../upstream/guard.js';
 import type { Service } from '../upstream/service.js';
-import type { AttemptUser } from '../upstream/shown-attempt.js';
+import type { AttemptUser, ShownAttempt } from '../upstream/shown-attempt.js';
 import type { HoldingUser } from '../upstream/slow-clients.js';
 import type { Target } from '../upstream/target.js';
+import type { TimedAttempt } from '../upstream/timed-attempt.js';
 import type { OwnConnection, SharedConnection } from '../upstream/user.js';
 import { TargetAttempt } from './attempt.js';
 import { refusalOf } from './attempt-notes.js';
@@ -277,10 +278,42 @@ export class Relay extends ForwardedRequest implements ReplySource, Uploader, Ho
   }
 
   protected letGo(): void {
+    const { replies } = this;
+    this.aside();
+    this.replies = null;
+    this.#upload?.detach(replies);
+  }
+
+  protected override aside(): void {
     if (this.#watched) this.target?.pool.slow.forget(this);
     this.#watched = false;
-    this.replies = null;
-    this.#upload?.detach();
+  }
+
+  /** The first answer ends the need for the body. */
+  protected override lost(attempt: TimedAttempt, durationMs: number): void {
+    super.lost(attempt, durationMs);
+    if (this.#upload?.goesTo(attempt) === true) this.#upload.release();
+  }
+
+  protected override get mayHedge(): boolean {
+    const upload = this.#upload;
+    return super.mayHedge && (upload === undefined || this.#isKept(upload));
+  }
+
+  #isKept(upload: Upload): boolean {
+    return upload.rewindable || this.exchange.bodies?.requestBytes !== undefined;
+  }
+
+  protected override get isSent(): boolean {
+    const upload = this.#upload;
+    if (upload === undefined) return true;
+    return upload.sent && this.#isKept(upload);
+  }
+
+  protected override show(next: ShownAttempt | undefined): ShownAttempt | undefined {
+    const before = this.#attempt;
+    this.#attempt = next as TargetAttempt | undefined;
+    return before;
   }
 
   #finish(): void {

@@ -9,7 +9,7 @@
 import type { HeaderFields } from '../../policies/contract.js';
 import { Seen } from '../http/seen.js';
 import { type BodyBudget, BodyBuffer } from '../load/body-buffer.js';
-import type { OwnConnection } from '../upstream/user.js';
+import type { OwnConnection, ReplyChannel } from '../upstream/user.js';
 import type { BodySink, BodySupply } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 
@@ -276,9 +276,13 @@ export class Upload implements BodySink {
     return written;
   }
 
-  /** The target connection has closed. */
-  detach(): void {
-    this.#uplink = null;
+  goesTo(connection: ReplyChannel): boolean {
+    return this.#uplink === connection;
+  }
+
+  /** The connection is gone, or another attempt has answered first. Another one may have the body by now. */
+  detach(from: ReplyChannel | null): void {
+    if (this.#uplink === from) this.#uplink = null;
   }
 
   /** The body is not needed any more: frees its memory. Idempotent. */

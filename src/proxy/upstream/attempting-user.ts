@@ -1,6 +1,10 @@
-/** The attempts of a request to a service: which target is asked, and what counts for it. A base class, so that an exchange needs no further object. */
+/**
+ * The attempts of a request to a service: which target is asked, and what counts for it. A base class, so that an exchange needs no
+ * further object.
+ */
 import type { HashKeyEntry } from '../../bundle/service/balance.js';
 import type { After } from '../../state/timers.js';
+import { Counter } from '../../telemetry/stats/layout.js';
 import type { StatsWriter } from '../../telemetry/stats/writer.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { ResponseHead } from '../http/response-head.js';
@@ -8,10 +12,10 @@ import type { BalancedRequest } from './balance/candidate.js';
 import type { GuardRefusal } from './guard.js';
 import { GuardedUser } from './guarded-user.js';
 import { isIdempotent } from './retry/rules.js';
-import { TimedAttempt } from './retry/timed-attempt.js';
 import type { Service } from './service.js';
-import type { AttemptUser } from './shown-attempt.js';
+import type { AttemptUser, ShownAttempt } from './shown-attempt.js';
 import type { Target } from './target.js';
+import { TimedAttempt } from './timed-attempt.js';
 import type { OwnConnection, ReplyChannel, SharedConnection, UpstreamUser } from './user.js';
 import type { Waiting } from './waiting-room.js';
 
@@ -56,6 +60,12 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
   protected bytesFromTarget = 0;
   /** The current attempt, if it may end on its own; undefined: it ends with the request or its connection. */
   #timed: TimedAttempt | undefined = undefined;
+  /** Attempts in progress beside the current one: the first that is answered becomes the current one, and the others end. */
+  #others: TimedAttempt[] | undefined = undefined;
+  /** Attempts that were begun beside others. */
+  protected hedges = 0;
+  /** The target of an attempt that begins beside another one; undefined: it is not chosen yet. */
+  #chosen: Target | undefined = undefined;
   /** An attempt is in progress. */
   #running = false;
   /** The target at which an attempt has failed, and those at which earlier ones have. */
@@ -97,6 +107,8 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
   protected abstract readonly hasBody: boolean;
   /** Bytes of the request's body that were written in this attempt. Starts again from 0. */
   protected abstract takeWritten(): number;
+  /** Begins an attempt that sends the body again from its start. */
+  protected abstract askAgain(): void;
   /** No attempt is left: the request has failed with this error. */
   protected abstract fail(error: ErrorSlug, cause: string): void;
   /** An exception that no caller catches. */
@@ -115,21 +127,153 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
   /** Selects the target of the next attempt, which begins at `now`. Without one, the request waits for it, or fails. */
   protected next(now: number): Target | undefined {
     this.since = now;
-    const target = this.upstream.pick(this);
+    const chosen = this.#chosen;
+    this.#chosen = undefined;
+    const target = chosen ?? this.upstream.pick(this);
     if (target === undefined) {
       this.awaitTarget();
       return undefined;
     }
-    const { retry, state } = this.upstream;
-    if (this.attempts === 0) state.budget.requests++;
+    if (this.attempts === 0) this.upstream.state.budget.requests++;
     this.attempts++;
     this.target = target;
     target.load.inFlight++;
     this.#running = true;
     this.stats.begin(target.slot);
-    if (retry.attemptTimeout > 0)
-      this.#timed = new TimedAttempt(this, target, this.clock, state.timeouts, retry.attemptTimeout);
+    if (this.upstream.retry.times) this.#time(target, chosen !== undefined);
     return target;
+  }
+
+  /** `beside`: another attempt is in progress. */
+  #time(target: Target, beside: boolean): void {
+    const { retry, state } = this.upstream;
+    const { attemptTimeout: timeout, hedge } = retry;
+    const hedged = hedge !== undefined && this.hedges < hedge.attempts && this.mayHedge;
+    const slowAfter = hedged ? state.hedgeAfter(hedge) : -1;
+    if (timeout === 0 && slowAfter < 0 && !beside && !this.hasOthers) return;
+    const { hedges, timeouts } = state;
+    this.#timed = new TimedAttempt(this, target, this.clock, { timeout, slowAfter, timeouts, hedges });
+    this.#timed.hedge = beside;
+  }
+
+  /** Whether another attempt may begin beside one that takes long: nothing of the request does harm if it is done twice. */
+  protected get mayHedge(): boolean {
+    return false;
+  }
+
+  /** The body, if there is one, is written, and can be written again. */
+  protected get isSent(): boolean {
+    return false;
+  }
+
+  /** The current attempt goes on, and another one begins beside it after `ms` milliseconds. */
+  protected hedging(_ms: number): void {}
+
+  /** The current attempt goes on beside another one: what it holds of its target is released. */
+  protected aside(): void {}
+
+  /** An attempt has become the current one, in place of another one. */
+  protected turned(_target: Target): void {}
+
+  /** What policies see of the current attempt is `next`. Returns what they saw before. */
+  protected show(next: ShownAttempt | undefined): ShownAttempt | undefined {
+    return next;
+  }
+
+  /** An attempt beside the current one has ended: it was not the first. */
+  protected lost(_attempt: TimedAttempt, _durationMs: number): void {}
+
+  isCurrent(attempt: TimedAttempt): boolean {
+    return attempt === this.#timed;
+  }
+
+  onSlow(attempt: TimedAttempt, ms: number): boolean {
+    if (this.over || this.replied || attempt !== this.#timed) return true;
+    if (!this.isSent) return !this.mayHedge;
+    this.#hedge(attempt, ms);
+    return true;
+  }
+
+  #hedge(attempt: TimedAttempt, ms: number): void {
+    this.avoid(attempt.target);
+    const other = this.upstream.pick(this);
+    if (other === undefined || this.tried(other) || !other.health.available) return;
+    if (!this.upstream.state.budget.take()) {
+      this.stats.add(attempt.target.slot, Counter.RetriesDenied, 1);
+      return;
+    }
+    this.stats.add(attempt.target.slot, Counter.Hedged, 1);
+    this.hedging(ms);
+    this.hedges++;
+    this.#setAside(attempt);
+    this.#others ??= [];
+    this.#others.push(attempt);
+    this.#timed = undefined;
+    this.#running = false;
+    this.#chosen = other;
+    this.askAgain();
+    this.#chosen = undefined;
+  }
+
+  #setAside(attempt: TimedAttempt): void {
+    this.aside();
+    this.replies = null;
+    attempt.shown = this.show(undefined);
+  }
+
+  turnTo(attempt: TimedAttempt): void {
+    const current = this.#timed;
+    if (attempt === current) return;
+    const others = this.#others ?? [];
+    const at = others.indexOf(attempt);
+    if (current === undefined) others.splice(at, 1);
+    else {
+      this.#setAside(current);
+      others[at] = current;
+    }
+    this.#timed = attempt;
+    this.#running = true;
+    this.target = attempt.target;
+    this.since = attempt.since;
+    this.fresh = attempt.fresh;
+    this.replies = attempt.connected ? attempt : null;
+    this.show(attempt.shown);
+    this.turned(attempt.target);
+  }
+
+  /** Another attempt is in progress. */
+  protected get hasOthers(): boolean {
+    return this.#others !== undefined && this.#others.length > 0;
+  }
+
+  /** The current attempt has ended. False if there is no other one, which the request waits for now. */
+  protected goOn(): boolean {
+    const other = this.#others?.at(-1);
+    if (other === undefined) return false;
+    this.turnTo(other);
+    return true;
+  }
+
+  /** Only the current attempt goes on. The others are neither successes nor failures of their targets. */
+  protected endOthers(): void {
+    const others = this.#others;
+    if (others === undefined) return;
+    this.#others = undefined;
+    const now = this.clock.monotonic();
+    for (const attempt of others) {
+      const { target, since } = attempt;
+      target.load.inFlight--;
+      this.stats.end(target.slot, 0, attempt.takeWritten(), 0, now - since, false);
+      // A reply would have taken even longer. Without these, the estimate would be that of fast replies.
+      if (this.upstream.retry.estimates) this.upstream.state.latency.add(now - since);
+      this.lost(attempt, now - since);
+      attempt.abandon();
+    }
+  }
+
+  protected override leave(): void {
+    this.endOthers();
+    super.leave();
   }
 
   /** What policies show the current attempt to. */
@@ -158,6 +302,7 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
 
   /** A further attempt goes to another target. */
   protected avoid(target: Target): void {
+    if (this.tried(target)) return;
     if (this.#failedAt !== undefined) {
       if (this.#failedBefore === undefined) this.#failedBefore = [this.#failedAt];
       else this.#failedBefore.push(this.#failedAt);
@@ -171,9 +316,12 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
     if (!this.#running) return;
     this.target!.load.inFlight--;
     this.#running = false;
-    this.#timed?.end();
+    const timed = this.#timed;
+    const all = this.takeWritten();
+    const written = timed === undefined ? all : timed.takeWritten();
+    timed?.end();
     this.#timed = undefined;
-    this.stats.end(this.target!.slot, status, this.takeWritten(), this.bytesFromTarget, now - this.since, failed);
+    this.stats.end(this.target!.slot, status, written, this.bytesFromTarget, now - this.since, failed);
     this.bytesFromTarget = 0;
   }
 
@@ -184,7 +332,11 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
 
   protected override answeredWith(status: number): void {
     super.answeredWith(status);
-    this.#timed?.answered();
+    const timed = this.#timed;
+    if (timed === undefined) return;
+    timed.answered();
+    if (timed.hedge && this.hasOthers) this.stats.add(timed.target.slot, Counter.HedgesWon, 1);
+    this.endOthers();
   }
 
   /** The head of a reply has come; its read has read the clock. */
@@ -192,6 +344,7 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
     const { health, load } = this.target!;
     const now = this.clock.cachedNow();
     health.replied(status, now - this.since);
+    if (this.upstream.retry.estimates) this.upstream.state.latency.add(now - this.since);
     if (this.upstream.usesLatency) load.observe(now - this.since, now);
   }
 }

@@ -18,8 +18,6 @@ export abstract class RetryingUser extends AttemptingUser {
 
   /** Begins an attempt, with no body sent so far. */
   abstract ask(): void;
-  /** Begins an attempt that sends the body again from its start. */
-  protected abstract askAgain(): void;
   /** Prepares the body to be sent again, `body` first, which was written; undefined: not all of that is known. False if it is gone. */
   protected abstract rewind(body: readonly Buffer[] | undefined): boolean;
   /** Releases what belongs to the current connection. */
@@ -43,6 +41,7 @@ export abstract class RetryingUser extends AttemptingUser {
   /** Sends the request once more after a 401. */
   protected repeat(status: number): void {
     this.unauthorized = true;
+    this.endOthers();
     this.answered(status);
     const { replies } = this;
     this.letGo();
@@ -57,24 +56,42 @@ export abstract class RetryingUser extends AttemptingUser {
     if (!retry.readsReplies) return false;
     const grpcStatus = (retry.readsGrpc ? fieldOf(head, 'grpc-status') : undefined) ?? '';
     if (!retry.isRetryable(head.status, grpcStatus) || this.bodyGone || !this.mayRetry) return false;
+    const { status } = head;
+    const why = grpcStatus === '' ? `status ${status}` : `status ${status}, grpc-status ${grpcStatus}`;
+    if (this.hasOthers) {
+      this.#drop(status);
+      return this.#goneOn(why);
+    }
     const least = retry.retryAfter(retryAfterMs(fieldOf(head, 'retry-after'), this.clock.now()));
     const wait = least === undefined ? -1 : this.#mayAgain('status', least);
     if (wait < 0) return false;
-    const { status } = head;
+    this.#drop(status);
+    this.#again(wait, why);
+    return true;
+  }
+
+  /** The reply is not passed on. */
+  #drop(status: number): void {
     const { replies } = this;
     this.answered(status);
     this.avoid(this.target!);
     this.letGo();
     this.endAttempt(status, false);
     replies?.abandon(this);
-    this.#again(wait, grpcStatus === '' ? `status ${status}` : `status ${status}, grpc-status ${grpcStatus}`);
-    return true;
+  }
+
+  /** The attempt has failed, and one beside it goes on. */
+  #goneOn(cause: string): boolean {
+    if (!this.hasOthers) return false;
+    this.retrying(cause, 0);
+    return this.goOn();
   }
 
   /** Milliseconds to wait before another attempt, at least `least`; -1 if the service allows none, or its budget is used up. */
   #mayAgain(cause: RetryCause, least: number): number {
     const { retry, state, targets } = this.upstream;
-    const { attempts } = this;
+    // Attempts beside others are bounded on their own.
+    const attempts = this.attempts - this.hedges;
     if (!retry.allows(cause, attempts)) return -1;
     // Another target is not affected by what a connection failed for.
     const atOnce = cause === 'connect' && attempts < targets.length;
@@ -144,6 +161,7 @@ export abstract class RetryingUser extends AttemptingUser {
     if (this.over) return;
     this.endAttempt(0, true);
     this.failed(error, cause, blame && !isBlameless(error));
+    if (this.#goneOn(cause)) return;
     const pointless = isBlameless(error) && this.upstream.targets.length <= 1;
     const wait = pointless ? -1 : this.#mayAgain('connect', 0);
     if (wait >= 0) this.#again(wait, cause);
@@ -168,6 +186,7 @@ export abstract class RetryingUser extends AttemptingUser {
       this.target!.health.failed(error, cause, false);
       this.attempts--;
     } else this.failed(error, cause, !isBlameless(error));
+    if (!free && this.#goneOn(cause)) return;
     const wait = free ? 0 : this.#mayAgain('connect', 0);
     if (wait < 0 || !this.rewind(body)) this.#giveUp(error, cause);
     else if (free) this.askAgain();
@@ -192,6 +211,7 @@ export abstract class RetryingUser extends AttemptingUser {
       return;
     }
     this.failed(error, cause, !((untouched && reused) || isBlameless(error)));
+    if (this.#goneOn(cause)) return;
     const kind = untouched ? 'reset' : error === 'upstream/timeout' ? 'timeout' : undefined;
     const wait = kind !== undefined && whole && this.mayRetry ? this.#mayAgain(kind, 0) : -1;
     if (wait >= 0) this.#again(wait, cause);

@@ -1,4 +1,5 @@
 /** What a worker knows of a service. Lives across generations. */
+import type { HedgeEntry } from '../../bundle/service/retry.js';
 import type { ServiceEntry } from '../../bundle/types.js';
 import type { Breaker } from '../../state/breaker/breaker.js';
 import type { BreakerTable } from '../../state/breaker/table.js';
@@ -20,6 +21,8 @@ export class ServiceState {
   readonly budget = new RetryBudget();
   /** Attempts whose time is bounded. */
   readonly timeouts: Alarms;
+  /** Attempts beside which others may begin. */
+  readonly hedges: Alarms;
   readonly latency = new LatencyEstimate();
   /** Requests that wait for a target. */
   readonly room: WaitingRoom;
@@ -31,6 +34,7 @@ export class ServiceState {
     this.#service = service;
     this.#host = host;
     this.timeouts = new Alarms(host);
+    this.hedges = new Alarms(host);
     this.health = new ServiceHealth(service, host);
     this.room = new WaitingRoom(service, host);
   }
@@ -47,6 +51,13 @@ export class ServiceState {
     this.health.use(members, entry);
     const { budget, budgetMin } = new RetryRules(entry);
     this.budget.configure(budget, budgetMin, sharers);
+  }
+
+  /** Milliseconds after which an attempt takes so long that another one may begin beside it; -1: that is not known yet. */
+  hedgeAfter({ percentile, after }: HedgeEntry): number {
+    if (percentile === undefined) return after;
+    const ms = this.latency.percentile(percentile);
+    return ms === undefined ? -1 : Math.max(after, ms);
   }
 
   /** Called a few times a second with the monotonic time. */

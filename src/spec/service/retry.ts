@@ -1,5 +1,6 @@
 /** When and how failed attempts are repeated. */
-import { s } from '../../schema/declare.js';
+import { quoted, s } from '../../schema/declare.js';
+import { parseDuration } from '../../schema/units.js';
 
 /** Codes of gRPC that may mean that another attempt succeeds, by their names in a spec. */
 export const GRPC_CODES = {
@@ -12,6 +13,59 @@ export const GRPC_CODES = {
 } as const;
 
 const MOST_ATTEMPTS = 10;
+
+/** Milliseconds after which at the earliest an attempt begins beside another one, if a percentile says when. */
+const LEAST_HEDGE = 10;
+
+export interface HedgeConfig {
+  /** Undefined: after a fixed time. */
+  readonly percentile?: number | undefined;
+  readonly after: number;
+  readonly attempts: number;
+}
+
+const isPercentile = (text: string): boolean => /^p[1-9][0-9](\.[0-9])?$/.test(text);
+
+const hedgeAfter = () =>
+  s.mapped(
+    s.string({ nonEmpty: true }).check('schema/format', (text) => {
+      if (isPercentile(text) || (parseDuration(text) ?? 0) > 0) return undefined;
+      return {
+        message: `Expected a percentile such as \`"p95"\` or a duration such as \`"50ms"\`, found ${quoted(text)}.`,
+        help: 'Percentiles are `p10` to `p99.9`.',
+      };
+    }),
+    (text): Pick<HedgeConfig, 'percentile' | 'after'> =>
+      isPercentile(text) ? { percentile: Number(text.slice(1)), after: 0 } : { after: parseDuration(text)! },
+  );
+
+/** When, or a table. */
+const hedge = () =>
+  s
+    .either<HedgeConfig>(
+      {
+        kinds: ['string'],
+        schema: s.mapped(
+          hedgeAfter(),
+          (when): HedgeConfig => ({ ...when, after: when.after || LEAST_HEDGE, attempts: 1 }),
+        ),
+      },
+      {
+        kinds: ['table'],
+        schema: s.mapped(
+          s.object({
+            after: hedgeAfter().describe('Percentile or duration.', 'p95'),
+            min: s.duration({ min: 1 }).describe('Shortest time for a percentile.').default(LEAST_HEDGE),
+            attempts: s
+              .integer({ min: 1, max: 3 })
+              .describe('Most attempts of a request that begin beside others.')
+              .default(1),
+          }),
+          ({ after, min, attempts }): HedgeConfig => ({ ...after, after: after.after || min, attempts }),
+        ),
+      },
+    )
+    .optional();
 
 export const retry = () =>
   s.object({
@@ -66,6 +120,10 @@ export const retry = () =>
       .describe('Repeats as a percentage of the requests of the last 10 seconds.')
       .default(20),
     budget_min: s.integer().describe('Repeats each second that are allowed in any case.').default(3),
+    hedge: hedge().describe(
+      'Begins another attempt at a different target while one has no reply: after a percentile of the latencies of the service such as `p95`, or after a duration. The first reply is used, and the others are cancelled. Only for idempotent methods; counts in the budget.',
+      'p95',
+    ),
     retry_after_max: s
       .duration()
       .describe('Longest `Retry-After` that is waited for before a repeat. A reply that asks for more is passed on.')

@@ -39,6 +39,9 @@ export const Counter = {
   RetriesDenied: 19,
   /** Services: requests that wait for a target. */
   Waiting: 20,
+  /** Targets: attempts there so slow that another one was begun beside them, and such others that were answered first. */
+  Hedged: 21,
+  HedgesWon: 22,
   /** Routes: WebSockets that were opened, and that are open; their messages and bytes, from clients and from targets. */
   WebSockets: 24,
   OpenWebSockets: 25,

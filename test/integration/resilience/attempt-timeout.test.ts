@@ -1,9 +1,10 @@
 /** Attempts whose time is bounded: `attempt_timeout`. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Counter } from '../../../src/telemetry/stats/layout.js';
 import { never, whole } from '../../support/fault-target.js';
 import { H2Target } from '../../support/h2-target.js';
-import { type Fault, FaultTarget, ok, Plane, say, specOf, until } from '../engine-kit.js';
+import { type Fault, FaultTarget, ok, Plane, type RawReply, say, specOf, TestTime, until } from '../engine-kit.js';
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n\r\n`;
 const CANCEL = 8;
@@ -12,6 +13,8 @@ interface World {
   first: FaultTarget;
   second: FaultTarget;
   plane: Plane;
+  /** It stands still: what takes long, takes long because a test says so. */
+  time: TestTime;
 }
 
 const test = suite<World>('attempt_timeout');
@@ -19,7 +22,9 @@ const test = suite<World>('attempt_timeout');
 test.before(async (world) => {
   world.first = await FaultTarget.start();
   world.second = await FaultTarget.start();
-  world.plane = await Plane.start(specOf(world.first.url));
+  world.time = new TestTime();
+  world.plane = await Plane.start(specOf(world.first.url), { monotonic: world.time.now });
+  world.time.stop();
 });
 
 test.after(async ({ plane, first, second }) => {
@@ -44,12 +49,27 @@ function hangFirst({ first, second }: World, count: number, then: Fault = ok('we
     target.respond = (request, socket) => (left-- > 0 ? never : then)(request, socket);
 }
 
+const arrived = ({ first, second }: World): number => first.arrived.length + second.arrived.length;
+
+/** Asks, and lets the time of an attempt pass once `count` requests have arrived. */
+async function late(world: World, text: string, count = arrived(world) + 1): Promise<RawReply> {
+  const client = world.plane.client();
+  try {
+    client.send(text);
+    await until(() => arrived(world) === count, 'the request');
+    world.time.pass(100);
+    return await client.reply();
+  } finally {
+    client.destroy();
+  }
+}
+
 const openIn = ({ first, second }: World): number => first.open + second.open;
 
 test('a late attempt ends, and its connection closes; another target answers', async (world) => {
   await use(world, 'attempt_timeout = "40ms"');
   hangFirst(world, 1);
-  const reply = await world.plane.ask(get('/late'));
+  const reply = await late(world, get('/late'));
   assert.is(reply.body.toString(), 'well');
   assert.equal([world.first.arrived.length, world.second.arrived.length], [1, 1]);
   await until(() => openIn(world) === 1, 'the end of the late connection');
@@ -62,7 +82,7 @@ test('a late attempt ends, and its connection closes; another target answers', a
 test('without another attempt it is a 504; the target is to blame', async (world) => {
   await use(world, 'attempt_timeout = "40ms"\nattempts = 0');
   hangFirst(world, 9);
-  assert.is((await world.plane.ask(get('/last'))).status, 504);
+  assert.is((await late(world, get('/last'))).status, 504);
   const record = await world.plane.record(({ url }) => url === '/last');
   assert.equal([record.error, record.cause], ['upstream/timeout', 'attempt timeout (40 ms)']);
   assert.is(record.attempts, undefined);
@@ -72,12 +92,12 @@ test('POST is not repeated; `on` without `timeout` repeats nothing that was sent
   await use(world, 'attempt_timeout = "40ms"');
   hangFirst(world, 9);
   const post = 'POST /post HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx';
-  assert.is((await world.plane.ask(post)).status, 504);
-  assert.is(world.first.arrived.length + world.second.arrived.length, 1);
+  assert.is((await late(world, post)).status, 504);
+  assert.is(arrived(world), 1);
   await use(world, 'attempt_timeout = "40ms"\non = ["connect", "reset"]');
   hangFirst(world, 9);
-  assert.is((await world.plane.ask(get('/'))).status, 504);
-  assert.is(world.first.arrived.length + world.second.arrived.length, 1);
+  assert.is((await late(world, get('/'))).status, 504);
+  assert.is(arrived(world), 1);
 });
 
 test('a reply that has begun may take longer', async (world) => {
@@ -90,14 +110,14 @@ test('a reply that has begun may take longer', async (world) => {
   await until(() => client.pending.includes('200 OK'), 'the head');
   const { socket } = [...world.first.arrived, ...world.second.arrived][0]!;
   // Alarms ring in order: if this one has, so has that of the first request.
-  assert.is((await world.plane.ask(get('/hangs'))).status, 504);
+  assert.is((await late(world, get('/hangs'))).status, 504);
   socket.write('ok');
   assert.is((await client.reply()).body.toString(), 'ok');
   client.destroy();
 });
 
 test('a body counts from its last byte, and is sent again', async (world) => {
-  await use(world, 'attempt_timeout = "60ms"');
+  await use(world, 'attempt_timeout = "40ms"');
   const bodies: string[] = [];
   let count = 0;
   for (const target of [world.first, world.second])
@@ -107,48 +127,64 @@ test('a body counts from its last byte, and is sent again', async (world) => {
         : whole((bytes) => bodies.push(bytes.toString()), count++ === 0 ? never : ok('well'))(request, socket);
   const client = world.plane.client();
   client.send('PUT / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 4\r\n\r\nab');
-  await until(() => count === 1, 'the head at a target');
-  assert.is((await world.plane.ask(get('/hangs'))).status, 504);
-  assert.is(count, 1);
+  await until(() => world.plane.connections > 0, 'the client');
+  // Then the client may wait for a reply to the first part.
+  const look = setInterval(() => world.time.pass(60), 20);
+  await until(() => arrived(world) === 1, 'the head at a target');
+  clearInterval(look);
+  const hangs = 'POST /hangs HTTP/1.1\r\nHost: a.example\r\nContent-Length: 0\r\n\r\n';
+  assert.is((await late(world, hangs)).status, 504);
   client.send('cd');
+  await until(() => bodies.length === 1, 'the whole body');
+  world.time.pass(100);
   assert.is((await client.reply()).body.toString(), 'well');
   assert.equal(bodies, ['abcd', 'abcd']);
   client.destroy();
 });
 
 test('an attempt that waits for a connection goes elsewhere, and leaves the queue', async (world) => {
+  const { first, second, plane, time } = world;
   await use(world, 'attempt_timeout = "40ms"', { service: 'max_connections = 1' });
-  hangFirst(world, 0);
-  await world.plane.ask(get('/a'));
-  // One request holds the only connection of each target; its own time is over later, as it has a longer one.
-  await use(world, 'attempt_timeout = "40ms"\nattempts = 1', { service: 'max_connections = 1' });
-  world.first.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
-  world.second.respond = ok('well');
-  const holders = [world.plane.client(), world.plane.client()];
-  for (const holder of holders) holder.send(get('/held'));
-  await until(() => world.first.arrived.length >= 1, 'a request that holds a connection');
-  const replies = await Promise.all(Array.from({ length: 4 }, () => world.plane.ask(get('/queued'))));
+  first.respond = say('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n');
+  second.respond = ok('well');
+  const before = first.open;
+  const clients = Array.from({ length: 6 }, () => plane.client());
+  for (const client of clients.slice(0, 2)) client.send(get('/held'));
+  await until(() => first.arrived.length === 1 && second.arrived.length === 1, 'a request that holds a connection');
+  for (const client of clients.slice(2)) client.send(get('/queued'));
+  await until(() => second.arrived.length === 3 && plane.targetSum(Counter.InFlight) === 3, 'two that wait');
+  time.pass(100);
+  const replies = await Promise.all(clients.slice(2).map((client) => client.reply()));
   assert.equal(
-    replies.map(({ status, body }) => [status, body.toString()]),
-    Array.from({ length: 4 }, () => [200, 'well']),
+    replies.map(({ body }) => body.toString()),
+    Array.from({ length: 4 }, () => 'well'),
   );
-  for (const { socket } of world.first.arrived) socket.write('12345');
-  await until(() => holders.some(({ pending }) => pending.includes('12345')), 'the reply that held the connection');
-  world.first.respond = ok('first');
-  assert.is((await world.plane.ask(get('/after'))).status, 200);
-  for (const holder of holders) holder.destroy();
+  // The connection is free again, and not for those that have left the queue.
+  first.arrived[0]!.socket.write('12345');
+  await until(() => plane.targetSum(Counter.InFlight) === 0, 'the end of the first request');
+  first.respond = ok('first');
+  second.respond = ok('second');
+  const bodies = [await plane.ask(get('/')), await plane.ask(get('/'))].map(({ body }) => body.toString());
+  assert.equal(bodies.sort(), ['first', 'second']);
+  assert.is(first.connections, before + 1);
+  for (const client of clients) client.destroy();
 });
 
 test('the time of the route comes first: no attempt follows', async (world) => {
   await use(world, 'attempt_timeout = "80ms"\nattempts = 5', { route: 'timeout = "200ms"' });
   hangFirst(world, 9);
-  const reply = await world.plane.ask(get('/'));
-  assert.is(reply.status, 504);
-  const arrived = world.first.arrived.length + world.second.arrived.length;
-  assert.ok(arrived <= 3, `${arrived} attempts`);
+  const client = world.plane.client();
+  client.send(get('/'));
+  for (const count of [1, 2]) {
+    await until(() => arrived(world) === count, 'an attempt');
+    world.time.pass(100);
+  }
+  assert.is((await client.reply()).status, 504);
+  assert.ok(arrived(world) <= 3, `${arrived(world)} attempts`);
+  client.destroy();
 });
 
-test('over HTTP/2 the stream is reset, and the connection stays', async ({ plane }) => {
+test('over HTTP/2 the stream is reset, and the connection stays', async ({ plane, time }) => {
   const targets = [await H2Target.start(), await H2Target.start()];
   let count = 0;
   let code: number | undefined;
@@ -169,7 +205,12 @@ test('over HTTP/2 the stream is reset, and the connection stays', async ({ plane
       { service },
     ),
   );
-  assert.is((await plane.ask(get('/'))).body.toString(), 'well');
+  const client = plane.client();
+  client.send(get('/'));
+  await until(() => count === 1, 'the first attempt');
+  time.pass(100);
+  assert.is((await client.reply()).body.toString(), 'well');
+  client.destroy();
   await until(() => code !== undefined, 'the reset');
   assert.is(code, CANCEL);
   assert.equal(
@@ -184,12 +225,18 @@ test('a handshake that does not end in time is repeated for every method', async
   const deaf = await FaultTarget.start(never, { deaf: true });
   world.second.respond = ok('second');
   const service = 'eject_after = 0\n[service.it.retry]\nbackoff = "0s"\nattempt_timeout = "40ms"';
-  await world.plane.load(specOf([deaf.url.replace('http', 'https'), world.second.url], { service }));
-  for (let at = 0; at < 2; at++) {
-    const reply = await world.plane.ask('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx');
-    assert.equal([reply.status, reply.body.toString()], [200, 'second']);
-  }
-  assert.ok(deaf.connections >= 1);
+  const urls = [deaf.url.replace('http', 'https'), world.second.url];
+  const spec = specOf(urls, { service });
+  await world.plane.load(
+    spec.replace(/targets = .*/, `targets = ["${urls[0]}", { url = "${urls[1]}", priority = 1 }]`),
+  );
+  const client = world.plane.client();
+  client.send('POST / HTTP/1.1\r\nHost: a.example\r\nContent-Length: 1\r\n\r\nx');
+  await until(() => deaf.connections === 1, 'the connection');
+  world.time.pass(100);
+  const reply = await client.reply();
+  assert.equal([reply.status, reply.body.toString()], [200, 'second']);
+  client.destroy();
   await deaf.close();
 });
 

@@ -5,7 +5,7 @@
 import type { After } from '../../../state/timers.js';
 
 export interface AlarmUser {
-  onAlarm(): void;
+  onAlarm(alarm: Alarm): void;
   /** An unexpected exception in onAlarm(). */
   broke(error: unknown): void;
 }
@@ -84,7 +84,7 @@ export class Alarms {
     for (let first = this.#first; first !== undefined && first.at <= now; first = this.#first) {
       this.delete(first);
       try {
-        first.user.onAlarm();
+        first.user.onAlarm(first);
       } catch (error) {
         first.user.broke(error);
       }

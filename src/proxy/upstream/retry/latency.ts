@@ -1,6 +1,6 @@
 /**
  * Estimate of a percentile of latencies in bounded memory: counts by bucket (four an octave, so the estimate is at most a fifth
- * too high) over the last ten to twenty seconds.
+ * too high) over the last ten to twenty seconds. It is found anew after each sweep.
  */
 import { bucketBound, bucketOf, HISTOGRAM_BUCKETS } from '../../../telemetry/stats/layout.js';
 
@@ -15,6 +15,9 @@ export class LatencyEstimate {
   #count = 0;
   #countBefore = 0;
   #until = 0;
+  /** The last estimate, and its percentile; 0: none since the last sweep. */
+  #percentile = 0;
+  #estimate: number | undefined = undefined;
 
   /** A latency in milliseconds. */
   add(ms: number): void {
@@ -25,6 +28,7 @@ export class LatencyEstimate {
 
   /** Called a few times a second with the monotonic time. */
   sweep(now: number): void {
+    this.#percentile = 0;
     if (now < this.#until) return;
     const oldest = this.#before;
     this.#before = this.#present;
@@ -37,6 +41,14 @@ export class LatencyEstimate {
 
   /** Milliseconds that `percentile` percent of the latencies do not exceed; undefined if there are too few. */
   percentile(percentile: number): number | undefined {
+    if (this.#percentile !== percentile) {
+      this.#percentile = percentile;
+      this.#estimate = this.#find(percentile);
+    }
+    return this.#estimate;
+  }
+
+  #find(percentile: number): number | undefined {
     const total = this.#count + this.#countBefore;
     if (total < LEAST) return undefined;
     const wanted = (total * percentile) / 100;

@@ -50,6 +50,10 @@ export class RetryRules {
   /** Some reply may lead to another attempt. */
   readonly readsReplies: boolean;
   readonly hedge: RetryEntry['hedge'];
+  /** Something happens if an attempt takes long. */
+  readonly times: boolean;
+  /** The latency of the service is estimated. */
+  readonly estimates: boolean;
   readonly budget: number;
   readonly budgetMin: number;
   readonly #on: ReadonlySet<RetryCause>;
@@ -62,8 +66,10 @@ export class RetryRules {
     this.#entry = retry;
     this.attempts = retries;
     this.attemptTimeout = retry.attemptTimeout ?? 0;
-    this.maxBody = retries === 0 ? 0 : (retry.maxBody ?? 0);
+    this.maxBody = retries === 0 && retry.hedge === undefined ? 0 : (retry.maxBody ?? 0);
     this.hedge = retry.hedge;
+    this.times = this.attemptTimeout > 0 || this.hedge !== undefined;
+    this.estimates = this.hedge?.percentile !== undefined;
     this.budget = retry.budget;
     this.budgetMin = retry.budgetMin;
     this.#on = new Set(retry.on);
