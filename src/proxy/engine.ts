@@ -215,9 +215,7 @@ export class Engine implements TargetHost, DriverHost {
   }
 
   ask(exchange: GwExchange, service: Service): ReplySource {
-    const upgrades = exchange.wantsUpgrade && !exchange.hasBody;
-    // While the breaker is open, the relay refuses the request.
-    return upgrades && service.guard?.isOpen !== true
+    return exchange.wantsUpgrade && !exchange.hasBody
       ? new Tunnel(this, exchange, service)
       : new Relay(this, exchange, service);
   }

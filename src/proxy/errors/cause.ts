@@ -19,6 +19,9 @@ export const NO_DESCRIPTOR = 'out of file descriptors for connections to targets
 export const queueFull = (waiting: number, connections: number): string =>
   `queue full: ${waiting} requests wait for ${connections} connections`;
 
+export const handshakesFull = (most: number): string =>
+  `${most} handshakes in progress (max_connections and max_queue)`;
+
 /** Cause of a request that has waited for `ms` while `used` of `most` connections were open. */
 export const queueTimeout = (ms: number, used: number, most: number): string =>
   `queue timeout (${timeSpan(ms)}): ${used} of ${most} connections in use`;

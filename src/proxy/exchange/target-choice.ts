@@ -24,7 +24,7 @@ export const choiceDecision = (service: Service, target: Target, attempt: number
 /** What waits for a target. */
 export interface ChoosingOwner {
   readonly over: boolean;
-  start(): void;
+  begin(): void;
   say(reply: Reply, error: string, cause: string | null): void;
 }
 
@@ -65,13 +65,13 @@ export class TargetChoice implements BalancedRequest {
     return target;
   }
 
-  /** There is no target: the owner starts again when there is one, unless stopWaiting() is called before. */
+  /** There is no target: the owner begins again when there is one, unless stopWaiting() is called before. */
   wait(owner: ChoosingOwner): void {
     const waiting: Waiting = {
       waitUntil: this.#waitUntil,
       arrived: () => {
         try {
-          if (!owner.over) owner.start();
+          if (!owner.over) owner.begin();
         } catch (error) {
           this.#exchange.downstream!.broke(error);
         }
@@ -90,9 +90,9 @@ export class TargetChoice implements BalancedRequest {
     if (this.#waiting !== undefined) this.#service.leaveRoom(this.#waiting);
   }
 
-  /** An attempt has failed at this target. */
-  failed(target: Target, error: ErrorSlug, cause: string): void {
-    target.health.failed(error, cause, !isBlameless(error));
+  /** An attempt has failed at this target. `begun`: the head of its reply had come. */
+  failed(target: Target, error: ErrorSlug, cause: string, begun: boolean): void {
+    target.health.failed(error, cause, !isBlameless(error), begun);
     this.#failedAt.push(target);
   }
 

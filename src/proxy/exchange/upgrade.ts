@@ -7,7 +7,7 @@ import type { Reply } from '../../policies/contract.js';
 import { HeaderMap, problem } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import type { WebSocketRecord } from '../../telemetry/snapshot.js';
-import { BAD_REWRITE, timeSpan } from '../errors/cause.js';
+import { BAD_REWRITE, handshakesFull, timeSpan } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
 import { BodyReader } from '../http/body.js';
 import { forwardedFields } from '../http/reply-fields.js';
@@ -20,19 +20,26 @@ import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
 import type { Extensions } from '../websocket/frames.js';
 import { TargetAttempt } from './attempt.js';
+import { refusalOf } from './attempt-notes.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
 import type { RelayHost } from './relay-host.js';
 import { TargetChoice } from './target-choice.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
-import { isBodiless, switchFault, TargetReply, upgradeOf } from './target-reply.js';
-import { handshakeFault, switched } from './tunnel/handshake.js';
+import { isBodiless, TargetReply, upgradeOf } from './target-reply.js';
+import { handshakeFault, handshakeResult } from './tunnel/handshake.js';
 import { OpenTunnel, type TunnelParts } from './tunnel/open-tunnel.js';
+import { TunnelPass } from './tunnel/pass.js';
+import { StepTimer } from './tunnel/step-timer.js';
 import { WebSocketTunnel } from './tunnel/websocket-tunnel.js';
 import { requestUpgrade, type UpgradeOwner, type UpgradeStream } from './upgrade-stream.js';
 
 const IDLE = 'response idle timeout: no further bytes of the body';
+
+/** What is wrong with the body so far. */
+const bodyFault = (body: BodyReader, status: number): string | undefined =>
+  body.failed ? body.fault : status === 205 && body.end > body.start ? RESET_CONTENT : undefined;
 
 export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   contentLength = -1;
@@ -48,7 +55,8 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   #unauthorized = false;
   #attempt: TargetAttempt | undefined = undefined;
   over = false;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timer: StepTimer;
+  readonly #pass: TunnelPass;
   readonly #choice: TargetChoice;
   #state: 'connecting' | 'head' | 'waiting' | 'body' = 'connecting';
   #held: Buffer = Buffer.alloc(0);
@@ -66,6 +74,8 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#downstream = exchange.downstream!;
     this.#service = service;
     this.#choice = new TargetChoice(exchange, service);
+    this.#timer = new StepTimer(host);
+    this.#pass = new TunnelPass(service);
   }
 
   get bodiless(): boolean {
@@ -82,16 +92,25 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       this.#answer(fault.error, fault.cause);
       return;
     }
+    const refusal = this.#pass.admit();
+    if (refusal === undefined) this.begin();
+    else this.say(refusalOf(this.#exchange, refusal), refusal.error, refusal.cause);
+  }
+
+  begin(): void {
     const target = this.#choice.pick(this.#host.monotonic());
     this.#target = target;
     if (target === undefined) {
       this.#choice.wait(this);
       return;
     }
-    if (!this.#host.descriptors.takeTunnel()) {
-      this.#answer('gateway/exhausted', 'out of file descriptors for tunnels');
+    const full = target.handshakes >= target.mostHandshakes;
+    if (full || !this.#host.descriptors.takeTunnel()) {
+      if (full) this.#answer('upstream/queue-full', handshakesFull(target.mostHandshakes));
+      else this.#answer('gateway/exhausted', 'out of file descriptors for tunnels');
       return;
     }
+    target.handshakes++;
     this.#attempts++;
     this.#state = 'connecting';
     this.#exchange.target = target.url;
@@ -132,18 +151,10 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   /** Sets the timeout of the next step, in milliseconds. */
   #within(ms: number, error: ErrorSlug, what: string): void {
-    const deadline = this.#host.monotonic() + ms;
-    const look = (): void => {
-      const left = deadline - this.#host.monotonic();
-      if (left > 0) {
-        this.#timer = setTimeout(look, Math.ceil(left));
-        return;
-      }
+    this.#timer.set(ms, () => {
       const doing = this.#state === 'connecting' ? (this.#stream?.waitsFor ?? what) : what;
       this.onFailure(error, `${doing} (${timeSpan(ms)})`);
-    };
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(look, ms);
+    });
   }
 
   onConnected(): void {
@@ -161,7 +172,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       this.#held = Buffer.concat([this.#held, chunk]);
       this.#heldDone = done;
     } else {
-      this.#pass(chunk, done);
+      this.#passOn(chunk, done);
     }
   }
 
@@ -172,21 +183,15 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       done();
       return;
     }
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     const upgrade = head.status === 101 ? upgradeOf(head) : undefined;
-    // A 101 must name its protocol, and the client must have offered it: RFC 9110 sections 7.8 and 15.2.2.
-    const asked = this.#exchange.headers.received('upgrade') ?? '';
-    const wrong =
-      length < 0
-        ? head.fault
-        : (switchFault(head.status, upgrade, asked) ??
-          this.#notWebSocket(head, upgrade) ??
-          head.lengthFault(this.#exchange.method === 'HEAD'));
-    if (wrong !== undefined) {
+    const result = length < 0 ? { fault: head.fault } : handshakeResult(this.#exchange, head, upgrade);
+    if ('fault' in result) {
       done();
-      this.onFailure('upstream/invalid', `invalid reply: ${wrong}`);
+      this.onFailure('upstream/invalid', `invalid reply: ${result.fault}`);
       return;
     }
+    this.#extensions = result.extensions;
     this.#status = head.status;
     this.#target?.health.replied(head.status, this.#host.monotonic() - this.#choice.since);
     if (head.status === 401 && this.#attempt?.repeats === true) {
@@ -194,6 +199,8 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       this.#repeat();
       return;
     }
+    this.#pass.answered(head.status, this.#target);
+    this.#target!.handshakes--;
     this.#state = 'waiting';
     this.#held = this.#held.subarray(length);
     this.#heldDone = done;
@@ -206,15 +213,6 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#host.driver.replied(this.#exchange, new TargetReply(head, this));
   }
 
-  /** What is wrong with a 101 to a WebSocket. Notes what the frames of a valid one may use. */
-  #notWebSocket(head: ResponseHead, upgrade: string | undefined): string | undefined {
-    const result = switched(this.#exchange, head, upgrade);
-    if (result === undefined) return undefined;
-    if ('fault' in result) return result.fault;
-    this.#extensions = result.extensions;
-    return undefined;
-  }
-
   /** Sends the request once more after a 401. */
   #repeat(): void {
     this.#unauthorized = true;
@@ -222,7 +220,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#state = 'connecting';
     this.#held = Buffer.alloc(0);
     this.#status = 0;
-    this.start();
+    this.begin();
   }
 
   onInterim(text: string): void {
@@ -243,7 +241,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       return;
     }
     this.#state = 'body';
-    this.#pass(held, done);
+    this.#passOn(held, done);
   }
 
   #tunnel(stream: UpgradeStream): OpenTunnel {
@@ -269,17 +267,18 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     return this.#open?.record;
   }
 
-  #pass(chunk: Buffer, done: () => void): void {
+  #passOn(chunk: Buffer, done: () => void): void {
     this.#bytesFromTarget += chunk.length;
     const body = this.#body;
     body.take(chunk, 0, chunk.length);
-    if (body.failed) {
+    const fault = bodyFault(body, this.#status);
+    if (fault !== undefined || (this.#status === 205 && !body.done)) {
       done();
-      this.onFailure('upstream/invalid', `invalid reply: ${body.fault}`);
+      if (fault === undefined) this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', IDLE);
+      else this.onFailure('upstream/invalid', `invalid reply: ${fault}`);
       return;
     }
-    if (this.#status === 205 && !this.#isEmpty(done)) return;
-    if (body.done) this.#finish(false);
+    if (body.done) this.#complete();
     if (body.done && body.trailers !== '') this.#exchange.receiver!.trailers(replyTrailers(body.trailers));
     const more = this.#exchange.receiver!.body(chunk, body.start, body.end, body.done);
     if (this.over) {
@@ -289,19 +288,9 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       done();
     } else {
       // Time spent waiting for the client does not count for the target.
-      clearTimeout(this.#timer);
+      this.#timer.clear();
       this.#heldDone = done;
     }
-  }
-
-  /** Whether a body that must be empty is complete and empty. Otherwise requests more bytes, or fails. */
-  #isEmpty(done: () => void): boolean {
-    const { start, end, done: whole } = this.#body;
-    if (end === start && whole) return true;
-    done();
-    if (end > start) this.onFailure('upstream/invalid', `invalid reply: ${RESET_CONTENT}`);
-    else this.#within(this.#service.entry.responseTimeout, 'upstream/timeout', IDLE);
-    return false;
   }
 
   resume(): void {
@@ -314,7 +303,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   onEnd(): void {
     if (this.#state === 'body' && this.#body.kind === 'close') {
-      this.#finish(false);
+      this.#complete();
       this.#exchange.receiver!.body(this.#held, 0, 0, true);
     } else {
       this.onFailure('upstream/reset', `connection closed by the target ${this.#stage}`);
@@ -331,29 +320,38 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   onFailure(error: ErrorSlug, cause: string): void {
     if (this.over) return;
-    if (this.#target !== undefined) this.#choice.failed(this.#target, error, cause);
-    const again = this.#state === 'connecting' && isUnsent(error) && this.#service.mayRepeat('connect', this.#attempts);
     const replied = this.#state === 'waiting' || this.#state === 'body';
+    if (this.#target !== undefined) this.#choice.failed(this.#target, error, cause, replied);
+    const again = this.#state === 'connecting' && isUnsent(error) && this.#service.mayRepeat('connect', this.#attempts);
     this.#letGo(true, true);
     if (again) {
-      this.start();
+      this.begin();
       return;
     }
+    this.#pass.failed(error, cause);
+    this.#pass.end();
     this.over = true;
     const aborted = error === 'upstream/reset' && this.#exchange.sending;
     if (replied) this.#host.driver.fail(this.#exchange, aborted ? 'upstream/aborted' : error, cause);
     else this.#answer(error, cause);
   }
 
+  /** The reply is complete. */
+  #complete(): void {
+    this.#pass.whole(this.#target);
+    this.#finish(false);
+  }
+
   #finish(failed: boolean, now = failed): void {
     if (this.over) return;
     this.over = true;
+    this.#pass.end();
     this.#letGo(failed, now);
   }
 
   /** Releases the target; `now`: drop bytes that are written already. */
   #letGo(failed: boolean, now: boolean): void {
-    clearTimeout(this.#timer);
+    this.#timer.clear();
     this.#choice.stopWaiting();
     this.#endAttempt(failed);
     this.#stream?.finish(now);
@@ -362,6 +360,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   #endAttempt(failed: boolean): void {
     if (this.#target === undefined) return;
+    if (this.#state === 'connecting' || this.#state === 'head') this.#target.handshakes--;
     const took = this.#host.monotonic() - this.#choice.since;
     const { bytesToTarget = 0, bytesFromTarget = this.#bytesFromTarget } = this.#open ?? {};
     this.#target.load.inFlight--;
@@ -380,6 +379,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
 
   say(reply: Reply, error: string, cause: string | null): void {
     this.over = true;
+    this.#pass.end();
     this.#note(error, cause);
     try {
       this.#host.driver.replied(this.#exchange, reply);

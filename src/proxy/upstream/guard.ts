@@ -31,11 +31,6 @@ export class ServiceGuard {
     return this.#breaker.enter(this.#entry.breaker, this.#most);
   }
 
-  /** Whether every request is refused at present. */
-  get isOpen(): boolean {
-    return this.#entry.breaker !== undefined && this.#breaker.opensInMs > 0;
-  }
-
   /** Why enter() has returned this number below 0. */
   refusal(token: number): GuardRefusal {
     if (token === REFUSED_FULL)

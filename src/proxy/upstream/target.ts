@@ -40,6 +40,9 @@ export class Target {
   /** The lowest is used first. */
   priority = 0;
   readonly load = new TargetLoad();
+  /** Tunnels whose handshake is in progress, and their bound: as many requests may have, or wait for, a connection. */
+  handshakes = 0;
+  mostHandshakes = 1;
   /** Where it counts. */
   slot: number;
   settings: ServiceEntry;
@@ -95,6 +98,7 @@ export class Target {
     this.settings = settings;
     this.#setHost(settings);
     this.load.slowStart = settings.slowStart ?? 0;
+    this.mostHandshakes = Math.ceil((settings.maxConnections + settings.maxQueue) / sharers);
     this.pool.configure(sharers);
   }
 

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allocateState } from '../../../src/state/memory.js';
+import { Counter } from '../../../src/telemetry/stats/layout.js';
 import { never, sayAndClose } from '../../support/fault-target.js';
 import { FaultTarget, ok, Plane, type RawReply, say, specOf, TestTime, until } from '../engine-kit.js';
 
@@ -138,6 +139,59 @@ test('max_requests: exact over workers, and free again when requests end', async
   world.target.respond = ok('well');
   assert.is(await statusOf(second), 200);
   clients[1]!.destroy();
+});
+
+const SWITCHED = say('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n');
+
+test('handshakes of tunnels open it, and close it as probes', async (world) => {
+  await use(world, breaker('consecutive = 2\nprobes = 1'));
+  const [plane] = world.planes;
+  const client = plane!.client();
+  world.target.respond = SWITCHED;
+  client.send(UPGRADE);
+  assert.is((await client.reply()).status, 101);
+  world.target.respond = ERROR;
+  assert.is((await plane!.ask(UPGRADE)).status, 500);
+  world.target.respond = sayAndClose();
+  assert.is((await plane!.ask(UPGRADE)).status, 502);
+  isRefused(await plane!.ask(UPGRADE), 'upstream/open', '5');
+  assert.is(await statusOf(plane), 503);
+  // An open tunnel goes on, and its end says nothing.
+  client.destroy();
+  world.time.pass(5001);
+  world.target.respond = SWITCHED;
+  assert.is((await plane!.ask(UPGRADE)).status, 101);
+  world.target.respond = ok('well');
+  assert.is(await statusOf(plane), 200);
+});
+
+test('tunnels are requests in flight, until they end', async (world) => {
+  await use(world, 'max_requests = 1');
+  const [first, second] = world.planes;
+  world.target.respond = SWITCHED;
+  const client = first!.client();
+  client.send(UPGRADE);
+  assert.is((await client.reply()).status, 101);
+  for (const text of [GET, UPGRADE]) isRefused(await second!.ask(text), 'upstream/requests-full', '1');
+  client.destroy();
+  await until(() => first!.targetSum(Counter.InFlight) === 0, 'the end of the tunnel');
+  world.target.respond = ok('well');
+  assert.is(await statusOf(second), 200);
+});
+
+test('handshakes in progress are bounded like requests that wait, and eject a target that fails them', async (world) => {
+  await use(world, 'max_connections = 1\nmax_queue = 1\neject_after = 2\nretries = 0');
+  const [plane] = world.planes;
+  world.target.respond = never;
+  const clients = [plane!.client(), plane!.client()];
+  for (const client of clients) client.send(UPGRADE);
+  await until(() => world.target.arrived.length === 2, 'both handshakes');
+  const refused = await plane!.ask(UPGRADE);
+  assert.is(JSON.parse(refused.body.toString()).type, 'urn:gw:problem:upstream/queue-full');
+  for (const { socket } of world.target.arrived) socket.destroy();
+  for (const client of clients) assert.is((await client.reply()).status, 502);
+  assert.ok(plane!.logs.some(({ message }) => message === 'target ejected after 2 consecutive failures'));
+  for (const client of clients) client.destroy();
 });
 
 test.run();

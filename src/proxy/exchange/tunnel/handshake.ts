@@ -4,6 +4,7 @@ import { findField } from '../../http/fields.js';
 import type { ResponseHead } from '../../http/response-head.js';
 import type { Extensions } from '../../websocket/frames.js';
 import { extensionsIn, replyFault, requestFault, webSocketIn } from '../../websocket/handshake.js';
+import { switchFault } from '../target-reply.js';
 
 /** The request, as policies have edited it. */
 interface Asked {
@@ -22,7 +23,7 @@ export function handshakeFault({ headers, method }: Asked): { error: ErrorSlug; 
  * What is wrong with a valid 101 to `upgrade` as the begin of a WebSocket; otherwise what its frames may use, or undefined for
  * another protocol.
  */
-export function switched(
+function switched(
   { headers, method }: Asked,
   head: ResponseHead,
   upgrade: string | undefined,
@@ -31,4 +32,19 @@ export function switched(
   const replied = (name: string): string | undefined => findField(head.text, head.fieldsAt, head.fieldsEnd, name);
   const fault = replyFault(method, (name) => headers.get(name), replied);
   return fault === undefined ? { extensions: extensionsIn(replied('sec-websocket-extensions')) } : { fault };
+}
+
+/** What is wrong with a reply to an upgrade request; otherwise what the frames may use, if it begins a WebSocket. `upgrade`: of a 101. */
+export function handshakeResult(
+  asked: Asked,
+  head: ResponseHead,
+  upgrade: string | undefined,
+): { fault: string } | { extensions: Extensions | undefined } {
+  // A 101 must name its protocol, and the client must have offered it: RFC 9110 sections 7.8 and 15.2.2.
+  const fault = switchFault(head.status, upgrade, asked.headers.received('upgrade') ?? '');
+  if (fault !== undefined) return { fault };
+  const result = switched(asked, head, upgrade);
+  if (result !== undefined && 'fault' in result) return result;
+  const wrong = head.lengthFault(asked.method === 'HEAD');
+  return wrong === undefined ? { extensions: result?.extensions } : { fault: wrong };
 }
