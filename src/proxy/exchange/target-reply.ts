@@ -70,19 +70,3 @@ export const isBodiless = (status: number): boolean => status === 204 || status 
  */
 export const streamLength = (status: number, source: ReplySource): number =>
   source.bodiless && status !== 304 ? 0 : source.contentLength;
-
-/** Why a 1xx reply that takes the place of a final one is invalid; undefined if it is valid. */
-export function switchFault(status: number, upgrade: string | undefined, asked: string): string | undefined {
-  if (status >= 200) return undefined;
-  if (status !== 101) return `status ${status} instead of a final reply`;
-  if (!upgrade) return 'status 101 without Upgrade';
-  return wasOffered(upgrade, asked) ? undefined : 'status 101 to a protocol that was not asked for';
-}
-
-/** Whether `asked` contains every protocol of `chosen`; both are lists. */
-function wasOffered(chosen: string, asked: string): boolean {
-  const offered = protocolsOf(asked);
-  return protocolsOf(chosen).every((protocol) => offered.includes(protocol));
-}
-
-const protocolsOf = (list: string): string[] => list.split(',').map((protocol) => protocol.trim().toLowerCase());

@@ -114,7 +114,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     this.#attempts++;
     this.#state = 'connecting';
     this.#exchange.target = target.url;
-    target.load.inFlight++;
+    target.begin();
     this.#host.stats.begin(target.slot);
     if (!this.#exchange.compiled!.chain.seesAttempts) {
       this.onAttemptReady(target);
@@ -363,7 +363,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     if (this.#state === 'connecting' || this.#state === 'head') this.#target.handshakes--;
     const took = this.#host.monotonic() - this.#choice.since;
     const { bytesToTarget = 0, bytesFromTarget = this.#bytesFromTarget } = this.#open ?? {};
-    this.#target.load.inFlight--;
+    this.#target.end();
     this.#host.descriptors.freeTunnel(this.#state !== 'connecting');
     this.#host.stats.end(this.#target.slot, this.#status, bytesToTarget, bytesFromTarget, took, failed);
   }

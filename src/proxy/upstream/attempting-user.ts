@@ -137,7 +137,7 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
     if (this.attempts === 0) this.upstream.state.budget.requests++;
     this.attempts++;
     this.target = target;
-    target.load.inFlight++;
+    target.begin();
     this.#running = true;
     this.stats.begin(target.slot);
     if (this.upstream.retry.times) this.#time(target, chosen !== undefined);
@@ -197,7 +197,7 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
   #hedge(attempt: TimedAttempt, ms: number): void {
     this.avoid(attempt.target);
     const other = this.upstream.pick(this);
-    if (other === undefined || this.tried(other) || !other.health.available) return;
+    if (other === undefined || this.tried(other) || !other.health.available || this.#isAsked(other)) return;
     if (!this.upstream.state.budget.take()) {
       this.stats.add(attempt.target.slot, Counter.RetriesDenied, 1);
       return;
@@ -213,6 +213,10 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
     this.#chosen = other;
     this.askAgain();
     this.#chosen = undefined;
+  }
+
+  #isAsked(target: Target): boolean {
+    return this.#others?.some((other) => other.target === target) === true;
   }
 
   #setAside(attempt: TimedAttempt): void {
@@ -262,7 +266,7 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
     const now = this.clock.monotonic();
     for (const attempt of others) {
       const { target, since } = attempt;
-      target.load.inFlight--;
+      target.end();
       this.stats.end(target.slot, 0, attempt.takeWritten(), 0, now - since, false);
       // A reply would have taken even longer. Without these, the estimate would be that of fast replies.
       if (this.upstream.retry.estimates) this.upstream.state.latency.add(now - since);
@@ -303,7 +307,10 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
   /** A further attempt goes to another target. */
   protected avoid(target: Target): void {
     if (this.tried(target)) return;
-    if (this.#failedAt !== undefined) {
+    const before = this.#failedAt === undefined ? 0 : 1 + (this.#failedBefore?.length ?? 0);
+    // All others were tried: they come again before this one.
+    if (before + 1 >= this.upstream.targets.length) this.#failedBefore = undefined;
+    else if (this.#failedAt !== undefined) {
       if (this.#failedBefore === undefined) this.#failedBefore = [this.#failedAt];
       else this.#failedBefore.push(this.#failedAt);
     }
@@ -314,7 +321,7 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
   protected endAttempt(status: number, failed: boolean, now = this.clock.monotonic()): void {
     // Between two attempts none is in progress.
     if (!this.#running) return;
-    this.target!.load.inFlight--;
+    this.target!.end();
     this.#running = false;
     const timed = this.#timed;
     const all = this.takeWritten();

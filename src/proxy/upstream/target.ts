@@ -107,6 +107,18 @@ export class Target {
     this.hostLine = `host: ${this.ownHost}\r\n`;
   }
 
+  /** An attempt begins. */
+  begin(): void {
+    this.load.inFlight++;
+    if (this.health.trial) this.health.begun();
+  }
+
+  /** An attempt has ended. */
+  end(): void {
+    this.load.inFlight--;
+    if (this.health.trying) this.health.ended();
+  }
+
   /** Gives `user` a connection, or a place on one, now or later; or calls onUnavailable(). */
   acquire(user: UpstreamUser): void {
     if (this.#retired) this.onUsedAgain();

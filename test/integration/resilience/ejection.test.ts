@@ -1,7 +1,7 @@
 /** Ejections with real targets, on a clock that the test sets. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { sayAndReset } from '../../support/fault-target.js';
+import { never, sayAndReset } from '../../support/fault-target.js';
 import { FaultTarget, ok, Plane, say, specOf, TestTime, until } from '../engine-kit.js';
 
 const GET = 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n';
@@ -67,6 +67,32 @@ test('a target that resets within the bodies of its replies is ejected', async (
   for (let at = 0; at < 14; at++) await plane.ask(GET).catch(() => undefined);
   assert.is(bad.arrived.length - before, 5, 'as many as eject_after');
   assert.ok(plane.logs.some(({ message }) => message === 'target ejected after 5 consecutive failures'));
+});
+
+test('a frozen target gets one request after its time, not its share', async ({ plane, good, bad, time }) => {
+  const service = 'eject_after = 1\neject_for = "1s"\nresponse_timeout = "10s"\nretries = 0';
+  const spec = specOf([good.url, bad.url], { service });
+  await plane.load(spec.replaceAll('service.it', 'service.frozen').replace('to = "it"', 'to = "frozen"'));
+  bad.forget();
+  bad.respond = never;
+  const hung = [plane.client(), plane.client()];
+  for (const client of hung) client.send(GET);
+  await until(() => bad.arrived.length === 1, 'a request that gets no reply');
+  time.pass(10_100);
+  await until(() => plane.logs.at(-1)?.message === 'target ejected after 1 consecutive failures', 'the ejection');
+  time.pass(1100);
+  const trying = [plane.client()];
+  trying[0]!.send(GET);
+  await until(async () => {
+    const client = plane.client();
+    trying.push(client);
+    client.send(GET);
+    await until(() => client.pending !== '' || bad.arrived.length === 2, 'a reply, or a try');
+    return bad.arrived.length === 2;
+  }, 'the try');
+  for (let at = 0; at < 10; at++) assert.is((await plane.ask(GET)).body.toString(), 'good');
+  assert.is(bad.arrived.length, 2);
+  for (const client of [...hung, ...trying]) client.destroy();
 });
 
 test.run();

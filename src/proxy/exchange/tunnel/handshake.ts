@@ -4,7 +4,6 @@ import { findField } from '../../http/fields.js';
 import type { ResponseHead } from '../../http/response-head.js';
 import type { Extensions } from '../../websocket/frames.js';
 import { extensionsIn, replyFault, requestFault, webSocketIn } from '../../websocket/handshake.js';
-import { switchFault } from '../target-reply.js';
 
 /** The request, as policies have edited it. */
 interface Asked {
@@ -33,6 +32,22 @@ function switched(
   const fault = replyFault(method, (name) => headers.get(name), replied);
   return fault === undefined ? { extensions: extensionsIn(replied('sec-websocket-extensions')) } : { fault };
 }
+
+/** Why a 1xx reply that takes the place of a final one is invalid; undefined if it is valid. */
+function switchFault(status: number, upgrade: string | undefined, asked: string): string | undefined {
+  if (status >= 200) return undefined;
+  if (status !== 101) return `status ${status} instead of a final reply`;
+  if (!upgrade) return 'status 101 without Upgrade';
+  return wasOffered(upgrade, asked) ? undefined : 'status 101 to a protocol that was not asked for';
+}
+
+/** Whether `asked` contains every protocol of `chosen`; both are lists. */
+function wasOffered(chosen: string, asked: string): boolean {
+  const offered = protocolsOf(asked);
+  return protocolsOf(chosen).every((protocol) => offered.includes(protocol));
+}
+
+const protocolsOf = (list: string): string[] => list.split(',').map((protocol) => protocol.trim().toLowerCase());
 
 /** What is wrong with a reply to an upgrade request; otherwise what the frames may use, if it begins a WebSocket. `upgrade`: of a 101. */
 export function handshakeResult(

@@ -47,6 +47,10 @@ export class TargetHealth {
   available = true;
   /** Not ejected, and not found unhealthy by active checks. */
   fit = true;
+  /** The time of an ejection is over that failures have caused: one request may try the target, and then waits for its result. */
+  trial = false;
+  /** A request tries it. */
+  trying = false;
   #down = false;
   #out = false;
   /** Undefined: the live generation does not name the target. */
@@ -82,8 +86,21 @@ export class TargetHealth {
     return this.#target.slot;
   }
 
+  /** It was ejected, and is not known to be well again. */
   get ejected(): boolean {
-    return this.#ejectedUntil !== 0 && this.#ejectedUntil > this.#host.monotonic();
+    return this.#ejectedUntil !== 0;
+  }
+
+  /** A request tries the target: no other one does until it has ended. */
+  begun(): void {
+    this.trial = false;
+    this.trying = true;
+    this.#setOut(true);
+  }
+
+  /** An attempt has ended, maybe without a result. If it was the last, another one may follow after the next sweep. */
+  ended(): void {
+    this.trying = false;
   }
 
   /** The head of a reply has come, `tookMs` after the attempt began. */
@@ -149,7 +166,8 @@ export class TargetHealth {
 
   #eject(why: string, facts: Record<string, unknown>): void {
     const now = this.#host.monotonic();
-    if (this.#ejectedUntil > now || this.group?.mayEject() === false) return;
+    if (this.#ejectedUntil > now || (!this.ejected && this.group?.mayEject() === false)) return;
+    this.trial = false;
     const forMs = this.#nextTime(now);
     const { service, url, address, slot } = this.#target;
     this.#ejectedUntil = now + forMs;
@@ -172,6 +190,8 @@ export class TargetHealth {
 
   #return(now: number): void {
     const { service, url, address, slot } = this.#target;
+    this.trial = false;
+    this.trying = false;
     this.#returnedAt = Math.min(now, this.#ejectedUntil);
     this.#ejectedUntil = 0;
     this.#host.stats.set(slot, Counter.EjectedUntil, 0);
@@ -179,12 +199,15 @@ export class TargetHealth {
     this.#setOut(false);
   }
 
-  /** Called a few times a second with the monotonic time. When the time of an ejection is over, requests try the target again. */
+  /** Called a few times a second with the monotonic time. When the time of an ejection is over, a request tries the target. */
   sweep(now: number): void {
     if (this.#ejectedUntil === 0 || this.#ejectedUntil > now) return;
     // After failures, the next one ejects it again at once, and only a good reply shows that it is back.
     if (this.#failures === 0 && this.#errors === 0) this.#return(now);
-    else this.#setOut(false);
+    else if (!this.trying) {
+      this.trial = true;
+      this.#setOut(false);
+    }
   }
 
   /** What active checks have found. */

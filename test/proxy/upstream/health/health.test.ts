@@ -106,6 +106,42 @@ test('failures in a row eject a target; after its time it is tried again, and on
   assert.is(world.logs.filter((line) => line.startsWith('target ejected')).length, 2);
 });
 
+test('after its time, one request at a time tries a target that failed', () => {
+  const world = new World(3);
+  const [target] = world.targets;
+  world.fail(0);
+  world.pass(1000);
+  assert.equal([target!.trial, world.available], [true, [0, 1, 2]]);
+  target!.begun();
+  assert.equal([target!.trial, world.available], [false, [1, 2]]);
+  world.pass(5000);
+  assert.equal(world.available, [1, 2]);
+  // It ended without a result: the next one may try.
+  target!.ended();
+  assert.equal(world.available, [1, 2]);
+  world.pass(100);
+  assert.equal(world.available, [0, 1, 2]);
+  target!.begun();
+  world.fail(0, 1);
+  target!.ended();
+  world.pass(100);
+  assert.equal(world.available, [1, 2]);
+  assert.is(world.awayFor(0), 900);
+  target!.begun();
+  target!.replied(200, 1);
+  target!.ended();
+  assert.equal([target!.trial, target!.ejected, world.available], [false, false, [0, 1, 2]]);
+});
+
+test('a target on trial still counts among those that are ejected', () => {
+  const world = new World(2);
+  world.fail(0);
+  world.pass(1000);
+  world.targets[0]!.begun();
+  world.fail(1, 5);
+  assert.equal(world.available, [1]);
+});
+
 test('a good reply in between resets the count, and ends an ejection', () => {
   const world = new World(3);
   world.fail(0, 2);
@@ -249,7 +285,10 @@ test('law: whatever happens, at most the share is ejected, and some target is al
       const target = Math.floor(next() * count);
       const what = next();
       if (what < 0.5) world.fail(target, 1);
-      else if (what < 0.7) world.targets[target]!.replied(next() < 0.5 ? 500 : 200, next() * 100);
+      else if (what < 0.6) {
+        if (world.targets[target]!.trial) world.targets[target]!.begun();
+        else world.targets[target]!.ended();
+      } else if (what < 0.7) world.targets[target]!.replied(next() < 0.5 ? 500 : 200, next() * 100);
       else world.pass(Math.floor(next() * 2000));
       const ejected = world.targets.filter((one) => one.ejected).length;
       assert.ok(ejected <= Math.ceil((count * share) / 100), `seed ${seed}`);
