@@ -117,6 +117,7 @@ function serviceLines({ service, outcome, decisions }: Explanation, paint: Paint
   }
   if (outcome !== 'target') return lines;
   for (const { step, why } of decisions) if (step === 'balance') lines.push(`  ${why}`);
+  for (const line of service.attempts ?? []) lines.push(`  ${line}`);
   if (service.head) {
     const body = service.body ? ['', ...bodyLines(service.body)] : [];
     lines.push('  what the target would see:');

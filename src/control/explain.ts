@@ -1,4 +1,5 @@
 /** Explains what happens to a request and why: runs the data plane's own match and chain offline. Plain JSON. */
+
 import { isUtf8 } from 'node:buffer';
 import type { MatchTrace } from '../bundle/match/match.js';
 import { listReferences } from '../bundle/references.js';
@@ -17,6 +18,7 @@ import { systemClock } from '../state/clock.js';
 import { LimitTable } from '../state/limits/table.js';
 import type { DecisionRecord } from '../telemetry/snapshot.js';
 import { type ExplainedValue, valuesOf, withPlan } from './effective-values.js';
+import { explainedAttempts } from './explain-attempts.js';
 import type { HiddenValues } from './hidden-values.js';
 import { offlineProgram, UNKNOWN_TARGET, written } from './offline-program.js';
 import { assumedConsumer, type Caller, withCredential } from './presented.js';
@@ -113,6 +115,8 @@ export interface ExplainedService {
   readonly run: string | null;
   /** How many processes run: `0..4`. Absent: one. */
   readonly instances?: string;
+  /** How requests are repeated; absent: it has no `retry`. */
+  readonly attempts?: readonly string[];
   /** The next target; null if no target is asked, or it is managed and has no address. */
   readonly chosen: string | null;
   /** Lines of the request head as sent to the target. */
@@ -304,12 +308,14 @@ export class Explainer {
     if (!service) return null;
     const index = this.#resolved.services[route.service]?.targets.findIndex(({ url }) => url === result.target) ?? -1;
     const chosen = service.targets[index];
+    const attempts = explainedAttempts(service);
     return {
       name: service.name,
       targets: service.targets.map(({ url, weight }) => ({ url: written(url), weight })),
       run: service.run?.command ?? null,
       ...(service.run?.instances === undefined ? {} : { instances: boundsText(service.run.instances) }),
       ...(service.discover === undefined ? {} : { discover: `${service.discover.kind}:${service.discover.name}` }),
+      ...(attempts.length === 0 ? {} : { attempts }),
       chosen: chosen ? written(chosen.url) : null,
       head: result.head && shownHead(result.head, result.added),
       body: result.sent === null ? null : shownBytes(result.sent, result.head ?? []),
