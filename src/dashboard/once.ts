@@ -187,6 +187,11 @@ function targetTable(snapshot: Snapshot, columns?: number): string[] {
     target.failingSince === null ? '-' : dateTime(target.failingSince),
     target.lastFailure === null ? '-' : `${dateTime(target.lastFailure.at)} ${target.lastFailure.cause}`,
   ]);
+  for (const { name, instances, waiting } of snapshot.services ?? []) {
+    if (instances === undefined || snapshot.targets.some(({ service }) => service === name)) continue;
+    const process = waiting > 0 ? `none, ${waiting} waiting` : 'none';
+    rows.push([name, '-', '-', process, '-', '-', '-', '-', '-']);
+  }
   return table(
     ['SERVICE', 'TARGET', 'HEALTH', 'PROCESS', '>REQUESTS', '>FAILED', '>P95', 'FAILING SINCE', 'LAST FAILURE'],
     rows,

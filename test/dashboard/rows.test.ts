@@ -9,6 +9,7 @@ import {
   sortRoutes,
   targetRows,
 } from '../../src/dashboard/rows.js';
+import type { Snapshot } from '../../src/telemetry/snapshot.js';
 import { seeded } from '../support/random.js';
 import { concurrency, record, route, routes, snapshot } from './sample.js';
 
@@ -124,6 +125,18 @@ test('targets are listed under their service', () => {
   );
   assert.is(targetRows(snapshot(), 'process:backoff').length, 2);
   assert.equal(targetRows(undefined, ''), []);
+});
+
+test('a service whose processes start on demand is listed without a target', () => {
+  const states = { starting: 0, ready: 0, backoff: 0, draining: 0 };
+  const instances = { min: 0, max: 4, desired: 1, states, restarts: 0 };
+  const idle = { name: 'idle', panic: 0, inFlight: 2, waiting: 2, targets: 0, instances, guard: null };
+  const with0: Snapshot = { ...snapshot(), services: [idle] };
+  assert.equal(
+    targetRows(with0, 'service:idle').map((row) => row.id),
+    ['service idle'],
+  );
+  assert.equal(targetRows(with0, 'service:products').length, targetRows(snapshot(), 'service:products').length);
 });
 
 test('the tail is filtered by words and kind of reply', () => {

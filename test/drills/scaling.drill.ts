@@ -2,13 +2,24 @@
  * Managed targets under a constant rate of requests: scaled from none to four and back, killed, and crashing in a loop. Each drill prints
  * its failed requests by cause.
  */
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { WebSocket } from 'ws';
 import type { InstancesSnapshot } from '../../src/telemetry/service-snapshot.js';
-import { closeAll, type Running, removeFolders, SpecFile, startGateway, until } from '../integration/control-kit.js';
+import {
+  call,
+  closeAll,
+  type Running,
+  removeFolders,
+  SpecFile,
+  startGateway,
+  until,
+} from '../integration/control-kit.js';
 import { atMost, PROTOCOLS, type Protocol } from './support/bed.js';
 import { ConstantLoad, type Result } from './support/load.js';
 import { between, causesOf, failuresOf, tell } from './support/report.js';
@@ -39,6 +50,7 @@ if (process.env.LIVES) setTimeout(() => process.exit(3), Number(process.env.LIVE
 const specOf = (protocol: Protocol, run: string, more = ''): string => `
 spec = 1
 workers = 2
+drain_timeout = "20s"
 [listener.main]
 address = "127.0.0.1:0"
 [service.shop]
@@ -62,9 +74,9 @@ interface Bed extends Running {
   instances(): InstancesSnapshot;
 }
 
-async function bedOf(protocol: Protocol, run: string, more?: string): Promise<Bed> {
+async function bedOf(protocol: Protocol, run: string, more?: string, target = TARGET): Promise<Bed> {
   const file = new SpecFile(specOf(protocol, run, more));
-  writeFileSync(join(file.folder, 'shop.cjs'), TARGET);
+  writeFileSync(join(file.folder, 'shop.cjs'), target);
   const running = await startGateway({ spec: file.path });
   const bed: Bed = {
     ...running,
@@ -104,6 +116,44 @@ for (const protocol of PROTOCOLS)
     const second = await again.stop();
     tell(`scaled from 0 again, ${protocol}`, second, `${coldStart(second)}; ${atMost(second, 0, name)}`);
   });
+
+/** Replies with a stream that ends when it is told to, and echoes on WebSockets. */
+const LASTING = `
+const { createServer } = require('node:http');
+const { WebSocketServer } = require(process.env.WS);
+const server = createServer((request, response) => {
+  response.writeHead(200, { 'content-type': 'text/event-stream' });
+  const timer = setInterval(() => response.write('data: tick\\n\\n'), 50);
+  setTimeout(() => { clearInterval(timer); response.end('data: last\\n\\n'); }, 3000);
+});
+new WebSocketServer({ server }).on('connection', (socket) => socket.on('message', (text) => socket.send(process.pid + ' ' + text)));
+server.listen(Number(process.env.PORT));
+`;
+
+test('a process that is not needed any more ends after its streams and WebSockets', async () => {
+  const run = (count: number): string =>
+    `instances = ${count}\nenv.WS = ${JSON.stringify(createRequire(import.meta.url).resolve('ws'))}`;
+  const bed = await bedOf('http/1.1', run(2), '', LASTING);
+  const sockets = [new WebSocket(`ws://127.0.0.1:${bed.port}/shop`), new WebSocket(`ws://127.0.0.1:${bed.port}/shop`)];
+  await Promise.all(sockets.map((socket) => once(socket, 'open')));
+  const say = async (socket: WebSocket): Promise<string> => {
+    socket.send('hello');
+    return String((await once(socket, 'message'))[0]);
+  };
+  const before = await Promise.all(sockets.map(say));
+  assert.is(new Set(before).size, 2, 'one at each process');
+  const streams = [call(`${bed.url}/shop`), call(`${bed.url}/shop`)];
+  await until(() => bed.gateway.snapshot().targets.every(({ inFlight }) => inFlight === 2), 'a stream at each process');
+  bed.file.write(specOf('http/1.1', run(1)));
+  assert.is((await bed.gateway.reload())?.outcome, 'live');
+  assert.equal(bed.instances().states, { starting: 0, ready: 1, backoff: 0, draining: 1 });
+  assert.equal(await Promise.all(sockets.map(say)), before, 'both go on');
+  for (const { status, body } of await Promise.all(streams))
+    assert.ok(status === 200 && body.endsWith('data: last\n\n'));
+  assert.is(bed.instances().states.draining, 1, 'its WebSocket is open');
+  for (const socket of sockets) socket.close();
+  await until(() => bed.gateway.snapshot().targets.length === 1, 'its end', 60_000);
+});
 
 test('a process is killed, others serve', async () => {
   const bed = await bedOf('http/1.1', 'instances = 3');

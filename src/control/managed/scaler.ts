@@ -6,6 +6,8 @@ import { decide, newHistory, type ScaleHistory } from './scale.js';
 
 /** Milliseconds between two decisions. */
 const EVERY = 250;
+/** Milliseconds in which more requests come with the first one. */
+const BURST = 25;
 
 export interface ScalerHost {
   readonly log: Log;
@@ -25,6 +27,7 @@ export class Scaler {
   readonly #seen = new WeakMap<Instances, Seen>();
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Immediate | undefined;
+  #burst: NodeJS.Timeout | undefined;
 
   constructor(host: ScalerHost) {
     this.#host = host;
@@ -44,6 +47,11 @@ export class Scaler {
       this.#soon = undefined;
       this.look(performance.now());
     });
+    // Others may come with it.
+    this.#burst ??= setTimeout(() => {
+      this.#burst = undefined;
+      this.look(performance.now());
+    }, BURST).unref();
   }
 
   /** Decides for all services. Monotonic milliseconds. */
@@ -54,6 +62,7 @@ export class Scaler {
   close(): void {
     this.use([]);
     clearImmediate(this.#soon);
+    clearTimeout(this.#burst);
   }
 
   #scale(instances: Instances, now: number): void {

@@ -70,7 +70,9 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   'policy/failed': on('A policy threw an exception, or answered with an invalid reply. Policies fail closed.'),
   'policy/answered': on("A policy answered without a code of its own. The status is the policy's."),
   'action/failed': on('The action of the route threw an exception, or answered with an invalid reply.'),
-  'upstream/none': on('The service has no target at the moment, for example because a managed one is not ready.'),
+  'upstream/none': on(
+    'The service has no target at the moment, and none has come within `wait_for_targets`, or a managed one cannot be started ([scaling](scaling.md)). The access log has the cause.',
+  ),
   'upstream/open': on(
     'The circuit breaker of the service is open, or half-open with enough requests on their way ([breaker](resilience.md#circuit-breaker)). `Retry-After` says when requests are sent to it again.',
   ),
