@@ -32,6 +32,8 @@ export interface ListenerEntry {
   /** Absent: the default of the data plane, which does not apply to addresses of this machine. */
   readonly maxConnectionsPerAddress?: number;
   readonly maxRequestsPerConnection: number;
+  /** Of one HTTP/2 connection. Absent: the default of the data plane. */
+  readonly maxStreams?: number;
   /** Bytes per second; 0: no minimum. */
   readonly minBodyRate: number;
   /** Treatment of header names with underscores. */

@@ -65,6 +65,7 @@ const listener = table({
   maxConnections: number(0),
   maxConnectionsPerAddress: optional(number(1)),
   maxRequestsPerConnection: number(1),
+  maxStreams: optional(number(1)),
   minBodyRate: number(0),
   underscores: word('refuse-aliases', 'refuse', 'drop', 'keep'),
   trustedProxies: list(text),

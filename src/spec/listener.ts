@@ -77,6 +77,10 @@ export const listener = s.object({
     .integer({ min: 1 })
     .describe('Number of requests after which a connection is closed.')
     .default(10_000),
+  max_streams: s
+    .integer({ min: 1, max: 1000 })
+    .describe('Maximum number of requests in flight on one HTTP/2 connection, for new connections. Default: 128.')
+    .optional(),
   min_body_rate: s
     .size()
     .describe(

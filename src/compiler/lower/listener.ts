@@ -16,6 +16,7 @@ export function lowerListener({ name, config }: ListenerModel): ListenerEntry {
     maxHeaderBytes: config.max_header,
     maxHeaders: config.max_headers,
     maxRequestsPerConnection: config.max_requests_per_connection,
+    ...given('maxStreams', config.max_streams),
     maxTargetBytes: config.max_target,
     minBodyRate: config.min_body_rate,
     name,

@@ -188,6 +188,33 @@ test('a body above max_body is refused, and the client is told to stop', async (
   await plane.load(specOf(target.url));
 });
 
+test('max_streams of a listener is announced, and a client that exceeds it is disconnected', async ({
+  plane,
+  target,
+}) => {
+  target.respond = () => {};
+  await plane.load(specOf(target.url, { listener: 'max_streams = 2' }));
+  const client = await RawHttp2.ready(plane.port);
+  const { payload } = client.frames.find(({ type }) => type === Type.Settings)!;
+  const settings = Array.from({ length: payload.length / 6 }, (_, at) => [
+    payload.readUInt16BE(at * 6),
+    payload.readUInt32BE(at * 6 + 2),
+  ]);
+  assert.equal(new Map(settings as [number, number][]).get(3), 2);
+  client.send(headers(1, GET), headers(3, GET));
+  await until(() => target.arrived.length === 2, 'both');
+  client.send(frame(Type.RstStream, 0, 1, Buffer.from([0, 0, 0, 8])));
+  await until(() => target.open === 1, 'the end of one');
+  target.respond = say('HTTP/1.1 204 No Content\r\n\r\n');
+  client.send(headers(5, GET));
+  assert.is(await client.status(5), 204);
+  target.respond = () => {};
+  client.send(headers(7, GET), headers(9, GET));
+  assert.is((await client.goaway()).code, 1);
+  await client.until(() => client.closed, 'the end');
+  await plane.load(specOf(target.url));
+});
+
 test('a reset of the client aborts the exchange', async ({ plane, target }) => {
   target.respond = () => {};
   const client = await RawHttp2.ready(plane.port);

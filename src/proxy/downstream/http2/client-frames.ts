@@ -32,6 +32,8 @@ export class ClientFrames {
   readonly #guard: FloodGuard;
   readonly #states = new ClientStates();
   readonly fields: FieldCounts;
+  /** The session has sent a GOAWAY with an error. */
+  goawaySent = false;
 
   /** `mostStreams` at a time. */
   constructor(owner: FramesOwner, mostStreams: number) {
@@ -65,7 +67,9 @@ export class ClientFrames {
 
   /** For a mistake of the client: Node would wait for it to close the connection. */
   #onGoaway(code: number): void {
-    if (code !== NGHTTP2_NO_ERROR) this.#owner.end('request/malformed', `connection error (${codeName(code)})`, code);
+    if (code === NGHTTP2_NO_ERROR) return;
+    this.goawaySent = true;
+    this.#owner.end('request/malformed', `connection error (${codeName(code)})`, code);
   }
 
   /** The session resets a stream. Without an error code, gw only wants no more of a body. */
@@ -84,6 +88,16 @@ export class ClientFrames {
   /** Whether the client has begun the stream and not ended it. */
   sends(stream: number): boolean {
     return this.#states.isOpen(stream);
+  }
+
+  /** The GOAWAY with this code, RFC 9113 section 6.8. */
+  goaway(code: number): Buffer {
+    const frame = Buffer.alloc(17);
+    frame[2] = 8;
+    frame[3] = Frame.Goaway;
+    frame.writeUInt32BE(this.#states.last, 9);
+    frame.writeUInt32BE(code, 13);
+    return frame;
   }
 
   /** A request was answered to its end. */

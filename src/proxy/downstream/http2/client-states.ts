@@ -18,7 +18,7 @@ const dependency = (bytes: Uint8Array, at: number): number =>
 
 export class ClientStates {
   /** The highest stream of the client. */
-  #last = 0;
+  last = 0;
   /** Streams that it has begun and not ended. Bounded by the number of its requests. */
   readonly #open = new Set<number>();
   /** Streams that it has left out: first and last of each gap. */
@@ -44,7 +44,7 @@ export class ClientStates {
       this.#open.delete(stream);
       return undefined;
     }
-    if (stream > this.#last) {
+    if (stream > this.last) {
       if (type === Frame.Headers) this.#begin(stream);
     } else if (!this.#open.has(stream)) return this.#isUnused(stream) ? NGHTTP2_PROTOCOL_ERROR : NGHTTP2_STREAM_CLOSED;
     if (flags & Flag.EndStream) this.#open.delete(stream);
@@ -74,8 +74,8 @@ export class ClientStates {
   }
 
   #begin(stream: number): void {
-    if (stream > this.#last + 2 && this.#gaps.length < MOST_GAPS) this.#gaps.push([this.#last + 1, stream - 1]);
-    this.#last = stream;
+    if (stream > this.last + 2 && this.#gaps.length < MOST_GAPS) this.#gaps.push([this.last + 1, stream - 1]);
+    this.last = stream;
     this.#open.add(stream);
   }
 

@@ -25,7 +25,7 @@ import { ReplyFields } from './reply-fields.js';
 import { INVALID_FIELD, readRequest } from './request.js';
 import { type NewStream, RequestQueue } from './request-queue.js';
 import { type ErrorOwner, watchErrors } from './session-errors.js';
-import { MOST_STREAMS, sessionOptions } from './settings.js';
+import { mostStreams, sessionOptions } from './settings.js';
 import type { StreamOwner } from './stream-owner.js';
 import { type Holders, UnreadPayload } from './unread.js';
 
@@ -53,7 +53,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   readonly #peer: Peer;
   readonly #tap: FrameTap;
   readonly #session: ServerHttp2Session;
-  readonly #frames = new ClientFrames(this, MOST_STREAMS);
+  readonly #frames: ClientFrames;
   readonly #unread: UnreadPayload;
   readonly #known = new KnownFields();
   /** By their ids. */
@@ -89,6 +89,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
     this.#queue = new RequestQueue(host.scheduler, (one) => this.#request(one));
     this.#unread = new UnreadPayload(this, host.bodies);
     this.#deadline = host.monotonic() + listener.entry.headerTimeout;
+    this.#frames = new ClientFrames(this, mostStreams(listener.entry));
     this.#tap = new FrameTap('server', socket, this.#frames.received, this.#frames.sent, this.#frames.fields, this);
     const session = performServerHandshake(this.#tap, sessionOptions(listener.entry));
     this.#session = session;
@@ -143,6 +144,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
 
   onMistake(error: Error, code: number): boolean {
     if (this.#frames.excuses(code)) return false;
+    this.endCode ??= code;
     this.#note('request/malformed', `${error.message} (${codeName(code)})`);
     return true;
   }
@@ -308,6 +310,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
 
   /** The session has sent its last frame. */
   onTapEnded(): void {
+    // Node loses its GOAWAY if it is in the middle of a write.
+    if (this.endCode !== undefined && !this.#frames.goawaySent && this.#tap.betweenFrames)
+      this.#tap.inject(this.#frames.goaway(this.endCode));
     if (this.#phase === 'linger' || this.#phase === 'closed') return;
     this.#phase = 'closing';
     this.#deadline = this.host.monotonic() + LINGER_MS;

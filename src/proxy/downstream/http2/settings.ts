@@ -2,8 +2,8 @@
 import type { ServerSessionOptions } from 'node:http2';
 import type { ListenerEntry } from '../../../bundle/types.js';
 
-/** Streams of a connection at a time. RFC 9113 section 6.5.2 recommends at least 100. */
-export const MOST_STREAMS = 128;
+/** Streams of a connection at a time, unless the listener says it. RFC 9113 section 6.5.2 recommends at least 100. */
+const MOST_STREAMS = 128;
 /** Fields beyond `max_headers` that nghttp2 still reports, so that the client gets the same reply as over HTTP/1.1. */
 const FIELD_SLACK = 32;
 /** The same in bytes, beyond `max_header`. SETTINGS_MAX_HEADER_LIST_SIZE counts 32 for each field. */
@@ -19,6 +19,9 @@ interface ResetLimits {
   readonly streamResetRate: number;
 }
 
+/** Streams of a connection at a time. */
+export const mostStreams = (entry: ListenerEntry): number => entry.maxStreams ?? MOST_STREAMS;
+
 /** For the sessions of a listener with these limits. */
 export function sessionOptions(entry: ListenerEntry): ServerSessionOptions & ResetLimits {
   return {
@@ -30,7 +33,7 @@ export function sessionOptions(entry: ListenerEntry): ServerSessionOptions & Res
       enablePush: false,
       // RFC 8441: WebSockets in streams.
       enableConnectProtocol: true,
-      maxConcurrentStreams: MOST_STREAMS,
+      maxConcurrentStreams: mostStreams(entry),
       maxHeaderListSize: entry.maxHeaderBytes + BYTE_SLACK + entry.maxHeaders * PER_FIELD,
     },
   };
