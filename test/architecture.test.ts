@@ -79,6 +79,7 @@ const LEAVES: Readonly<Record<string, readonly string[]>> = {
   'src/delay.ts': ['telemetry', 'control'],
   'src/version.ts': ['cli', 'control'],
   'src/plural.ts': ['lint', 'compiler', 'telemetry', 'control', 'dashboard', 'cli'],
+  'src/grpc-statuses.ts': ['telemetry', 'proxy'],
   'src/field-syntax.ts': ['contract', 'policies', 'custom', 'spec', 'proxy', 'cli'],
   'src/load-in-steps.ts': ['control', 'cli'],
   'src/input-file.ts': ['spec', 'lint', 'telemetry', 'proxy', 'control', 'cli'],

@@ -245,6 +245,10 @@ export class Engine implements TargetHost, DriverHost {
     const { generation, compiled } = exchange;
     const took = now - exchange.startMs;
     this.stats.end(compiled === undefined ? generation.unmatched : compiled.slot, status, bytesIn, bytesOut, took, cut);
+    if (exchange.grpc !== undefined) {
+      exchange.grpc.close(exchange.error, status);
+      if (compiled !== undefined) this.stats.grpc(compiled.slot, exchange.grpc.status);
+    }
     this.#countCaller(exchange, status);
     this.recent.keep(exchange, status, bytesIn, bytesOut, took);
     if (this.sink.active) this.sink.write(recordOf(exchange, status, bytesIn, bytesOut, took));

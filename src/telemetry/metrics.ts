@@ -5,6 +5,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { DISK_EVENTS } from '../state/content/disk/memory.js';
 import { cacheMetrics } from './cache-metrics.js';
+import { grpcMetrics } from './grpc.js';
 import { serviceMetrics } from './service-metrics.js';
 import type { ServiceSnapshot } from './service-snapshot.js';
 import type { CacheCounts, ContentsSnapshot, DutySnapshot, RefusalCount } from './snapshot.js';
@@ -98,6 +99,7 @@ export class Metrics {
     collectDefaultMetrics({ register: this.#registry });
     this.#routes();
     webSocketMetrics(this.#registry, stats);
+    grpcMetrics(this.#registry, stats);
     this.#refusals();
     this.#limits();
     this.#concurrency();

@@ -110,7 +110,12 @@ export interface RouteSnapshot {
   readonly latency: LatencySnapshot;
   /** Absent: it has had none. */
   readonly webSockets?: WebSocketsSnapshot;
+  /** gRPC calls that have ended. Absent: it has had none. */
+  readonly grpc?: GrpcCounts;
 }
+
+/** Calls by the name of their status; unknown codes count as `other`. Statuses without calls are absent. */
+export type GrpcCounts = { readonly [status: string]: number };
 
 export interface LimitSnapshot {
   readonly policy: string;
@@ -356,6 +361,8 @@ export interface RequestRecord {
   readonly attempts?: readonly AttemptRecord[];
   /** Requests of its policies and its action to services, as they ended, at most 100; absent: none. */
   readonly calls?: readonly CallRecord[];
+  /** The name of its gRPC status, or the number of an unknown one: what the client got. Absent: it was no call of gRPC. */
+  readonly grpc?: string;
   /** Absent: it was no WebSocket. */
   readonly webSocket?: WebSocketRecord;
   /** Only for event clients that asked for decisions. */

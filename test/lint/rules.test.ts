@@ -427,6 +427,13 @@ test('policies get the consumers with their plans', () => {
   assert.equal(codes(check(text)), ['policy/unused']);
 });
 
+test('service/version-setting: max_streams belongs to HTTP/2', () => {
+  const found = (lines: string): string[] => codes(checked(HEAD + ORDERS + lines + route('GET /a')).diagnostics);
+  assert.equal(found('max_streams = 5\n'), ['service/version-setting']);
+  assert.equal(found('pipelining = 5\n'), []);
+  assert.equal(found('protocol = "h2"\nmax_streams = 5\n'), []);
+});
+
 test('a spec without listeners, routes and services is linted without a throw', () => {
   assert.type(checkWhole(''), 'object');
 });

@@ -6,6 +6,7 @@ import { declarationOf } from '../../policies/registry.js';
 import type { Endpoint } from '../../proxy/types.js';
 import { formatRate } from '../../schema/units.js';
 import { LimitTable } from '../../state/limits/table.js';
+import { grpcCountsOf } from '../../telemetry/grpc.js';
 import type { WorkerStatus } from '../../telemetry/metrics.js';
 import type { ServiceSnapshot } from '../../telemetry/service-snapshot.js';
 import {
@@ -162,6 +163,7 @@ export class SnapshotBuilder {
   ): RouteSnapshot {
     const sums = this.#sums(slot);
     const webSockets = slot === undefined ? undefined : webSocketsOf(this.#stats.registry, slot);
+    const grpc = slot === undefined ? undefined : grpcCountsOf(this.#stats.registry, slot);
     const [c1, c2, c3, c4, c5] = sums?.status ?? [0, 0, 0, 0, 0];
     return {
       ...facts,
@@ -173,6 +175,7 @@ export class SnapshotBuilder {
       bytesOut: sums?.bytesOut ?? 0,
       latency: this.#latency(slot),
       ...(webSockets === undefined ? {} : { webSockets }),
+      ...(grpc === undefined ? {} : { grpc }),
     };
   }
 

@@ -152,7 +152,8 @@ export function requestDetail(state: State, columns: number): Line[] {
 
 function requestPaneRows(record: RequestRecord, state: State): PaneRow[] {
   const tone = statusTone(record.status);
-  const sent = record.status === 0 ? 'no reply was sent' : String(record.status);
+  const status = record.status === 0 ? 'no reply was sent' : String(record.status);
+  const sent = record.grpc === undefined ? status : `${status}, ${record.grpc}`;
   const from = [record.service, record.target].filter((part) => part !== null);
   const headAfter = record.upstreamMs === null ? '' : `, reply head of the target after ${latency(record.upstreamMs)}`;
   return [

@@ -1,4 +1,4 @@
-import type { CacheCounts, RouteSnapshot, Snapshot, WebSocketsSnapshot } from '../../telemetry/snapshot.js';
+import type { CacheCounts, GrpcCounts, RouteSnapshot, Snapshot, WebSocketsSnapshot } from '../../telemetry/snapshot.js';
 import { columnChart, recent, resample } from '../chart.js';
 import { bytes, count, latency, percent, rate, span as spanOf } from '../format.js';
 import { trafficLayout } from '../layout.js';
@@ -237,6 +237,7 @@ function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
     { label: 'bytes', text: `${bytes(route.bytesIn)} received, ${bytes(route.bytesOut)} sent` },
     { label: 'in flight', text: count(route.inFlight) },
     ...(route.webSockets === undefined ? [] : [{ label: 'websockets', text: webSocketsText(route.webSockets) }]),
+    ...(route.grpc === undefined ? [] : [{ label: 'grpc', text: grpcText(route.grpc) }]),
     {
       label: 'requests',
       text: `${count(route.requests)}, ${rate(route.requestsPerSecond)}/s`,
@@ -255,6 +256,12 @@ function routePaneRows(route: RouteSnapshot, state: State): PaneRow[] {
     },
   ];
 }
+
+/** `1.2k OK, 3 UNAVAILABLE`. */
+const grpcText = (counts: GrpcCounts): string =>
+  Object.entries(counts)
+    .map(([status, calls]) => `${count(calls)} ${status}`)
+    .join(', ');
 
 function webSocketsText({ open, opened, messagesIn, messagesOut, bytesIn, bytesOut }: WebSocketsSnapshot): string {
   const received = `${count(messagesIn)} messages (${bytes(bytesIn)}) received`;

@@ -58,6 +58,7 @@ import routeStripPrefix from './route-strip-prefix.js';
 import routeTimeoutBudget from './route-timeout-budget.js';
 import routeUnauthenticated from './route-unauthenticated.js';
 import routeUnauthorized from './route-unauthorized.js';
+import routeWebsocketOverHttp2 from './route-websocket-over-http2.js';
 import secretPlainText from './secret-plain-text.js';
 import serviceAttemptTimeout from './service-attempt-timeout.js';
 import serviceAttemptsTwice from './service-attempts-twice.js';
@@ -66,6 +67,7 @@ import serviceCallCycle from './service-call-cycle.js';
 import serviceCallField from './service-call-field.js';
 import serviceCheckSetting from './service-check-setting.js';
 import serviceFixedPort from './service-fixed-port.js';
+import serviceGrpcOverHttp1 from './service-grpc-over-http1.js';
 import serviceHashKey from './service-hash-key.js';
 import serviceHedgeUnused from './service-hedge-unused.js';
 import serviceProxyProtocol from './service-proxy-protocol.js';
@@ -75,6 +77,7 @@ import serviceScalingUnused from './service-scaling-unused.js';
 import serviceUnsignedCalls from './service-unsigned-calls.js';
 import serviceUnused from './service-unused.js';
 import serviceUnverifiedTls from './service-unverified-tls.js';
+import serviceVersionSetting from './service-version-setting.js';
 import targetDuplicate from './target-duplicate.js';
 import targetNoWeight from './target-no-weight.js';
 import targetPlaintext from './target-plaintext.js';
@@ -146,6 +149,7 @@ export const rules: readonly Rule[] = [
   routeTimeoutBudget,
   routeUnauthenticated,
   routeUnauthorized,
+  routeWebsocketOverHttp2,
   secretPlainText,
   serviceAttemptTimeout,
   serviceAttemptsTwice,
@@ -154,6 +158,7 @@ export const rules: readonly Rule[] = [
   serviceCallField,
   serviceCheckSetting,
   serviceFixedPort,
+  serviceGrpcOverHttp1,
   serviceHashKey,
   serviceHedgeUnused,
   serviceProxyProtocol,
@@ -163,6 +168,7 @@ export const rules: readonly Rule[] = [
   serviceUnsignedCalls,
   serviceUnused,
   serviceUnverifiedTls,
+  serviceVersionSetting,
   targetDuplicate,
   targetNoWeight,
   targetPlaintext,

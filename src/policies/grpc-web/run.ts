@@ -1,6 +1,6 @@
 /** grpc-web at run time: requests of gRPC-Web become gRPC, and replies of gRPC become gRPC-Web. */
 import type { BodyStage, Exchange, PolicyHost, PolicyInstance, Reply, StageOut } from '../contract.js';
-import { problem, runPolicy, toGrpcError } from '../run-kit.js';
+import { GrpcCode, problem, runPolicy, toGrpcError } from '../run-kit.js';
 import { namesWeb, nativeSuffix, type WebType, wantsText, webType } from './media.js';
 import { PROBLEMS } from './problems.js';
 import type { GrpcWebSettings } from './schema.js';
@@ -27,7 +27,7 @@ class GrpcWebPolicy implements PolicyInstance {
     if (sent === undefined) return undefined;
     if (isCoded(headers.get('content-encoding'))) {
       const reply = problem(exchange, PROBLEMS.coding);
-      toGrpcError(reply, replyType(exchange, sent, sent.suffix));
+      toGrpcError(reply, replyType(exchange, sent, sent.suffix), GrpcCode.Unimplemented);
       return reply;
     }
     headers.set('content-type', `application/grpc${sent.suffix}`);

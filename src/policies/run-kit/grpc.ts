@@ -1,75 +1,117 @@
-/** Errors as gRPC sends them: HTTP status 200, and a status of gRPC in the fields. */
-import type { Reply } from '../contract.js';
-import { statusText } from './replies.js';
+/**
+ * Errors for clients of gRPC, which read a status and a message from fields or trailer fields in place of an HTTP status and a body
+ * (gRPC over HTTP/2, "Responses").
+ */
+import type { HeaderFields, Reply } from '../contract.js';
+import { HeaderMap } from './fields.js';
+import { BytesReply, statusText } from './replies.js';
 
-const INTERNAL = 13;
-const UNIMPLEMENTED = 12;
-const RESOURCE_EXHAUSTED = 8;
-const UNAVAILABLE = 14;
-const DEADLINE_EXCEEDED = 4;
+/** The codes that gw itself answers with. */
+export const GrpcCode = {
+  Cancelled: 1,
+  Unknown: 2,
+  DeadlineExceeded: 4,
+  PermissionDenied: 7,
+  ResourceExhausted: 8,
+  Unimplemented: 12,
+  Internal: 13,
+  Unavailable: 14,
+  Unauthenticated: 16,
+} as const;
 
-const STATUSES: ReadonlyMap<number, number> = new Map([
-  [400, INTERNAL],
-  [401, 16],
-  [403, 7],
-  [404, UNIMPLEMENTED],
-  [405, UNIMPLEMENTED],
-  [408, DEADLINE_EXCEEDED],
-  [413, RESOURCE_EXHAUSTED],
-  [415, UNIMPLEMENTED],
-  [429, RESOURCE_EXHAUSTED],
-  [431, RESOURCE_EXHAUSTED],
-  [500, INTERNAL],
-  [501, UNIMPLEMENTED],
-  [502, UNAVAILABLE],
-  [503, UNAVAILABLE],
-  [504, DEADLINE_EXCEEDED],
+const CODES = new Map<number, number>([
+  [400, GrpcCode.Internal],
+  [401, GrpcCode.Unauthenticated],
+  [403, GrpcCode.PermissionDenied],
+  [404, GrpcCode.Unimplemented],
+  [413, GrpcCode.ResourceExhausted],
+  [429, GrpcCode.ResourceExhausted],
+  [431, GrpcCode.Internal],
+  [502, GrpcCode.Unavailable],
+  [503, GrpcCode.Unavailable],
+  [504, GrpcCode.DeadlineExceeded],
 ]);
 
-/** The status of gRPC for an error with this HTTP status; UNKNOWN (2) for other ones. */
-export const grpcStatusOf = (status: number): number => STATUSES.get(status) ?? 2;
+/**
+ * The gRPC status of an error of gw. As clients map HTTP statuses, except for those that say more: 413 and 429 are RESOURCE_EXHAUSTED,
+ * 504 is DEADLINE_EXCEEDED.
+ */
+export const grpcCodeOf = (status: number): number => CODES.get(status) ?? GrpcCode.Unknown;
 
-/** A text as the value of grpc-message: bytes of UTF-8, percent-encoded unless they are printable ASCII. */
+/** The code in a value of `grpc-status`; -1 if it is not a number of at most three digits. */
+export const grpcCodeIn = (value: string | undefined): number =>
+  value !== undefined && /^\d{1,3}$/.test(value) ? Number(value) : -1;
+
+/** A value of `grpc-message`: UTF-8 with percent-encoding of all but printable ASCII, and of `%`. */
 export function grpcMessage(text: string): string {
-  let encoded = '';
-  for (const byte of Buffer.from(text)) {
-    const plain = byte >= 0x20 && byte <= 0x7e && byte !== 0x25;
-    encoded += plain ? String.fromCharCode(byte) : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
+  let value = '';
+  for (const byte of Buffer.from(text, 'utf8')) {
+    if (byte >= 0x20 && byte <= 0x7e && byte !== 0x25) value += String.fromCharCode(byte);
+    else value += `%${byte < 16 ? '0' : ''}${byte.toString(16).toUpperCase()}`;
   }
-  return encoded;
+  return value;
 }
 
-/** Fields that describe the body of a problem. */
-const OF_THE_BODY = ['content-length', 'content-encoding', 'content-language', 'etag', 'accept-ranges'];
+/** The fields that end a call: of a reply without messages, or trailer fields. */
+export const grpcStatusFields = (code: number, message: string): readonly (readonly [string, string])[] => [
+  ['grpc-status', String(code)],
+  ['grpc-message', grpcMessage(message)],
+];
 
-/** Makes an error of gw or of a policy one of gRPC, in place: the status is in the head, and there is no body. */
-export function toGrpcError(reply: Reply, contentType: string): void {
-  const { headers, status } = reply;
-  const message = messageOf(reply);
-  if (reply.body !== null && !(reply.body instanceof Uint8Array)) reply.body.discard();
+/** What an error reply says, in one line. */
+function grpcTextOf(reply: Reply): string {
+  if (reply instanceof BytesReply && reply.summary !== undefined) return reply.summary;
+  return statusText(reply.status);
+}
+
+/** Fields that describe the body of a reply, which a reply of gRPC without messages does not have. */
+const OF_THE_BODY = new Set([
+  'accept-ranges',
+  'content-digest',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-length',
+  'content-location',
+  'content-md5',
+  'content-range',
+  'content-type',
+  'digest',
+  'etag',
+  'grpc-message',
+  'grpc-status',
+  'last-modified',
+  'repr-digest',
+  'trailer',
+  'transfer-encoding',
+]);
+
+/**
+ * An error reply of gw as a reply of gRPC without messages ("Trailers-Only"): HTTP status 200, `grpc-status` and `grpc-message` in the
+ * head, no body. Other fields stay, where they are metadata: Retry-After, WWW-Authenticate ... `code` of the log stays too.
+ */
+export function grpcErrorReply(reply: Reply, code = grpcCodeOf(reply.status)): BytesReply {
+  const headers = new HeaderMap();
+  for (const [name, value] of reply.headers.entries()) if (!OF_THE_BODY.has(name)) headers.append(name, value);
+  endWith(headers, 'application/grpc', code, reply);
+  discardBody(reply);
+  return new BytesReply(200, { headers, code: reply.code, cause: reply.cause });
+}
+
+/** The same for another media type, in place. */
+export function toGrpcError(reply: Reply, contentType: string, code = grpcCodeOf(reply.status)): void {
+  for (const name of OF_THE_BODY) reply.headers.remove(name);
+  endWith(reply.headers, contentType, code, reply);
+  discardBody(reply);
   reply.body = null;
-  for (const name of OF_THE_BODY) headers.remove(name);
-  headers.set('content-type', contentType);
-  headers.set('grpc-status', String(grpcStatusOf(status)));
-  headers.set('grpc-message', grpcMessage(message));
   reply.status = 200;
 }
 
-/** The title and detail of a problem; for another body, the name of its status. */
-function messageOf({ headers, body, status }: Reply): string {
-  const isProblem = headers.get('content-type')?.startsWith('application/problem+json') === true;
-  const members = isProblem && body instanceof Uint8Array ? membersOf(body) : {};
-  const { title, detail } = members;
-  const first = typeof title === 'string' ? title : statusText(status);
-  return typeof detail === 'string' ? `${first}: ${detail}` : first;
+function endWith(headers: HeaderFields, contentType: string, code: number, reply: Reply): void {
+  headers.set('content-type', contentType);
+  for (const [name, value] of grpcStatusFields(code, grpcTextOf(reply))) headers.set(name, value);
 }
 
-function membersOf(body: Uint8Array): { readonly title?: unknown; readonly detail?: unknown } {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(body).toString());
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    // A policy has changed the body.
-    return {};
-  }
+function discardBody({ body }: Reply): void {
+  if (body !== null && !(body instanceof Uint8Array)) body.discard();
 }

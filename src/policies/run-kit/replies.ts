@@ -10,6 +10,8 @@ export interface BytesReplyOptions {
   readonly code?: string | undefined;
   /** Why it is sent, for the log. */
   readonly cause?: string | undefined;
+  /** What the body says, in one line, for clients that get no body. */
+  readonly summary?: string | undefined;
 }
 
 /** A reply whose whole body is here. */
@@ -19,6 +21,7 @@ export class BytesReply implements Reply {
   body: Uint8Array | null;
   readonly code: string | undefined;
   readonly cause: string | undefined;
+  readonly summary: string | undefined;
 
   constructor(status: number, options: BytesReplyOptions = {}) {
     this.status = status;
@@ -26,6 +29,7 @@ export class BytesReply implements Reply {
     this.body = typeof options.body === 'string' ? Buffer.from(options.body) : (options.body ?? null);
     this.code = options.code;
     this.cause = options.cause;
+    this.summary = options.summary;
   }
 }
 
@@ -87,7 +91,13 @@ export function problem(
     ['cache-control', 'no-store'],
   ]);
   if (headers) for (const name of Object.keys(headers)) fields.set(name, headers[name]!);
-  return new BytesReply(rest.status, { headers: fields, body: JSON.stringify(members), code: rest.code, cause });
+  return new BytesReply(rest.status, {
+    headers: fields,
+    body: JSON.stringify(members),
+    code: rest.code,
+    cause,
+    summary: rest.detail === undefined ? rest.title : `${rest.title}: ${rest.detail}`,
+  });
 }
 
 /**

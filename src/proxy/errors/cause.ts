@@ -42,6 +42,9 @@ export const abortCause = (failure: string, requestDone: boolean): string =>
 export const timeoutCause = (timeout: number, collecting: boolean): string =>
   `exchange timeout ${collecting ? 'within the request body ' : ''}(${timeSpan(timeout)})`;
 
+/** Of a gRPC call that took as long as its client waits, in milliseconds. */
+export const deadlineCause = (timeout: number): string => `deadline of the client (grpc-timeout, ${timeSpan(timeout)})`;
+
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g;
 
 /** `text` on one line, without control characters, of at most MAX_CAUSE characters. */

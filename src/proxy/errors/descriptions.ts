@@ -111,7 +111,9 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   'tunnel/idle': on(
     "An upgraded connection was idle for the service's `tunnel_idle_timeout`, or a WebSocket for the route's `websocket.idle_timeout`; gw closed a WebSocket with code 1001.",
   ),
-  'exchange/timeout': on("The route's `timeout` expired; a reply that has begun is cut."),
+  'exchange/timeout': on(
+    "The route's `timeout` or the `grpc-timeout` of the client expired; a reply that has begun is cut.",
+  ),
   'downstream/aborted': on('The client closed the connection before the exchange was over.'),
   'downstream/slow': on(
     'The client read nothing of its reply for `body_timeout`, or read more slowly than `min_body_rate`.',

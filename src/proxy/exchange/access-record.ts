@@ -113,6 +113,7 @@ export function recordOf(
   if (exchange.rule !== undefined) record.rule = exchange.rule;
   if (exchange.attempts !== undefined) record.attempts = exchange.attempts;
   if (exchange.calls !== undefined) record.calls = exchange.calls;
+  if (exchange.grpc !== undefined) record.grpc = exchange.grpc.name;
   const webSocket = exchange.source?.webSocket;
   if (webSocket !== undefined) record.webSocket = webSocket;
   if (exchange.decisions !== undefined)

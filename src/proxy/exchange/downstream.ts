@@ -30,8 +30,11 @@ export interface Downstream extends ClientSide, TunnelClient {
   readonly taken: number;
   /** Withdraws a reply of which no byte was sent, so that another one can be sent. Returns false if it is too late. */
   takeBack(): boolean;
-  /** Aborts the exchange visibly for the client, without a complete reply. */
-  cut(): void;
+  /**
+   * Aborts the exchange visibly for the client, without a complete reply. `status`: trailer fields that say so to a client of gRPC, in
+   * place of a reset if the reply has trailers.
+   */
+  cut(status?: HeaderFields): void;
   /** Passes the request's body to the sink: received bytes at once, the rest as it arrives. */
   pull(sink: BodySink): void;
   /** The exchange has failed: do not wait for the rest of the request's body. */

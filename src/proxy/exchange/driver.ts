@@ -13,16 +13,19 @@ import { BytesReply, LentBytes } from '../../policies/run-kit.js';
 import { messageOf } from '../../reason.js';
 import { BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
+import { Seen } from '../http/seen.js';
 import type { Service } from '../upstream/service.js';
 import { FORWARDED } from './actions.js';
 import { refuse } from './chain/refuse.js';
 import { discard, faultOf } from './chain/replies.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
+import { GrpcCall, translatedCall } from './grpc/call.js';
 import { removeIdentity } from './identity-fields.js';
 import { markMiss } from './preflight.js';
 import { forwardCertificate, routeRequest } from './route-request.js';
 import { setStickyCookie } from './sticky-cookie.js';
+import { TargetReply } from './target-reply.js';
 
 /** The parts that differ between the data plane and an offline run. */
 export interface DriverHost {
@@ -46,6 +49,7 @@ export class Driver {
     exchange.downstream = downstream;
     exchange.receiver = downstream;
     exchange.driver = this;
+    if (exchange.seen & Seen.Grpc) exchange.grpc = new GrpcCall();
     const refused = this.#route(exchange);
     this.#host.routed(exchange);
     const reply = refused ?? bound(exchange);
@@ -153,6 +157,13 @@ export class Driver {
       this.#exit(exchange, refuse(exchange, 'upstream/none', NO_SERVICE));
       return;
     }
+    if (exchange.grpc === undefined && exchange.headers.touched('content-type')) {
+      exchange.grpc = translatedCall(exchange);
+      if (exchange.grpc?.begin(exchange) === false) {
+        this.#exit(exchange, refuse(exchange, 'request/malformed', BAD_TIMEOUT));
+        return;
+      }
+    }
     const source = this.#host.ask(exchange, service);
     exchange.source = source;
     source.start();
@@ -197,7 +208,7 @@ export class Driver {
     exchange.error = given?.code ?? error;
     exchange.cause = cause;
     exchange.settled = true;
-    downstream.cut();
+    downstream.cut(exchange.sending ? exchange.grpc?.cutBy(error) : undefined);
   }
 
   /**
@@ -236,7 +247,8 @@ export class Driver {
     }
   }
 
-  #send(exchange: GwExchange, reply: Reply): void {
+  #send(exchange: GwExchange, left: Reply): void {
+    const reply = exchange.grpc === undefined ? left : exchange.grpc.outgoing(left, left instanceof TargetReply);
     exchange.bodies?.streamCollected(reply);
     const { body } = reply;
     const whole = body === null || body instanceof Uint8Array || isLent(exchange, body);
@@ -265,6 +277,7 @@ function askForAll({ headers }: GwExchange): void {
   headers.set('accept-encoding', 'identity');
 }
 
+const BAD_TIMEOUT = 'invalid grpc-timeout';
 const NO_SERVICE = 'the route has no service';
 /** Replies of an exchange that are taken back before an error no longer passes the chain. */
 const MOST_TAKEN_BACK = 4;
@@ -274,7 +287,9 @@ function bound(exchange: GwExchange): Reply | undefined {
   const { contentLength, route } = exchange;
   const maxBody = route.maxBodyBytes ?? exchange.peer.listener.entry.maxBodyBytes;
   exchange.maxBody = maxBody;
-  if (route.timeout > 0 && route.stream !== true) exchange.deadline = exchange.startMs + route.timeout;
+  if (exchange.grpc !== undefined) {
+    if (!exchange.grpc.begin(exchange)) return refuse(exchange, 'request/malformed', BAD_TIMEOUT);
+  } else if (route.timeout > 0 && route.stream !== true) exchange.deadline = exchange.startMs + route.timeout;
   if (contentLength <= maxBody) return undefined;
   const cause = `Content-Length ${contentLength} is above ${maxBody} bytes (max_body)`;
   return refuse(exchange, 'request/body-too-large', cause);

@@ -33,6 +33,7 @@ import type { ChainedExchange, Step } from './chain/step.js';
 import { acceptedId, forwardingOf } from './client-address.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { CompiledRoute, Generation } from './generation.js';
+import type { GrpcCall } from './grpc/call.js';
 import type { Peer } from './peer.js';
 import { type ExchangeHost, NO_ROUTE_ENTRY, type RequestDescription } from './request-description.js';
 import { decodedParam, setTargetPath, targetPath } from './target-path.js';
@@ -100,6 +101,8 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   receiver: ReplyReceiver | undefined = undefined;
   bodies: ExchangeBodies | undefined = undefined;
   driver: FailureHandler | undefined = undefined;
+  /** Only if the request is one of gRPC. */
+  grpc: GrpcCall | undefined = undefined;
   started = false;
   from = 0;
   entered = 0;
@@ -247,11 +250,7 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
     try {
       action.finished?.(this, end);
     } catch (error) {
-      this.generation.logger.error('action failed after the exchange', {
-        cause: messageOf(error),
-        route: this.route.name,
-        request: this.id,
-      });
+      this.#logFailure('action failed after the exchange', { cause: messageOf(error) }, error);
     }
   }
 
@@ -282,18 +281,17 @@ export class GwExchange implements Exchange, ChainedExchange, CallParent {
   }
 
   policyFailed(policy: string, cause: string, error: unknown): void {
-    this.#logFailure('policy failed, exchange ended', policy, cause, error);
+    this.#logFailure('policy failed, exchange ended', { cause, policy }, error);
     this.fail('policy/failed', `policy ${policy}: ${cause}`);
   }
 
   releaseFailed(policy: string, error: unknown): void {
-    this.#logFailure('policy failed to release a body', policy, messageOf(error), error);
+    this.#logFailure('policy failed to release a body', { cause: messageOf(error), policy }, error);
   }
 
-  #logFailure(message: string, policy: string, cause: string, error: unknown): void {
+  #logFailure(message: string, facts: { readonly cause: string; readonly policy?: string }, error: unknown): void {
     this.generation.logger.error(message, {
-      cause,
-      policy,
+      ...facts,
       route: this.route.name,
       request: this.id,
       stack: error instanceof Error ? error.stack : undefined,

@@ -99,6 +99,19 @@ export abstract class ForwardedRequest extends RetryingUser {
     noteAttempt(this.exchange, { target: this.target!.url, why: bounded(why), durationMs }, this.attempts, waitMs);
   }
 
+  protected override counts(status: number): number {
+    return this.exchange.grpc?.counts(status) ?? status;
+  }
+
+  protected override outcome(status: number): string {
+    const { grpc } = this.exchange;
+    return grpc === undefined || grpc.status < 0 ? super.outcome(status) : `grpc-status ${grpc.name}`;
+  }
+
+  onReset(code: number): void {
+    if (this.exchange.grpc !== undefined) this.exchange.grpc.resetCode = code;
+  }
+
   broke(error: unknown): void {
     this.downstream.broke(error);
   }

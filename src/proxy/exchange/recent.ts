@@ -43,6 +43,7 @@ class Slot {
   rule: string | undefined = undefined;
   calls: readonly CallRecord[] | undefined = undefined;
   webSocket: WebSocketRecord | undefined = undefined;
+  grpc: GwExchange['grpc'] = undefined;
   attempts: readonly AttemptRecord[] | undefined = undefined;
 }
 
@@ -74,6 +75,7 @@ export class RecentExchanges {
     slot.rule = exchange.rule;
     slot.calls = exchange.calls;
     slot.webSocket = exchange.source?.webSocket;
+    slot.grpc = exchange.grpc;
     slot.attempts = exchange.attempts;
     if (exchange.headers.text.length > MAX_TEXT) copyOut(slot);
   }
@@ -99,6 +101,7 @@ export class RecentExchanges {
     slot.rule = undefined;
     slot.calls = undefined;
     slot.webSocket = undefined;
+    slot.grpc = undefined;
     slot.attempts = undefined;
   }
 
@@ -158,6 +161,7 @@ export class RecentExchanges {
       ...(slot.rule === undefined ? {} : { rule: slot.rule }),
       ...(slot.attempts === undefined ? {} : { attempts: slot.attempts }),
       ...(slot.calls === undefined ? {} : { calls: slot.calls }),
+      ...(slot.grpc === undefined ? {} : { grpc: slot.grpc.name }),
       ...(slot.webSocket === undefined ? {} : { webSocket: slot.webSocket }),
     };
     const shown = maskedRecord(record, slot.masks);

@@ -8,6 +8,7 @@ import { messageOf } from '../../reason.js';
 import { Counter } from '../../telemetry/stats/layout.js';
 import { BAD_REWRITE, BUG_CAUSE } from '../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../errors/errors.js';
+import { findField } from '../http/fields.js';
 import { forwardedFields } from '../http/reply-fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { isStreamType } from '../http/stream-types.js';
@@ -207,6 +208,7 @@ export class Relay extends ForwardedRequest implements ReplySource, Uploader, Ho
   /** Catches exceptions, because the caller may be the connection of another exchange that has become free. */
   #head(target: Target): string | undefined {
     try {
+      this.exchange.grpc?.forward(this.exchange, this.host.monotonic());
       const extra = target.settings.http2 === undefined ? '' : trailersLine(this.exchange);
       if (this.#attempt === undefined) return requestHead(this.exchange, target, extra);
       return this.#attempt.withFields(() => requestHead(this.exchange, target, extra));
@@ -238,17 +240,19 @@ export class Relay extends ForwardedRequest implements ReplySource, Uploader, Ho
     const { exchange } = this;
     // The connection read the clock at this read.
     exchange.upstreamMs = this.host.cachedNow() - exchange.startMs;
+    exchange.grpc?.ended(findField(head.text, head.fieldsAt, head.fieldsEnd, 'grpc-status'));
     if (head.status === 401 && this.#attempt?.repeats === true && !this.bodyGone) {
       this.repeat(head.status);
       return;
     }
     if (this.repeatsReply(head)) return;
-    this.answeredWith(head.status);
+    const counts = this.counts(head.status);
+    this.answeredWith(counts);
     this.replied = true;
     this.#upload?.dropKept();
     this.status = head.status;
     this.contentLength = head.contentLength;
-    this.answered(head.status);
+    this.answered(counts);
     const reply = new TargetReply(head, this);
     this.#answer = reply;
     this.host.driver.replied(exchange, reply);
@@ -274,7 +278,9 @@ export class Relay extends ForwardedRequest implements ReplySource, Uploader, Ho
   }
 
   onTrailers(lines: string): void {
-    this.exchange.receiver!.trailers(replyTrailers(lines));
+    const fields = replyTrailers(lines);
+    this.exchange.grpc?.ended(fields.get('grpc-status'));
+    this.exchange.receiver!.trailers(fields);
   }
 
   protected letGo(): void {

@@ -28,6 +28,6 @@ export function isStream({ route, headers, source }: Pick<Timed, 'route' | 'head
 export const mayPause = (exchange: GwExchange, sink: Pick<BodySink, 'collecting'> | undefined): boolean =>
   sink?.collecting === false && exchange.compiled?.service?.entry.http2 !== undefined && isStream(exchange);
 
-/** Whether the deadline of an exchange is the timeout of its route and does not apply, because it is a stream. */
-export const outlivesTimeout = (exchange: Timed): boolean =>
-  exchange.deadline === exchange.startMs + exchange.route.timeout && isStream(exchange);
+/** Whether the deadline of an exchange is the timeout of its route and does not apply, because it is a stream. (gRPC calls know.) */
+export const outlivesTimeout = (exchange: Timed & Pick<GwExchange, 'grpc'>): boolean =>
+  exchange.grpc === undefined && exchange.deadline === exchange.startMs + exchange.route.timeout && isStream(exchange);

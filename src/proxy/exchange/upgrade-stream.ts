@@ -10,6 +10,7 @@ import httpProxy from 'http-proxy';
 import { errnoCode, messageOf } from '../../reason.js';
 import { CLOSED_IN_HANDSHAKE, connectionCause } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
+import { isSettings } from '../http/response-head.js';
 import { headerFor } from '../upstream/proxied.js';
 import { connectError, MAX_INTERIM } from '../upstream/reply-connection.js';
 import type { Target } from '../upstream/target.js';
@@ -284,6 +285,9 @@ function addHeader(headers: IncomingMessage['headers'], given: string, value: st
 
 /** The error of Node's parser, with its position. */
 function parserCause(error: unknown): string {
+  const raw: unknown = error instanceof Error ? Reflect.get(error, 'rawPacket') : undefined;
+  if (raw instanceof Buffer && isSettings(raw.toString('latin1', 0, 9)))
+    return 'invalid reply: HTTP/2 in place of HTTP/1.1, which upgrades need';
   const [reason, at] = error instanceof Error ? [Reflect.get(error, 'reason'), Reflect.get(error, 'bytesParsed')] : [];
   return `invalid reply: ${String(reason ?? messageOf(error))} at byte ${String(at)} of the read`;
 }

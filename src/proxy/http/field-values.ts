@@ -1,5 +1,5 @@
 /** Values of the fields that the codec itself must understand. */
-import { isToken, trimSpaces } from './chars.js';
+import { equalsLower, isToken, trimSpaces } from './chars.js';
 import { Seen } from './seen.js';
 
 /**
@@ -37,3 +37,14 @@ export const connectionOptions = (value: string): string[] =>
 /** Seen.Trailers if a value of TE says that the sender reads trailer fields, RFC 9110 section 10.1.4; otherwise 0. */
 export const teBits = (value: string): number =>
   value.split(',').some((item) => trimSpaces(item).toLowerCase() === 'trailers') ? Seen.Trailers : 0;
+
+/** Seen.Grpc if the Content-Type text[start, end) is that of gRPC (not gRPC-Web); otherwise 0. */
+export function grpcBit(text: string, start: number, end: number): number {
+  const after = start + GRPC.length;
+  if (after > end || !equalsLower(text, start, after, GRPC)) return 0;
+  return after === end || GRPC_CONTINUES.has(text.charCodeAt(after)) ? Seen.Grpc : 0;
+}
+
+const GRPC = 'application/grpc';
+/** `+proto`, `;charset`, ` ;charset`. */
+const GRPC_CONTINUES = new Set([0x2b, 0x3b, 0x20, 0x09]);

@@ -15,6 +15,14 @@ export type RequestFault =
   | 'request/not-implemented'
   | 'request/version';
 
+/** A listener's limits for heads. */
+export interface HeadLimits {
+  readonly maxHeaderBytes: number;
+  readonly maxHeaders: number;
+  readonly maxTargetBytes: number;
+  readonly underscores: 'refuse-aliases' | 'refuse' | 'drop' | 'keep';
+}
+
 /** Names the byte at offset `at`. */
 export function byteText(text: string, at: number): string {
   const code = text.charCodeAt(at);

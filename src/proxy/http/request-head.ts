@@ -19,24 +19,18 @@ import {
   tabAfter,
   trimEnd,
 } from './chars.js';
-import { connectionOptions, expectsContinue, MAX_LISTED, refusedCodings, teBits } from './field-values.js';
+import { connectionOptions, expectsContinue, grpcBit, MAX_LISTED, refusedCodings, teBits } from './field-values.js';
 import { findField, HeadFields, type RequestFields } from './fields.js';
-import { byteText, lineFault, nameText, type RequestFault } from './head-fault.js';
+import { byteText, type HeadLimits, lineFault, nameText, type RequestFault } from './head-fault.js';
 import { Authority, readAuthority } from './host.js';
 import type { KnownFields } from './known-heads.js';
 import { isAlias, isEndToEnd } from './own-names.js';
 import { methodText, readTarget, type TargetParts, targetFault, versionFault } from './request-target.js';
 import { Seen } from './seen.js';
 
-const NOTHING: ReadonlySet<string> = new Set();
+export type { HeadLimits } from './head-fault.js';
 
-/** A listener's limits for heads. */
-export interface HeadLimits {
-  readonly maxHeaderBytes: number;
-  readonly maxHeaders: number;
-  readonly maxTargetBytes: number;
-  readonly underscores: 'refuse-aliases' | 'refuse' | 'drop' | 'keep';
-}
+const NOTHING: ReadonlySet<string> = new Set();
 
 const MAX_METHOD = 32;
 const INCOMPLETE = 0;
@@ -272,8 +266,7 @@ export class RequestHead implements TargetParts {
         if (equalsLower(text, line, nameEnd, 'connection')) return this.#connection(text, valueAt, valueEnd);
         return equalsLower(text, line, nameEnd, 'keep-alive') ? DROP : KEEP;
       case 12:
-        if (equalsLower(text, line, nameEnd, 'content-type'))
-          return this.#once(Seen.ContentType, text, line, 'content-type', valueAt, valueEnd);
+        if (equalsLower(text, line, nameEnd, 'content-type')) return this.#contentType(text, line, valueAt, valueEnd);
         if (equalsLower(text, line, nameEnd, 'max-forwards')) return this.#maxForwards(text, valueAt, valueEnd);
         return equalsLower(text, line, nameEnd, 'x-request-id') ? this.#saw(Seen.RequestId) : this.#other(text, line);
       case 13:
@@ -323,6 +316,11 @@ export class RequestHead implements TargetParts {
     }
     if (findField(text, this.fieldsAt, line, name) === text.slice(valueAt, valueEnd)) return AGAIN;
     return this.#malformed(`second ${name} with a different value`, line);
+  }
+
+  #contentType(text: string, line: number, start: number, end: number): number {
+    if ((this.seen & Seen.ContentType) === 0) this.seen |= grpcBit(text, start, end);
+    return this.#once(Seen.ContentType, text, line, 'content-type', start, end);
   }
 
   #host(text: string, start: number, end: number): number {

@@ -150,6 +150,7 @@ export class ResponseHead extends ParsedReply {
   #noHttp(text: string): -1 {
     if (text.startsWith('HTTP/')) return this.#refuse('HTTP version is not 1.x', 5);
     const tls = (text.charCodeAt(0) === 0x15 || text.charCodeAt(0) === 0x16) && text.charCodeAt(1) === 0x03;
+    if (isSettings(text)) return this.#refuse('HTTP/2 in place of HTTP/1.1 (protocol of the service)', 0);
     return this.#refuse(tls ? 'a TLS record in place of HTTP' : 'no HTTP status line', 0);
   }
 
@@ -255,3 +256,6 @@ export class ResponseHead extends ParsedReply {
     return DROP;
   }
 }
+
+/** Whether a connection begins with a SETTINGS frame of HTTP/2, as each of that version does: RFC 9113 section 3.4. */
+export const isSettings = (text: string): boolean => text.charCodeAt(0) === 0 && text.startsWith('\x04\0\0\0\0\0', 3);

@@ -29,6 +29,8 @@ export const Seen = {
   MaxForwards: 131_072,
   /** TE: trailers. */
   Trailers: 1_048_576,
+  /** Content-Type is that of gRPC: `application/grpc`, with a suffix or without. */
+  Grpc: 4_194_304,
   /** A field whose name begins with Client-Cert: that or Client-Cert-Chain, RFC 9440. */
   ClientCert: 2_097_152,
   /** The target is an https URI in the absolute form. */

@@ -333,7 +333,8 @@ export abstract class AttemptingUser extends GuardedUser implements UpstreamUser
   }
 
   protected override completed(): void {
-    this.target!.health.completed(this.status);
+    const { counted } = this;
+    this.target!.health.completed(counted || this.counts(this.status), counted === 0);
     super.completed();
   }
 

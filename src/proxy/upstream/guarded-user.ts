@@ -7,6 +7,8 @@ import type { Service } from './service.js';
 export abstract class GuardedUser {
   protected readonly upstream: Service;
   protected status = 0;
+  /** What the head of the reply counts as, as an HTTP status; 0: only its trailers will say whether the service is well. */
+  protected counted = 0;
   /** What the guard of the service gave it; below 0: nothing, or it has left. */
   #token = -1;
 
@@ -36,12 +38,25 @@ export abstract class GuardedUser {
    * are none have succeeded when their reply is complete.
    */
   protected answeredWith(status: number): void {
-    if (status >= 500 || this.#token > 0) this.#judge(status >= 500, `status ${status}`);
+    this.counted = status;
+    if (status >= 500 || this.#token > 0) this.#judge(status >= 500, this.outcome(status));
   }
 
   /** The reply is complete. */
   protected completed(): void {
-    if (this.status < 500 && this.#token === 0) this.#judge(false, '');
+    if (this.counted >= 500 || this.#token !== 0) return;
+    const status = this.counted || this.counts(this.status);
+    this.#judge(status >= 500, this.outcome(status));
+  }
+
+  /** What a reply with this HTTP status counts as; 0: its trailers will say, at completed(). */
+  protected counts(status: number): number {
+    return status;
+  }
+
+  /** What counts() has judged, for the log. */
+  protected outcome(status: number): string {
+    return `status ${status}`;
   }
 
   /** The service has failed the request, unless gw is to blame. */

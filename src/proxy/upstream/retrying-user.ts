@@ -5,7 +5,7 @@ import { findField } from '../http/fields.js';
 import type { ResponseHead } from '../http/response-head.js';
 import { AttemptingUser, MAX_MOVES } from './attempting-user.js';
 import type { GuardRefusal } from './guard.js';
-import { isBlameless, type RetryCause, retryAfterMs } from './retry/rules.js';
+import { isBlameless, pushbackMs, type RetryCause, retryAfterMs } from './retry/rules.js';
 
 export type { AttemptHost } from './attempting-user.js';
 
@@ -62,7 +62,8 @@ export abstract class RetryingUser extends AttemptingUser {
       this.#drop(status);
       return this.#goneOn(why);
     }
-    const least = retry.retryAfter(retryAfterMs(fieldOf(head, 'retry-after'), this.clock.now()));
+    const asked = grpcStatus === '' ? undefined : pushbackMs(fieldOf(head, 'grpc-retry-pushback-ms'));
+    const least = retry.retryAfter(asked ?? retryAfterMs(fieldOf(head, 'retry-after'), this.clock.now()));
     const wait = least === undefined ? -1 : this.#mayAgain('status', least);
     if (wait < 0) return false;
     this.#drop(status);
@@ -73,7 +74,7 @@ export abstract class RetryingUser extends AttemptingUser {
   /** The reply is not passed on. */
   #drop(status: number): void {
     const { replies } = this;
-    this.answered(status);
+    this.answered(this.counts(status));
     this.avoid(this.target!);
     this.letGo();
     this.endAttempt(status, false);

@@ -210,6 +210,10 @@ export class TimedAttempt implements UpstreamUser, OwnConnection, AttemptUser, A
     if (this.#turn()) this.#request.onUnprocessed(error, cause, body);
   }
 
+  onReset(code: number): void {
+    if (this.#turn()) this.#request.onReset?.(code);
+  }
+
   onMoved(): void {
     if (this.#turn()) this.#request.onMoved();
   }

@@ -97,6 +97,8 @@ export interface UpstreamUser {
   onUnprocessed(error: ErrorSlug, cause: string, body: readonly Buffer[] | undefined): void;
   /** The shared connection ended before the reply's turn: ask again. Not a failure of the target. */
   onMoved(): void;
+  /** The target has ended the stream of HTTP/2 with this error code; onFailure() follows. */
+  onReset?(code: number): void;
   /** The connection takes more of the request's body. */
   onWritable(): void;
 }

@@ -42,6 +42,7 @@ function prettyLine(color: boolean): (record: RequestRecord) => string {
       printable(record.url),
       paint(DIM, printable(record.route ?? 'no route')),
     ];
+    if (record.grpc !== undefined) words.push(paint(STATUS_COLORS[record.grpc === 'OK' ? 2 : 5], record.grpc));
     if (record.target !== null) words.push(paint(DIM, `-> ${printable(record.target)}`));
     if (record.consumer !== null) words.push(paint(DIM, `as ${printable(record.consumer)}`));
     if (record.rule !== undefined) words.push(paint(DIM, `by ${printable(record.rule)}`));

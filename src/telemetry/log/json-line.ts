@@ -23,9 +23,10 @@ export function jsonLineWriter(): LineWriter {
     const { id, url, error, cause, rule, upstreamMs } = record;
     const ends = (error === null ? 0 : error.length) + (cause === null ? 0 : cause.length);
     const texts = id.length + url.length + ends + (rule === undefined ? 0 : rule.length);
-    // Few lines have attempts or calls, or are of a WebSocket, so these are built as text.
+    // Few lines have attempts or calls, or are of a WebSocket or of gRPC, so these are built as text.
     let calls = record.attempts === undefined ? '' : attemptsText(record.attempts);
     if (record.calls !== undefined) calls += callsText(record.calls);
+    if (record.grpc !== undefined) calls += `,"grpc":"${record.grpc}"`;
     if (record.webSocket !== undefined) calls += `,"webSocket":${JSON.stringify(record.webSocket)}`;
     if (bytes.length - start < FRAME + texts * WORST + calls.length * 3 + client.length + parties.length) return -1;
     if (view.buffer !== bytes.buffer || view.byteOffset !== bytes.byteOffset)

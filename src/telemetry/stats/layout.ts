@@ -51,11 +51,14 @@ export const Counter = {
   WebSocketBytesOut: 29,
   /** First of HISTOGRAM_BUCKETS latency counts. */
   Histogram: 32,
+  /** Routes: the first of GRPC_WORDS counts of calls, by their status; the last one counts unknown codes. */
+  Grpc: 112,
 } as const;
 
 /** Log-linear: 4 buckets an octave from 2^-4 ms (62.5 us) to 2^16 ms (65 s). */
 export const HISTOGRAM_BUCKETS = 80;
-export const SLOT_WORDS = 112;
+export const GRPC_WORDS = 18;
+export const SLOT_WORDS = 136;
 
 /** After a chunk's slots: grows with every write into the chunk, so that control skips unchanged chunks. */
 export const CHUNK_ACTIVITY = SLOTS_PER_CHUNK * SLOT_WORDS;

@@ -8,7 +8,6 @@ import { INTERVAL_MS, LatencyWindow, percentiles, sparse } from './histogram.js'
 import { CHUNK_ACTIVITY, CHUNK_BYTES, Counter, HISTOGRAM_BUCKETS, SLOT_WORDS, SLOTS_PER_CHUNK } from './layout.js';
 import { SecondsRing } from './seconds-ring.js';
 import { type SlotKind, SlotNames } from './slot-names.js';
-import type { CounterWord } from './writer.js';
 
 /** Name of the slot of requests that matched no route. */
 export const UNMATCHED = '-';
@@ -206,7 +205,7 @@ export class StatsRegistry {
   }
 
   /** One counter of all workers. */
-  sum(slot: number, word: CounterWord): number {
+  sum(slot: number, word: number): number {
     return this.#sum(slot, word);
   }
 

@@ -1,5 +1,5 @@
 /** The counters of one worker: plain stores into its own shared blocks, without allocation. */
-import { bucketOf, CHUNK_ACTIVITY, Counter, SLOT_WORDS, SLOTS_PER_CHUNK } from './layout.js';
+import { bucketOf, CHUNK_ACTIVITY, Counter, GRPC_WORDS, SLOT_WORDS, SLOTS_PER_CHUNK } from './layout.js';
 
 export type CounterWord = (typeof Counter)[keyof typeof Counter];
 
@@ -52,6 +52,14 @@ export class StatsWriter {
     const view = this.#views[slot >>> SHIFT]!;
     const at = (slot & MASK) * SLOT_WORDS + counter;
     view[at] = view[at]! + amount;
+    view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
+  }
+
+  /** A gRPC call of a route has ended with this status. */
+  grpc(slot: number, code: number): void {
+    const view = this.#views[slot >>> SHIFT]!;
+    const word = (slot & MASK) * SLOT_WORDS + Counter.Grpc + Math.min(code, GRPC_WORDS - 1);
+    view[word] = view[word]! + 1;
     view[CHUNK_ACTIVITY] = view[CHUNK_ACTIVITY]! + 1;
   }
 

@@ -1,5 +1,5 @@
 /** Streaming calls of gRPC through gw: what passes when, and how long they may last. */
-import { status } from '@grpc/grpc-js';
+import { compressionAlgorithms, status } from '@grpc/grpc-js';
 import * as assert from 'uvu/assert';
 import { grpcSuite } from './kit.js';
 
@@ -55,6 +55,23 @@ test('a client that cancels cancels the call at the target', async ({ world }) =
   chat.call.cancel();
   await world.target.calls[0]!.untilCancelled;
   await world.plane.record(({ error }) => error === 'downstream/aborted');
+});
+
+test('a status ends a call whose client still sends', async ({ world }) => {
+  const chat = world.client.chat();
+  chat.call.write({ status: { code: status.NOT_FOUND, message: 'early' } });
+  const { code, details } = await chat.end;
+  assert.equal([code, details], [status.NOT_FOUND, 'early']);
+  const record = await world.plane.record(({ grpc }) => grpc === 'NOT_FOUND');
+  assert.is(record.error, null);
+});
+
+test('compressed messages pass', async ({ world }) => {
+  const client = world.connect({ 'grpc.default_compression_algorithm': compressionAlgorithms.gzip });
+  const { answer } = await client.unary({ payload: 'x'.repeat(100_000), sizes: [100_000] });
+  assert.equal([answer?.total, answer?.payload?.length], [100_000, 100_000]);
+  const record = await world.plane.record(({ grpc }) => grpc === 'OK');
+  assert.ok(record.bytesIn < 10_000, `${record.bytesIn} bytes`);
 });
 
 test.run();

@@ -1,5 +1,5 @@
 /** The end of the time of an exchange. */
-import { timeoutCause } from '../../errors/cause.js';
+import { deadlineCause, timeoutCause } from '../../errors/cause.js';
 import type { Driver } from '../../exchange/driver.js';
 import type { GwExchange } from '../../exchange/exchange.js';
 import { outlivesTimeout } from '../../exchange/streams.js';
@@ -8,7 +8,8 @@ import { outlivesTimeout } from '../../exchange/streams.js';
 export function expire(exchange: GwExchange, collecting: boolean, driver: Pick<Driver, 'fail'>): void {
   if (outlivesTimeout(exchange)) exchange.deadline = 0;
   else {
-    const error = collecting ? 'request/timeout' : 'exchange/timeout';
-    driver.fail(exchange, error, timeoutCause(exchange.route.timeout, collecting));
+    const { grpc, route } = exchange;
+    const error = collecting && grpc === undefined ? 'request/timeout' : 'exchange/timeout';
+    driver.fail(exchange, error, grpc?.timeout ? deadlineCause(grpc.timeout) : timeoutCause(route.timeout, collecting));
   }
 }

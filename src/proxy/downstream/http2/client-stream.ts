@@ -36,6 +36,8 @@ export class ClientStream extends TunnelSide implements Downstream {
   /** The fields of a reply that wait for the first bytes of its body. */
   #head: OutgoingHttpHeaders | undefined = undefined;
   #trailers: HeaderFields | undefined = undefined;
+  /** The reply ends with trailers, or with their absence. */
+  #trails = false;
   /** The frame that ends the reply is written. */
   #endSent = false;
   /** The reply has no body. */
@@ -200,6 +202,7 @@ export class ClientStream extends TunnelSide implements Downstream {
       stream.respond(head);
       return;
     }
+    this.#trails = true;
     stream.once('wantTrailers', () =>
       stream.sendTrailers(this.#trailers === undefined ? NO_FIELDS : fieldsOf(this.#trailers)),
     );
@@ -224,9 +227,13 @@ export class ClientStream extends TunnelSide implements Downstream {
     return true;
   }
 
-  cut(): void {
-    this.#reset();
-    this.#complete(true);
+  cut(status?: HeaderFields): void {
+    const trails = status !== undefined && this.#trails && this.#writer.complete && !this.#dead;
+    if (trails) {
+      this.#trailers = status;
+      this.#writer.finish();
+    } else this.#reset();
+    this.#complete(true, !trails);
   }
 
   /** Not by close(): that ends the stream first, and the client would take a part of the reply for the whole. */
@@ -263,16 +270,16 @@ export class ClientStream extends TunnelSide implements Downstream {
   }
 
   /** The reply is sent, or cut: counts the exchange. The stream ends once the client has read it. */
-  #complete(cut: boolean): void {
+  #complete(cut: boolean, reset = cut): void {
     const { exchange } = this;
     if (exchange === undefined) return;
     const { host } = this.#owner;
-    const writer = this.#writer;
+    const { sent } = this.#writer;
     this.exchange = undefined;
     this.#sink = undefined;
     exchange.end(cut);
-    host.end(exchange, this.#status, this.#bytesIn + (this.opened?.received ?? 0), writer.sent, cut, host.monotonic());
-    if (cut) this.#reset();
+    host.end(exchange, this.#status, this.#bytesIn + (this.opened?.received ?? 0), sent, cut, host.monotonic());
+    if (reset) this.#reset();
     this.#owner.onAnswered(cut);
     this.#letGo();
   }

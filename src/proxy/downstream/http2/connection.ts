@@ -6,7 +6,7 @@
  */
 import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
-import { problem } from '../../../policies/run-kit.js';
+import { grpcErrorReply, problem } from '../../../policies/run-kit.js';
 import { BUG_CAUSE, connectionCause, timeSpan } from '../../errors/cause.js';
 import { ERRORS, type ErrorSlug } from '../../errors/errors.js';
 import { GwExchange } from '../../exchange/exchange.js';
@@ -22,7 +22,7 @@ import { ClientFrames, type FramesOwner } from './client-frames.js';
 import { ClientStream } from './client-stream.js';
 import { Refusals } from './refusals.js';
 import { ReplyFields } from './reply-fields.js';
-import { INVALID_FIELD, readRequest } from './request.js';
+import { INVALID_FIELD, isGrpc, readRequest } from './request.js';
 import { type NewStream, RequestQueue } from './request-queue.js';
 import { type ErrorOwner, watchErrors } from './session-errors.js';
 import { mostStreams, sessionOptions } from './settings.js';
@@ -208,7 +208,7 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
         ? readRequest(host.head, fields, ended, listener.entry, this.#known)
         : INVALID_FIELD;
       if (fault !== undefined) {
-        this.#refuse(stream, fault.error, fault.cause);
+        this.#refuse(stream, fault.error, fault.cause, isGrpc(fields));
         return;
       }
       const exchange = new GwExchange(host.head, this.#peer, host.generation!, host, host.monotonic());
@@ -232,10 +232,11 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   }
 
   /** There is no exchange: replies with the reason. */
-  #refuse(stream: ServerHttp2Stream, error: ErrorSlug, cause: string): void {
+  #refuse(stream: ServerHttp2Stream, error: ErrorSlug, cause: string, ofGrpc = false): void {
     const { host } = this;
     const id = host.newId();
-    const reply = problem({ id }, { code: error, ...ERRORS[error] });
+    const refusal = problem({ id }, { code: error, ...ERRORS[error] });
+    const reply = ofGrpc ? grpcErrorReply(refusal) : refusal;
     this.#refusals.refuse(stream, this.fields.ofRefusal(reply, id, host.dateLine), reply.body, host.cachedNow());
     host.refused(error, cause, this.#peer.address, id);
     if (this.#exchanges === 0) this.#awaitRequest();

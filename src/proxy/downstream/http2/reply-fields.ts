@@ -64,8 +64,8 @@ export class ReplyFields {
     const fields: OutgoingHttpHeaders = { ':status': status, ...this.#fields(linesOf(reply)) };
     if (!hasDate(reply)) fields.date = date.slice(6, -2);
     fields['x-request-id'] = exchange.id;
-    if (length >= 0 && status !== 204 && (status !== 304 || reply instanceof TargetReply))
-      fields['content-length'] = length;
+    const bare = status === 204 || 'grpc-status' in fields;
+    if (length >= 0 && !bare && (status !== 304 || reply instanceof TargetReply)) fields['content-length'] = length;
     return fields;
   }
 
@@ -77,7 +77,7 @@ export class ReplyFields {
       ...fieldsOf(headers),
       date: date.slice(6, -2),
       'x-request-id': id,
-      'content-length': length,
+      ...(body === null ? {} : { 'content-length': length }),
     };
   }
 

@@ -4,6 +4,7 @@
  * change the meaning of the text is refused here again.
  */
 import { randomBytes } from 'node:crypto';
+import { grpcBit } from '../../http/field-values.js';
 import { Authority, readAuthority } from '../../http/host.js';
 import type { KnownFields } from '../../http/known-heads.js';
 import type { HeadLimits, RequestHead } from '../../http/request-head.js';
@@ -153,6 +154,13 @@ function pseudoField(pseudo: PseudoFields, name: string, value: string): boolean
     default:
       return false;
   }
+}
+
+/** Whether the fields of a request say that it is one of gRPC. */
+export function isGrpc(raw: RawFields): boolean {
+  for (let at = 0; at < raw.length; at += 2)
+    if (raw[at] === 'content-type') return grpcBit(raw[at + 1]!, 0, raw[at + 1]!.length) !== 0;
+  return false;
 }
 
 /** The value for Host; undefined if there are two different ones, RFC 9113 section 8.3.1. */

@@ -84,6 +84,12 @@ export class StreamWriter {
     this.#stream.end(body);
   }
 
+  /** Ends the stream after what is here, though the body is not complete. */
+  finish(): void {
+    this.#ended = true;
+    this.#release();
+  }
+
   get #full(): boolean {
     return this.#stream.writableLength >= WRITE_BUFFER;
   }

@@ -103,18 +103,20 @@ export class TargetHealth {
     this.trying = false;
   }
 
-  /** The head of a reply has come, `tookMs` after the attempt began. */
+  /** The head of a reply has come, `tookMs` after the attempt began. `status` 0: completed() will say. */
   replied(status: number, tookMs: number): void {
     if (this.measured) {
       this.replies++;
       this.tookMs += tookMs;
     }
     if (status >= 500 && this.#erred(status)) return;
-    if (!this.#cut) this.#served();
+    if (!this.#cut && (status !== 0 || this.#errors === 0)) this.#served();
   }
 
-  /** A reply has come to its end. */
-  completed(status: number): void {
+  /** A reply has come to its end. `later`: its head did not say the status. */
+  completed(status: number, later = false): void {
+    if (later && status >= 500 && this.#erred(status)) return;
+    if (later && this.#errors > 0) this.#cut = true;
     if (!this.#cut || (status >= 500 && (this.#target.settings.eject?.after5xx ?? 0) > 0)) return;
     this.#cut = false;
     this.#served();

@@ -331,6 +331,7 @@ export class UpstreamStream implements OwnConnection, StreamEvents {
     const { error, cause } = this.#failure(code);
     const untouched = this.#awaitsHead && this.#interims === 0 && error === 'upstream/reset';
     this.#leave();
+    if (owner.failure === undefined && stream !== undefined) user.onReset?.(code);
     if (unprocessed) user.onUnprocessed(error, cause, kept);
     else user.onFailure(error, untouched, owner.reused && owner.failure !== undefined, cause);
   }

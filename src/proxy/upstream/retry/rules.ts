@@ -125,3 +125,12 @@ export function retryAfterMs(value: string | undefined, now: number): number {
   const date = /^[A-Z][a-z]{2,8},? /.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(date) ? 0 : Math.max(0, date - now);
 }
+
+/**
+ * Milliseconds that a server of gRPC asks to wait before another attempt (`grpc-retry-pushback-ms`); infinite if it wants none: a
+ * negative number, or anything else. Undefined if it says nothing.
+ */
+export function pushbackMs(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  return /^\d{1,9}$/.test(value) ? Number(value) : Number.POSITIVE_INFINITY;
+}
