@@ -10,7 +10,7 @@ import { END_HEADERS, END_STREAM, frame, PREFACE, setting, Type, u32 } from '../
 import { Bystander, DrillGateway } from './http2-kit.js';
 
 /** Milliseconds of each flood, and connections at a time. */
-const LASTS = 2000;
+const LASTS = 1200;
 const CONNECTIONS = 8;
 /** MiB that memory may grow by. */
 const MOST_GROWTH = 160;

@@ -14,7 +14,7 @@ import { RawHttp2 } from '../support/http2/raw-client.js';
 import { DrillGateway } from './http2-kit.js';
 
 /** Milliseconds for each side. */
-const LASTS = 9000;
+const LASTS = 6000;
 const AT_ONCE = 8;
 const MOST_GROWTH = 160;
 const FIRST = Number(process.env.SEED ?? Date.now() % 1_000_000);
