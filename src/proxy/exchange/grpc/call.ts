@@ -92,6 +92,7 @@ export class GrpcCall {
       this.#replying = !this.#translated && reply.status === 200 && isGrpcType(reply.headers.get('content-type'));
       return reply;
     }
+    if (this.#translated) this.status = grpcCodeIn(reply.headers.get('grpc-status'));
     if (reply.status < 300 || this.#translated) return reply;
     this.status = this.#codeOf(reply.code, reply.status);
     return grpcErrorReply(reply, this.status);
