@@ -49,7 +49,8 @@ export class Driver {
     exchange.downstream = downstream;
     exchange.receiver = downstream;
     exchange.driver = this;
-    if (exchange.seen & Seen.Grpc) exchange.grpc = new GrpcCall();
+    // A cache in front of gw may keep a 200 to a GET, and Content-Type is not part of its key.
+    if (exchange.seen & Seen.Grpc && exchange.method === 'POST') exchange.grpc = new GrpcCall();
     const refused = this.#route(exchange);
     this.#host.routed(exchange);
     const reply = refused ?? bound(exchange);
@@ -157,7 +158,7 @@ export class Driver {
       this.#exit(exchange, refuse(exchange, 'upstream/none', NO_SERVICE));
       return;
     }
-    if (exchange.grpc === undefined && exchange.headers.touched('content-type')) {
+    if (exchange.grpc === undefined && exchange.method === 'POST' && exchange.headers.touched('content-type')) {
       exchange.grpc = translatedCall(exchange);
       if (exchange.grpc?.begin(exchange) === false) {
         this.#exit(exchange, refuse(exchange, 'request/malformed', BAD_TIMEOUT));

@@ -216,6 +216,14 @@ test('gRPC-Web, other types and HTTP/1.1 clients of them get problems', async (w
     assert.is((await call(world, '/none', { 'content-type': type })).headers['grpc-status'], '12', type);
 });
 
+test('only calls, which are POST, get such replies: caches in front of gw may keep those to a GET', async (world) => {
+  for (const path of ['/none', '/closed/x']) {
+    const reply = await ask(world.session, { ':method': 'GET', ':path': path, 'content-type': 'application/grpc' });
+    assert.not.equal(reply.status, 200);
+    assert.is(reply.headers['grpc-status'], undefined);
+  }
+});
+
 test('over HTTP/1.1 too', async (world) => {
   const reply = await world.plane.ask(
     'POST /none HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0',
