@@ -114,6 +114,7 @@ const service = table({
   idleTimeout: number(0),
   tunnelIdleTimeout: number(0),
   retries: number(0),
+  requestsPerTarget: optional(number(1)),
   waitForTargets: optional(number(0)),
   maxConnections: number(0),
   maxQueue: number(0),

@@ -60,6 +60,8 @@ export interface ServiceEntry {
   readonly maxConnectionAge?: number;
   /** Maximum time without data on an upgraded connection; 0: no limit. */
   readonly tunnelIdleTimeout: number;
+  /** Requests in flight that one target is meant to have. Absent: nothing is said. */
+  readonly requestsPerTarget?: number;
   /** Milliseconds that requests wait while there is no target. Absent: they fail at once. */
   readonly waitForTargets?: number;
   /** Attempts after the first one, only for requests that are safe to repeat (RFC 9110 section 9.2.2). */

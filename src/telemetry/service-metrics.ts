@@ -20,9 +20,9 @@ const GAUGES: readonly (readonly [name: string, help: string, value: (one: Servi
     ['gw_service_waiting', 'Requests that wait because the service has no target.', ({ waiting }) => waiting],
     ['gw_service_targets', 'Targets that the service has.', ({ targets }) => targets],
     [
-      'gw_service_desired_instances',
-      'Processes that the requests in flight ask for, if gw runs them.',
-      ({ instances }) => instances?.desired,
+      'gw_service_desired_targets',
+      'Targets that the requests in flight ask for, if it is known what one is meant to have.',
+      ({ desired }) => desired,
     ],
     [
       'gw_service_instance_restarts',

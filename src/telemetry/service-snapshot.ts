@@ -8,6 +8,8 @@ export interface ServiceSnapshot {
   readonly waiting: number;
   /** How many targets it has now. */
   readonly targets: number;
+  /** How many the requests in flight ask for. Absent: it is not known what one is meant to have. */
+  readonly desired?: number;
   /** Only if gw runs its targets. */
   readonly instances?: InstancesSnapshot;
   /** Null: the service has neither a circuit breaker nor `max_requests`. */
@@ -20,8 +22,6 @@ export const INSTANCE_STATES = ['starting', 'ready', 'backoff', 'draining'] as c
 export interface InstancesSnapshot {
   readonly min: number;
   readonly max: number;
-  /** How many the requests of now ask for. */
-  readonly desired: number;
   /** How many are in each state. */
   readonly states: { readonly [state in (typeof INSTANCE_STATES)[number]]: number };
   /** Restarts of those that run. */

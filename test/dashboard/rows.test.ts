@@ -129,7 +129,7 @@ test('targets are listed under their service', () => {
 
 test('a service whose processes start on demand is listed without a target', () => {
   const states = { starting: 0, ready: 0, backoff: 0, draining: 0 };
-  const instances = { min: 0, max: 4, desired: 1, states, restarts: 0 };
+  const instances = { min: 0, max: 4, states, restarts: 0 };
   const idle = { name: 'idle', panic: 0, inFlight: 2, waiting: 2, targets: 0, instances, guard: null };
   const with0: Snapshot = { ...snapshot(), services: [idle] };
   assert.equal(

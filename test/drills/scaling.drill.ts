@@ -47,9 +47,9 @@ server.listen(Number(process.env.PORT));
 if (process.env.LIVES) setTimeout(() => process.exit(3), Number(process.env.LIVES));
 `;
 
-const specOf = (protocol: Protocol, run: string, more = ''): string => `
+const specOf = (protocol: Protocol, run: string, more = '', workers = 2): string => `
 spec = 1
-workers = 2
+workers = ${workers}
 drain_timeout = "20s"
 [listener.main]
 address = "127.0.0.1:0"
@@ -74,8 +74,12 @@ interface Bed extends Running {
   instances(): InstancesSnapshot;
 }
 
-async function bedOf(protocol: Protocol, run: string, more?: string, target = TARGET): Promise<Bed> {
-  const file = new SpecFile(specOf(protocol, run, more));
+async function bedOf(protocol: Protocol, run: string, more?: string): Promise<Bed> {
+  return openBed(protocol, specOf(protocol, run, more), TARGET);
+}
+
+async function openBed(protocol: Protocol, spec: string, target: string): Promise<Bed> {
+  const file = new SpecFile(spec);
   writeFileSync(join(file.folder, 'shop.cjs'), target);
   const running = await startGateway({ spec: file.path });
   const bed: Bed = {
@@ -97,8 +101,8 @@ const coldStart = (results: readonly Result[]): string =>
 
 for (const protocol of PROTOCOLS)
   test(`from none to four processes and back, ${protocol}`, async () => {
-    const scale = `requests_per_instance = ${PER_INSTANCE}\nscale_down_after = "1s"\nidle = "${IDLE}"`;
-    const bed = await bedOf(protocol, `instances = "0..4"\n${scale}`);
+    const run = `instances = "0..4"\nscale_down_after = "1s"\nidle = "${IDLE}"`;
+    const bed = await bedOf(protocol, run, `requests_per_target = ${PER_INSTANCE}`);
     assert.is(bed.instances().states.ready, 0);
     bed.replyMs = HEAVY_MS;
     const load = bed.load();
@@ -131,9 +135,10 @@ server.listen(Number(process.env.PORT));
 `;
 
 test('a process that is not needed any more ends after its streams and WebSockets', async () => {
-  const run = (count: number): string =>
-    `instances = ${count}\nenv.WS = ${JSON.stringify(createRequire(import.meta.url).resolve('ws'))}`;
-  const bed = await bedOf('http/1.1', run(2), '', LASTING);
+  const ws = JSON.stringify(createRequire(import.meta.url).resolve('ws'));
+  // Each worker takes turns on its own.
+  const specWith = (count: number): string => specOf('http/1.1', `instances = ${count}\nenv.WS = ${ws}`, '', 1);
+  const bed = await openBed('http/1.1', specWith(2), LASTING);
   const sockets = [new WebSocket(`ws://127.0.0.1:${bed.port}/shop`), new WebSocket(`ws://127.0.0.1:${bed.port}/shop`)];
   await Promise.all(sockets.map((socket) => once(socket, 'open')));
   const say = async (socket: WebSocket): Promise<string> => {
@@ -144,7 +149,7 @@ test('a process that is not needed any more ends after its streams and WebSocket
   assert.is(new Set(before).size, 2, 'one at each process');
   const streams = [call(`${bed.url}/shop`), call(`${bed.url}/shop`)];
   await until(() => bed.gateway.snapshot().targets.every(({ inFlight }) => inFlight === 2), 'a stream at each process');
-  bed.file.write(specOf('http/1.1', run(1)));
+  bed.file.write(specWith(1));
   assert.is((await bed.gateway.reload())?.outcome, 'live');
   assert.equal(bed.instances().states, { starting: 0, ready: 1, backoff: 0, draining: 1 });
   assert.equal(await Promise.all(sockets.map(say)), before, 'both go on');

@@ -147,7 +147,7 @@ test('several instances share the requests, and an edit of their number keeps th
 });
 
 test('a service starts with the first request, which waits for it, and ends when it is idle', async () => {
-  const spec = specFile(specOf('one', '', ', instances = "0..2", idle = "1s", requests_per_instance = 2'));
+  const spec = specFile(specOf('one', 'requests_per_target = 2\n', ', instances = "0..2", idle = "1s"'));
   const { gateway, url, log } = await startGateway({ spec: spec.path });
   assert.equal(gateway.snapshot().targets, []);
   const answers = await Promise.all(Array.from({ length: 8 }, () => call(`${url}/slow`)));

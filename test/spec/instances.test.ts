@@ -33,8 +33,14 @@ test('a number, or bounds', () => {
   assert.is(running(', instances = 1').run?.instances, undefined);
   assert.equal(running(', instances = 3').run?.instances, { ...DEFAULTS, max: 3, min: 3 });
   assert.equal(running(', instances = "2"').run?.instances, { ...DEFAULTS, max: 2, min: 2 });
-  const keys = ', instances = "0..4", requests_per_instance = 8, scale_down_after = "5s", idle = "1m"';
-  assert.equal(running(keys).run?.instances, { downAfter: 5000, idle: 60_000, max: 4, min: 0, perInstance: 8 });
+  const keys =
+    'run = { command = "a", instances = "0..4", scale_down_after = "5s", idle = "1m" }\nrequests_per_target = 8';
+  assert.equal(entryOf(keys).run?.instances, { downAfter: 5000, idle: 60_000, max: 4, min: 0, perInstance: 8 });
+});
+
+test('what one target is meant to have may be said for every service', () => {
+  assert.is(entryOf('targets = ["http://127.0.0.1:1"]\nrequests_per_target = 8').requestsPerTarget, 8);
+  assert.is(running('').requestsPerTarget, undefined);
 });
 
 test('bounds that cannot be', () => {

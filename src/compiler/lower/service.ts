@@ -114,11 +114,17 @@ function lowerRetry(retry: ServiceModel['config']['retry']): ServiceEntry['retry
   };
 }
 
+/** Requests in flight that a process is meant to have, unless the spec says otherwise. */
+const PER_INSTANCE = 20;
+
 /** Absent: one process. */
-function lowerInstances(run: NonNullable<ServiceConfig['run']>): InstancesEntry | undefined {
+function lowerInstances(
+  run: NonNullable<ServiceConfig['run']>,
+  perInstance = PER_INSTANCE,
+): InstancesEntry | undefined {
   const { max, min } = run.instances ?? { min: 1, max: 1 };
   if (min === 1 && max === 1) return undefined;
-  return { downAfter: run.scale_down_after, idle: run.idle, max, min, perInstance: run.requests_per_instance };
+  return { downAfter: run.scale_down_after, idle: run.idle, max, min, perInstance };
 }
 
 /** Milliseconds; undefined: requests do not wait. */
@@ -161,6 +167,7 @@ export function lowerService(
     ),
     ...given('proxyProtocol', config.proxy_protocol),
     ...given('refresh', config.refresh),
+    ...given('requestsPerTarget', config.requests_per_target),
     responseTimeout: config.response_timeout,
     retries: attemptsOf(config),
     ...given('retry', lowerRetry(config.retry)),
@@ -171,7 +178,7 @@ export function lowerService(
             command: run.command,
             ...given('cwd', run.cwd),
             env: run.env,
-            ...given('instances', lowerInstances(run)),
+            ...given('instances', lowerInstances(run, config.requests_per_target)),
             portEnv: run.port_env,
             readyTimeout: run.ready_timeout,
           },

@@ -16,12 +16,14 @@ interface Sources {
 
 export function servicesOf({ services }: Program, sources: Sources): ServiceSnapshot[] {
   const { breakers, registry } = sources;
-  return services.map(({ name, breaker, maxRequests, run }) => {
+  return services.map(({ name, breaker, maxRequests, requestsPerTarget, run }) => {
     const endpoints = sources.endpoints(name);
     const [first] = endpoints;
     const slot = registry.slot('service', name);
     const waiting = slot === undefined ? 0 : registry.sum(slot, Counter.Waiting);
     const inFlight = endpoints.reduce((sum, one) => sum + registry.sums(one.slot).inFlight, waiting);
+    const each = requestsPerTarget === undefined ? undefined : Math.ceil(inFlight / requestsPerTarget);
+    const wanted = run?.instances === undefined ? each : desired(inFlight, run.instances);
     return {
       name,
       // All targets of a service say the same.
@@ -29,7 +31,8 @@ export function servicesOf({ services }: Program, sources: Sources): ServiceSnap
       inFlight,
       waiting,
       targets: endpoints.length,
-      ...(run === undefined ? {} : { instances: instancesOf(run, sources.instances(name), inFlight) }),
+      ...(wanted === undefined ? {} : { desired: wanted }),
+      ...(run === undefined ? {} : { instances: instancesOf(run, sources.instances(name)) }),
       guard: breaker === undefined && maxRequests === undefined ? null : (breakers.facts(name) ?? UNUSED),
     };
   });
@@ -38,14 +41,12 @@ export function servicesOf({ services }: Program, sources: Sources): ServiceSnap
 function instancesOf(
   { instances: bounds = ONE_INSTANCE }: RunEntry,
   processes: readonly InstanceFacts[],
-  load: number,
 ): InstancesSnapshot {
   const count = (state: string): number => processes.filter((one) => one.state === state).length;
   const { min, max } = bounds;
   return {
     min,
     max,
-    desired: desired(load, bounds),
     states: {
       starting: count('starting'),
       ready: count('ready'),

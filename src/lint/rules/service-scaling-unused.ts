@@ -9,10 +9,9 @@ const rule: Rule = {
     for (const { at, config, name } of model.services) {
       if (config.run === undefined) continue;
       const { max, min } = config.run.instances ?? { min: 1, max: 1 };
-      const unused = [
-        ...(min === max ? ['requests_per_instance', 'scale_down_after'] : []),
-        ...(min > 0 ? ['idle'] : []),
-      ].filter((key) => at.originOf('run', key).from !== 'default');
+      const unused = [...(min === max ? ['scale_down_after'] : []), ...(min > 0 ? ['idle'] : [])].filter(
+        (key) => at.originOf('run', key).from !== 'default',
+      );
       for (const key of unused)
         report({
           span: at.spanOf('run', key),

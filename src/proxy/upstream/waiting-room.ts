@@ -44,6 +44,7 @@ export class WaitingRoom {
   /** Counter slot of the service; undefined: nothing is counted. */
   #slot: number | undefined;
   #failure: StartFailure | undefined;
+  #closed = false;
 
   constructor(service: string, host: RoomHost) {
     this.#service = service;
@@ -67,6 +68,8 @@ export class WaitingRoom {
     cause: string,
   ): GuardRefusal | undefined {
     if (waitForTargets === 0) return refusal(cause);
+    // Nothing opens it any more.
+    if (this.#closed) return refusal(REMOVED);
     const now = this.#host.monotonic();
     if (waiting.waitUntil === 0) waiting.waitUntil = now + waitForTargets;
     if (now >= waiting.waitUntil) return refusal(WAITED);
@@ -112,8 +115,8 @@ export class WaitingRoom {
 
   /** The service is gone. */
   close(): void {
-    for (const waiting of [...this.#waiting])
-      if (this.#take(waiting)) waiting.gaveUp(refusal('the service was removed'));
+    this.#closed = true;
+    for (const waiting of [...this.#waiting]) if (this.#take(waiting)) waiting.gaveUp(refusal(REMOVED));
   }
 
   /** Called a few times a second. */
@@ -133,6 +136,7 @@ export class WaitingRoom {
   }
 }
 
+const REMOVED = 'the service was removed';
 const WAITED = 'no target became ready within wait_for_targets';
 
 const refusal = (cause: string, retryAfter = 1): GuardRefusal => ({ error: 'upstream/none', cause, retryAfter });

@@ -89,6 +89,13 @@ export const service = s.object({
       '15s',
     )
     .optional(),
+  requests_per_target: s
+    .integer({ min: 1, max: 100_000 })
+    .describe(
+      'Requests in flight that one target is meant to have. Processes that gw runs are started and stopped by it (default for them: 20), and the metric `gw_service_desired_targets` says how many targets the service needs ([docs/scaling.md](scaling.md)). Not a limit.',
+      '20',
+    )
+    .optional(),
   max_queue: s
     .integer()
     .describe('Maximum number of requests that wait for a connection, or for a target; excess requests get 503.')

@@ -81,10 +81,6 @@ export const run = () =>
     cwd: s.string().describe('Working directory, relative to the folder of the spec.').optional(),
     env: s.map(s.reference('a string')).describe('Additional environment variables.').default({}),
     instances: instances(),
-    requests_per_instance: s
-      .integer({ min: 1, max: 100_000 })
-      .describe('Requests in flight that one process is meant to have: the measure for their number.')
-      .default(20),
     scale_down_after: s.duration().describe('Time with less load after which a process is stopped.').default(60_000),
     idle: s
       .duration({ min: 1000 })

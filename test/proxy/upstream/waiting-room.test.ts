@@ -106,6 +106,7 @@ test('a service that does not wait refuses at once, and a service that is gone r
   enter(request);
   room.close();
   assert.is(request.refusal?.cause, 'the service was removed');
+  assert.is(enter(new Request())?.cause, 'the service was removed', 'of an older generation');
 });
 
 test('a crowd goes on in several turns of the event loop, without those who leave meanwhile', async () => {
