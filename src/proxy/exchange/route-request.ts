@@ -33,8 +33,9 @@ export function routeRequest(exchange: GwExchange): Reply | undefined {
     const answer = answerInFront(exchange, front);
     if (answer !== undefined) return answer;
   }
-  // An https URI over an insecure connection must be refused: RFC 9110 section 7.4.
-  if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https')
+  // An https URI over an insecure connection must be refused, unless it comes from a trusted gateway: RFC 9110 section 7.4.
+  // Some proxies say `:scheme: https` on every HTTP/2 connection.
+  if (exchange.seen & Seen.SecureTarget && exchange.scheme !== 'https' && !peer.trusted)
     return refuse(exchange, 'request/misdirected', 'the target is an https URL, and the connection has no TLS');
   // The asterisk form is about the whole server: no route has such a path.
   if (exchange.path === '*') return new BytesReply(204);

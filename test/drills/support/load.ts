@@ -2,14 +2,9 @@
  * A constant rate of requests over real connections, HTTP/1.1 or HTTP/2, whatever becomes of the earlier ones (open loop), so that
  * a gateway that stalls gets no relief. Every request is kept with its outcome: a whole reply below 400 or why it failed.
  */
-import {
-  Agent,
-  type ClientRequest,
-  request as httpRequest,
-  type IncomingMessage,
-  type RequestOptions,
-} from 'node:http';
+import { Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
 import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from 'node:http2';
+import { request as httpsRequest, type RequestOptions, Agent as SecureAgent } from 'node:https';
 
 export interface LoadOptions {
   readonly port: number;
@@ -21,6 +16,10 @@ export interface LoadOptions {
   readonly headers?: (index: number) => Readonly<Record<string, string>>;
   /** Milliseconds after which a client gives up. */
   readonly patience?: number;
+  /** Over TLS; requests have the server name as their host. */
+  readonly tls?: { readonly ca: string; readonly servername: string };
+  /** A new connection for each request. */
+  readonly fresh?: boolean;
 }
 
 export interface Result {
@@ -48,7 +47,7 @@ const MOST_TEXT = 64 * 1024;
 export class ConstantLoad {
   readonly results: Result[] = [];
   readonly #options: LoadOptions;
-  readonly #agent = new Agent({ keepAlive: true });
+  readonly #agent: Agent;
   readonly #sessions: (ClientHttp2Session | undefined)[] = [];
   readonly #since = performance.now();
   readonly #timer: NodeJS.Timeout;
@@ -57,6 +56,8 @@ export class ConstantLoad {
 
   private constructor(options: LoadOptions) {
     this.#options = options;
+    const keepAlive = options.fresh !== true;
+    this.#agent = options.tls === undefined ? new Agent({ keepAlive }) : new SecureAgent({ keepAlive });
     this.#timer = setInterval(() => this.#tick(), TICK);
   }
 
@@ -85,18 +86,32 @@ export class ConstantLoad {
     const exchange = new Exchange(result, this.#options.patience ?? PATIENCE, () => {
       if (--this.#inFlight === 0) this.#idle?.();
     });
-    if (this.#options.protocol === 'h2') exchange.overHttp2(this.#session(index % SESSIONS), where, headers);
-    else exchange.overHttp1({ port: this.#options.port, agent: this.#agent, path: where, headers });
+    const { protocol, port, tls, fresh = false } = this.#options;
+    if (protocol === 'h2') {
+      const session = fresh ? this.#open() : this.#session(index % SESSIONS);
+      const authority = tls === undefined ? {} : { ':authority': tls.servername };
+      exchange.overHttp2(session, { ':path': where, ...authority, ...headers }, fresh);
+    } else {
+      const host = tls === undefined ? {} : { host: tls.servername };
+      const options = { port, host: '127.0.0.1', agent: this.#agent, path: where, headers: { ...host, ...headers } };
+      exchange.overHttp1(tls === undefined ? httpRequest : httpsRequest, { ...options, ...tls });
+    }
   }
 
   /** The place's connection; a new one after GOAWAY or its end. */
   #session(place: number): ClientHttp2Session {
     const known = this.#sessions[place];
     if (known !== undefined && !known.closed && !known.destroyed) return known;
-    const session = connect(`http://127.0.0.1:${this.#options.port}`);
+    const session = this.#open();
+    this.#sessions[place] = session;
+    return session;
+  }
+
+  #open(): ClientHttp2Session {
+    const { port, tls } = this.#options;
+    const session = connect(`${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`, tls);
     session.on('error', () => undefined);
     session.on('goaway', () => session.close());
-    this.#sessions[place] = session;
     return session;
   }
 
@@ -160,8 +175,8 @@ class Exchange {
     this.#end(`${begun ? 'cut reply' : 'no reply'}: ${code ?? message}`);
   }
 
-  overHttp1(options: RequestOptions): void {
-    const request: ClientRequest = httpRequest(options, (response: IncomingMessage) => {
+  overHttp1(send: typeof httpsRequest, options: RequestOptions): void {
+    const request: ClientRequest = send(options, (response: IncomingMessage) => {
       this.#head(response.statusCode ?? 0, response.headers['x-origin'], response.headers['retry-after']);
       response.on('data', (part: Buffer) => this.#add(part));
       response.on('end', () => (response.complete ? this.#whole() : this.#end('cut reply: ended early')));
@@ -172,8 +187,8 @@ class Exchange {
     request.end();
   }
 
-  overHttp2(session: ClientHttp2Session, path: string, headers: Readonly<Record<string, string>>): void {
-    const fields: OutgoingHttpHeaders = { ':path': path, ...headers };
+  /** `last`: the connection closes after it. */
+  overHttp2(session: ClientHttp2Session, fields: OutgoingHttpHeaders, last: boolean): void {
     const stream = session.request(fields, { endStream: true });
     this.#cancel = () => stream.close(constants.NGHTTP2_CANCEL);
     stream.on('response', (fields) => this.#head(Number(fields[':status']), fields['x-origin'], fields['retry-after']));
@@ -182,6 +197,9 @@ class Exchange {
       if (stream.rstCode === 0 && this.#result.status !== 0) this.#whole();
     });
     stream.on('error', (error) => this.#broke(error, this.#result.status !== 0));
-    stream.on('close', () => this.#end(`cut reply: reset with code ${stream.rstCode}`));
+    stream.on('close', () => {
+      this.#end(`cut reply: reset with code ${stream.rstCode}`);
+      if (last) session.close();
+    });
   }
 }

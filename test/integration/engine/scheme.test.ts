@@ -1,6 +1,7 @@
 /** Conditions on the scheme behind a proxy that terminates TLS, and without one. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { ask, sessionTo } from '../../support/http2/session.js';
 import { Plane } from '../engine-kit.js';
 
 const test = suite('scheme of routes');
@@ -72,6 +73,21 @@ test('the scheme that another client reports has no effect', async () => {
       if (reply.status !== 400) assert.is(reply.header('location'), 'https://shop.example/orders/7', fields.join());
       assert.not.match(String(reply.body), 'order 7');
     }
+  });
+});
+
+test('an https URL over a connection without TLS: only a trusted proxy may send it, and it is no proof of https', async () => {
+  const absolute = (path: string): string => request(`https://shop.example${path}`);
+  await withPlane('127.0.0.1', async (plane) => {
+    assert.is((await plane.ask(absolute('/healthz'))).status, 200);
+    assert.is((await plane.ask(absolute('/orders/7'))).header('location'), 'https://shop.example/orders/7');
+    const session = sessionTo(plane.port);
+    const reply = await ask(session, { ':path': '/healthz', ':scheme': 'https', ':authority': 'shop.example' });
+    assert.equal([reply.status, reply.body], [200, 'well']);
+    session.destroy();
+  });
+  await withPlane('10.0.0.0/8', async (plane) => {
+    assert.is((await plane.ask(absolute('/healthz'))).status, 421);
   });
 });
 
