@@ -11,8 +11,9 @@ import { type Section, targetOfRatio } from '../section.js';
 import type { Entrant, Setting } from '../setting.js';
 import type { Scenario } from './scenario.js';
 
-/** Seconds of a round, and of the warm-up, in which Node compiles what is used often. */
-const PACE = { seconds: 1, warmUp: 3 };
+/** Seconds of a round; CPU seconds of the warm-up. */
+const SECONDS = 1;
+const WARM_UP = 2;
 /** A wait for the other side costs a gateway time that a busy one has not: so many handshakes and messages are in flight. */
 const LANES = 32;
 const SOCKETS = 64;
@@ -61,7 +62,8 @@ function scenarioOf(one: Case): Scenario {
         const lines = await race(setting, await checked(entrants, one), {
           ...one.load(setting),
           rounds: setting.pace.fewerRounds,
-          ...(process.env['GW_BENCH_SECONDS'] === undefined ? PACE : {}),
+          warmUp: setting.pace.quick ? 0 : WARM_UP,
+          ...(process.env['GW_BENCH_SECONDS'] === undefined ? { seconds: SECONDS } : {}),
         });
         return [{ ...section, lines, targets: targetOfRatio(lines, GW, NGINX, MOST) }];
       });
