@@ -47,7 +47,7 @@ export const DESCRIPTIONS: { readonly [slug in ErrorSlug]: ErrorDescription } = 
   ),
   'request/head-too-large': before('The head is longer than `max_header`, or has more fields than `max_headers`.'),
   'request/not-implemented': before(
-    '`CONNECT` to a host and port, a method longer than 32 characters, or a transfer coding other than `chunked`.',
+    '`CONNECT` to a host and port, a method longer than 32 characters, a transfer coding other than `chunked`, or a WebSocket at a target that speaks HTTP/2 only.',
   ),
   'request/version': before(
     'A major version other than 1, including HTTP/2 where a listener does not speak it. HTTP/1.2 and later minor versions are processed as HTTP/1.1.',

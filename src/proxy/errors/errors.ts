@@ -63,7 +63,7 @@ export const ERRORS = {
     'Connect again with a client certificate that this gateway accepts.',
   ),
   'request/head-too-large': kind(431, 'Request head too large', 'Send fewer or shorter header fields.'),
-  'request/not-implemented': kind(501, 'Not implemented', 'The method or transfer coding is not supported.'),
+  'request/not-implemented': kind(501, 'Not implemented', 'The method, upgrade or transfer coding is not supported.'),
   'request/version': kind(505, 'HTTP version not supported', 'Use HTTP/1.1.'),
   'route/none': kind(404, 'No such route', 'No route of this gateway matches the request.'),
   'route/method': kind(405, 'Method not allowed', 'The Allow field lists the methods of this path.'),

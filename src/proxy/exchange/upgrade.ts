@@ -28,6 +28,7 @@ import { TargetChoice } from './target-choice.js';
 import { requestHead, upgradeLines } from './target-head.js';
 import { rewriteFault } from './target-path.js';
 import { isBodiless, TargetReply, upgradeOf } from './target-reply.js';
+import { failureOf, type HandshakeState, stageOf } from './tunnel/failure.js';
 import { handshakeFault, handshakeResult } from './tunnel/handshake.js';
 import { OpenTunnel, type TunnelParts } from './tunnel/open-tunnel.js';
 import { TunnelPass } from './tunnel/pass.js';
@@ -58,7 +59,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
   readonly #timer: StepTimer;
   readonly #pass: TunnelPass;
   readonly #choice: TargetChoice;
-  #state: 'connecting' | 'head' | 'waiting' | 'body' = 'connecting';
+  #state: HandshakeState = 'connecting';
   #held: Buffer = Buffer.alloc(0);
   #heldDone: (() => void) | undefined;
   readonly #body = new BodyReader();
@@ -306,20 +307,18 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
       this.#complete();
       this.#exchange.receiver!.body(this.#held, 0, 0, true);
     } else {
-      this.onFailure('upstream/reset', `connection closed by the target ${this.#stage}`);
+      this.onFailure(
+        'upstream/reset',
+        `connection closed by the target ${stageOf(this.#state, this.#held.length > 0)}`,
+      );
     }
   }
 
   onWanted(): void {}
 
-  /** Progress of the reply, for a cause. */
-  get #stage(): string {
-    if (this.#state === 'waiting' || this.#state === 'body') return 'within the body of its reply';
-    return this.#held.length > 0 ? 'within the head of its reply' : 'before its reply';
-  }
-
-  onFailure(error: ErrorSlug, cause: string): void {
+  onFailure(what: ErrorSlug, why: string): void {
     if (this.over) return;
+    const { error, cause } = failureOf(this.#service.entry, this.#state, what, why);
     const replied = this.#state === 'waiting' || this.#state === 'body';
     if (this.#target !== undefined) this.#choice.failed(this.#target, error, cause, replied);
     const again = this.#state === 'connecting' && isUnsent(error) && this.#service.mayRepeat('connect', this.#attempts);

@@ -6,6 +6,7 @@ import * as assert from 'uvu/assert';
 import { resolveReferences } from '../../../src/bundle/references.js';
 import type { Program } from '../../../src/bundle/types.js';
 import { FaultTarget } from '../../support/fault-target.js';
+import { handshake } from '../../support/frames.js';
 import { bodyOf, H2Target, h2ok } from '../../support/h2-target.js';
 import { GET as GET_FIELDS, headers } from '../../support/http2/hpack.js';
 import { END_STREAM, RawHttp2, Type } from '../../support/http2/raw-client.js';
@@ -18,6 +19,10 @@ interface Context {
 }
 const test = suite<Context>('HTTP/2 to targets');
 
+const TLS = {
+  cert: readFileSync('test/integration/fixtures/tls-cert.pem'),
+  key: readFileSync('test/integration/fixtures/tls-key.pem'),
+};
 const SERVICE = 'protocol = "h2"\nretries = 1\n';
 const GET = 'GET /a?b=c HTTP/1.1\r\nHost: a.example\r\n\r\n';
 const post = (body: string, fields = ''): string =>
@@ -249,6 +254,17 @@ test('a request that the target refuses without processing it is sent again, wit
   assert.ok(target.requests.length <= 4);
 });
 
+test('a WebSocket at a target that speaks HTTP/2 only gets 501, and the target is not to blame', async ({ target }) => {
+  const plane = await Plane.start(specOf(target.url, { service: 'protocol = "h2"\nretries = 0\neject_after = 2' }));
+  for (let count = 0; count < 4; count++) {
+    assert.is((await plane.ask(handshake('/'))).status, 501);
+    const { cause } = await plane.record(({ error }) => error === 'request/not-implemented');
+    assert.match(cause!, /^upgrade at a target that speaks HTTP\/2 only: /);
+  }
+  assert.is((await plane.ask(GET)).body.toString(), 'hello');
+  await plane.close();
+});
+
 test('GOAWAY: requests in flight end, further ones use another connection', async ({ plane, target }) => {
   const held: ServerHttp2Stream[] = [];
   target.respond = (stream) => held.push(stream);
@@ -264,19 +280,15 @@ test('GOAWAY: requests in flight end, further ones use another connection', asyn
 });
 
 test('an https target must agree to HTTP/2', async () => {
-  const tls = {
-    cert: readFileSync('test/integration/fixtures/tls-cert.pem'),
-    key: readFileSync('test/integration/fixtures/tls-key.pem'),
-  };
-  const target = await H2Target.start({}, tls);
+  const target = await H2Target.start({}, TLS);
   const { createServer } = await import('node:https');
-  const old = createServer({ ...tls, ALPNProtocols: [] }, (_request, response) => response.end());
+  const old = createServer({ ...TLS, ALPNProtocols: [] }, (_request, response) => response.end());
   await new Promise<void>((resolve) => old.listen(0, '127.0.0.1', resolve));
   const address = old.address();
   const port = typeof address === 'object' && address !== null ? address.port : 0;
   const service = `${SERVICE}tls = { ca = ["\${file:test/integration/fixtures/tls-cert.pem}"] }\n`;
   const plane = await Plane.start(specOf(target.url));
-  const trusting = (program: Program): Program => resolveReferences(program, () => tls.cert.toString());
+  const trusting = (program: Program): Program => resolveReferences(program, () => TLS.cert.toString());
   try {
     await plane.load(specOf(`https://localhost:${target.port}`, { service }), trusting);
     const reply = await plane.ask(GET);

@@ -14,6 +14,7 @@ const BLAMELESS = new Set<ErrorSlug>([
   'upstream/queue-timeout',
   'gateway/exhausted',
   'gateway/failed',
+  'request/not-implemented',
 ]);
 
 /** Failures before a byte of an upgrade request was sent. */
