@@ -1,14 +1,17 @@
 /** A request as the balancing sees it, for what is no upstream user itself: tunnels, and offline runs. */
 import type { HashKeyEntry } from '../../bundle/service/balance.js';
 import type { Decision, Reply } from '../../policies/contract.js';
+import { Counter } from '../../telemetry/stats/layout.js';
+import type { StatsWriter } from '../../telemetry/stats/writer.js';
+import { bounded } from '../errors/cause.js';
 import type { ErrorSlug } from '../errors/errors.js';
 import type { BalancedRequest } from '../upstream/balance/candidate.js';
 import { hashValueOf } from '../upstream/balance/hash-value.js';
-import { isBlameless } from '../upstream/retry/rules.js';
+import { isBlameless, isUnsent } from '../upstream/retry/rules.js';
 import type { Service } from '../upstream/service.js';
 import type { Target } from '../upstream/target.js';
 import type { Waiting } from '../upstream/waiting-room.js';
-import { refusalOf } from './attempt-notes.js';
+import { noteAttempt, refusalOf } from './attempt-notes.js';
 import type { GwExchange } from './exchange.js';
 import { stickyCookieOf, takeStickyCookie } from './sticky-cookie.js';
 
@@ -20,6 +23,12 @@ export const choiceDecision = (service: Service, target: Target, attempt: number
   why: attempt === 1 ? service.why : `attempt ${attempt}: ${service.why}`,
   details: { service: target.service, target: target.url },
 });
+
+interface ChoiceHost {
+  readonly stats: StatsWriter;
+  /** Monotonic milliseconds. */
+  monotonic(): number;
+}
 
 /** What waits for a target. */
 export interface ChoosingOwner {
@@ -94,6 +103,21 @@ export class TargetChoice implements BalancedRequest {
   failed(target: Target, error: ErrorSlug, cause: string, begun: boolean): void {
     target.health.failed(error, cause, !isBlameless(error), begun);
     this.#failedAt.push(target);
+  }
+
+  /** Whether another attempt follows one that had no connection: nothing was sent. Notes it. */
+  repeats(target: Target | undefined, error: ErrorSlug, cause: string, host: ChoiceHost): boolean {
+    const { stats } = host;
+    const { retry, state } = this.#service;
+    if (target === undefined || !isUnsent(error) || !retry.allows('connect', this.#attempts)) return false;
+    if (!state.budget.take()) {
+      stats.add(target.slot, Counter.RetriesDenied, 1);
+      return false;
+    }
+    stats.add(target.slot, Counter.Repeated, 1);
+    const durationMs = host.monotonic() - this.since;
+    noteAttempt(this.#exchange, { target: target.url, why: bounded(cause), durationMs }, this.#attempts, 0);
+    return true;
   }
 
   hashValue(key: HashKeyEntry): string | undefined {

@@ -14,7 +14,6 @@ import { forwardedFields } from '../http/reply-fields.js';
 import { MAX_RESPONSE_HEAD, RESET_CONTENT, ResponseHead } from '../http/response-head.js';
 import { Seen } from '../http/seen.js';
 import { replyTrailers } from '../http/trailers.js';
-import { isUnsent } from '../upstream/retry/rules.js';
 import type { Service } from '../upstream/service.js';
 import type { AttemptUser } from '../upstream/shown-attempt.js';
 import type { Target } from '../upstream/target.js';
@@ -321,7 +320,7 @@ export class Tunnel implements ReplySource, UpgradeOwner, AttemptUser {
     const { error, cause } = failureOf(this.#service.entry, this.#state, what, why);
     const replied = this.#state === 'waiting' || this.#state === 'body';
     if (this.#target !== undefined) this.#choice.failed(this.#target, error, cause, replied);
-    const again = this.#state === 'connecting' && isUnsent(error) && this.#service.mayRepeat('connect', this.#attempts);
+    const again = this.#state === 'connecting' && this.#choice.repeats(this.#target, error, cause, this.#host);
     this.#letGo(true, true);
     if (again) {
       this.begin();

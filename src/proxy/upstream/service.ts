@@ -5,7 +5,7 @@ import { type BalancedRequest, fits } from './balance/candidate.js';
 import { Selection } from './balance/selection.js';
 import type { Sticky } from './balance/sticky.js';
 import type { GuardRefusal, ServiceGuard } from './guard.js';
-import { type RetryCause, RetryRules } from './retry/rules.js';
+import { RetryRules } from './retry/rules.js';
 import type { ServiceState } from './service-state.js';
 import type { Target } from './target.js';
 import type { Waiting } from './waiting-room.js';
@@ -105,11 +105,6 @@ export class Service {
     if (request.stickyValue === undefined) return undefined;
     const target = sticky.target(request.stickyValue);
     return target !== undefined && fits(target, request, true) ? target : undefined;
-  }
-
-  /** Takes a repeat from the budget, if the service allows another attempt after so many for this cause. */
-  mayRepeat(cause: RetryCause, attempts: number): boolean {
-    return this.retry.allows(cause, attempts) && this.state.budget.take();
   }
 
   /** Whether some target has a connection for a request with an incomplete body. */

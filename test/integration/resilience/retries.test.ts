@@ -1,6 +1,7 @@
 /** Retries with real targets: one test for each kind of failure. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { Counter } from '../../../src/telemetry/stats/layout.js';
 import { refusingPort, sayAndClose, whole } from '../../support/fault-target.js';
 import { type Fault, FaultTarget, ok, Plane, say, specOf, until } from '../engine-kit.js';
 
@@ -93,6 +94,19 @@ test('a target that refuses connections: any method goes to the other one', asyn
     const reply = await world.plane.ask(withBody('POST', 'x'));
     assert.equal([reply.status, reply.body.toString()], [200, 'second']);
   }
+});
+
+test('an upgrade that finds no connection goes to the other target, and the log says so', async (world) => {
+  await use(world, '');
+  const port = await refusingPort();
+  await world.plane.load(specOf([`http://127.0.0.1:${port}`, world.second.url], { service: 'eject_after = 0' }));
+  world.second.respond = say('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n');
+  const upgrade = (path: string): string =>
+    `GET ${path} HTTP/1.1\r\nHost: a.example\r\nConnection: upgrade\r\nUpgrade: other\r\n\r\n`;
+  for (const path of ['/one', '/two']) assert.is((await world.plane.ask(upgrade(path))).status, 101);
+  const record = await world.plane.record(({ attempts, url }) => url.length === 4 && attempts?.length === 1);
+  assert.is(record.attempts![0]!.why, 'connection refused');
+  assert.ok(world.plane.targetSum(Counter.Repeated) > 0);
 });
 
 test('a late reply is repeated with `timeout`', async (world) => {

@@ -17,7 +17,8 @@ export class RetryBudget {
   /** Of the seconds before, by their number; the present one is not in it. */
   readonly #requestsOf = new Float64Array(SECONDS);
   readonly #repeatsOf = new Float64Array(SECONDS);
-  #second = 0;
+  /** Below 0: no sweep so far. */
+  #second = -1;
 
   /** `sharers`: workers among which the minimum is divided. */
   configure(percent: number, min: number, sharers: number): void {
@@ -43,6 +44,11 @@ export class RetryBudget {
   sweep(now: number): void {
     const second = Math.floor(now / 1000);
     if (second === this.#second) return;
+    // What was before the first sweep counts for its second.
+    if (this.#second < 0) {
+      this.#second = second;
+      return;
+    }
     if (second - this.#second >= SECONDS) {
       this.#requestsOf.fill(0);
       this.#repeatsOf.fill(0);

@@ -27,6 +27,15 @@ test('budget: a fifth of the requests, and three a second in any case', () => {
   assert.is(takeAll(budget), 30);
 });
 
+test('what was repeated before the first sweep counts', () => {
+  const budget = new RetryBudget();
+  assert.is(takeAll(budget), 30);
+  budget.sweep(5_000_000);
+  assert.is(takeAll(budget), 0);
+  budget.sweep(5_010_000);
+  assert.is(takeAll(budget), 30);
+});
+
 test('budget: workers share the minimum, and each has the percentage of its own requests', () => {
   const budget = new RetryBudget();
   budget.configure(50, 3, 4);
