@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { PolicyEntry, Program } from '../../../src/bundle/types.js';
+import { ONE_INSTANCE as instances, type PolicyEntry, type Program } from '../../../src/bundle/types.js';
 import { resolveProgram, runsOf } from '../../../src/control/references/resolve.js';
 import { Reads } from '../../../src/control/watch/reads.js';
 import { listenerPlan, programWith, servicePlan } from '../../support/programs.js';
@@ -182,7 +182,7 @@ test('a policy identity depends on the resolved value', () => {
 test('run plans get absolute folders and resolved variables', () => {
   const run = { command: 'node a.js', portEnv: 'PORT', cwd: 'app', env: { K: 'v' }, readyTimeout: 5 };
   const runs = runsOf(programWith({ services: [servicePlan('s', { run }), servicePlan('plain')] }), '/spec');
-  assert.equal([...runs], [['s', { ...run, cwd: '/spec/app' }]]);
+  assert.equal([...runs], [['s', { ...run, cwd: '/spec/app', drainTimeout: 1000, instances }]]);
   const unresolved = servicePlan('s', { run: { ...run, env: { K: { $ref: '${env:K}' } } } });
   assert.throws(() => runsOf(programWith({ services: [unresolved] }), '/spec'), /not resolved/);
 });
