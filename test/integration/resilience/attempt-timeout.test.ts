@@ -1,9 +1,12 @@
 /** Attempts whose time is bounded: `attempt_timeout`. */
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import type { Exchange, Reply } from '../../../src/policies/contract.js';
+import { BytesReply } from '../../../src/policies/run-kit.js';
 import { Counter } from '../../../src/telemetry/stats/layout.js';
 import { never, whole } from '../../support/fault-target.js';
 import { H2Target } from '../../support/h2-target.js';
+import { withPolicies } from '../../support/test-policies.js';
 import { type Fault, FaultTarget, ok, Plane, type RawReply, say, specOf, TestTime, until } from '../engine-kit.js';
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n\r\n`;
@@ -218,6 +221,32 @@ test('over HTTP/2 the stream is reset, and the connection stays', async ({ plane
     [1, 1],
   );
   for (const target of targets) await target.close();
+});
+
+test('calls of policies follow the same rule', async (world) => {
+  const { plane, first, second, time } = world;
+  const calls = withPolicies([
+    {
+      calls: ['it'],
+      run: (host) => ({
+        before: async (exchange: Exchange): Promise<Reply> => {
+          const { body } = await host.call('it', { method: 'GET', path: '/call', exchange });
+          return new BytesReply(200, { body });
+        },
+      }),
+    },
+  ]);
+  for (const target of [first, second]) target.forget();
+  const service = 'eject_after = 0\n[service.it.retry]\nbackoff = "0s"\nattempt_timeout = "40ms"';
+  await plane.load(specOf([first.url, second.url], { service }), calls);
+  hangFirst(world, 1);
+  const client = plane.client();
+  client.send(get('/'));
+  await until(() => arrived(world) === 1, 'the call');
+  time.pass(100);
+  assert.is((await client.reply()).body.toString(), 'well');
+  assert.equal([first.arrived.length, second.arrived.length], [1, 1]);
+  client.destroy();
 });
 
 test('a handshake that does not end in time is repeated for every method', async (world) => {
