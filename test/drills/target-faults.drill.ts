@@ -9,7 +9,7 @@ import { closeAll, removeFolders } from '../integration/control-kit.js';
 import { atMost, judge, underLoad, WORKERS } from './support/bed.js';
 import type { Result } from './support/load.js';
 import { type Origin, startOrigins } from './support/origins.js';
-import { between, failuresOf, quantile, sharesOf } from './support/report.js';
+import { between, endedBefore, failuresOf, peak, quantile } from './support/report.js';
 
 const test = suite<{ origins: readonly Origin[] }>('failing targets');
 
@@ -21,7 +21,8 @@ const RETRY = 'attempts = 1, budget = 50';
 const EJECT = `eject_after = ${EJECT_AFTER}\neject_for = "500ms"`;
 const CHECKS = '[service.SERVICE.health]\ntype = "http"\ninterval = "200ms"\ntimeout = "200ms"\nunhealthy_after = 1';
 /** Failed requests of a target that fails for 1.5 s: until each worker ejects it, when it is tried again, and those in flight then. */
-const MOST_EJECTED = WORKERS * (EJECT_AFTER + 1 + 2 * 2);
+const mostEjected = (results: readonly Result[]): number =>
+  WORKERS * (EJECT_AFTER + 1) + 2 * Math.ceil(peak(results) / 3);
 /** Milliseconds in which a request fails while no target is there: three attempts with their waits, on a busy machine. */
 const MOST_WAIT = 2000;
 /** Milliseconds from the return of the targets to the last failed request: the breaker's time, its probes, and a busy machine. */
@@ -40,26 +41,17 @@ test.after(async ({ origins }) => {
 const inFlightAt = (results: readonly Result[], at: number): number =>
   results.filter((result) => result.at <= at && result.at + result.took! >= at).length;
 
-/** All of the targets have answered requests that were sent after this time. */
-function allServeAfter(results: readonly Result[], at: number, name: string): void {
-  assert.equal([...sharesOf(between(results, at)).keys()].sort(), ['a', 'b', 'c'], name);
-}
-
 test('killed, and started again', async ({ origins: [first, ...others] }) => {
   let killedAt = 0;
-  let backAt = 0;
   const services = { retried: `retry = { ${RETRY} }\n${EJECT}\n${CHECKS}`, once: `retries = 0\n${EJECT}\n${CHECKS}` };
-  const outcome = await underLoad([first!, ...others], services, async () => {
+  const outcome = await underLoad([first!, ...others], services, async ({ serve }) => {
     killedAt = performance.now();
     await first!.kill();
     await delay(1500);
     await first!.start();
-    await delay(1000);
-    backAt = performance.now();
-    await delay(500);
+    await serve('a', 'b', 'c');
   });
   judge('target killed', outcome, (results, name) => {
-    allServeAfter(results, backAt, name);
     const once = name.includes('once');
     return atMost(results, once ? inFlightAt(results, killedAt) + EJECT_AFTER * WORKERS : 0, name);
   });
@@ -68,17 +60,13 @@ test('killed, and started again', async ({ origins: [first, ...others] }) => {
 test('frozen, and going on', async ({ origins: [first, ...others] }) => {
   const late = `retry = { ${RETRY}, on = ["connect", "reset", "timeout"] }\nresponse_timeout = "300ms"`;
   const services = { retried: `${late}\n${EJECT}\n${CHECKS}` };
-  let onAt = 0;
-  const outcome = await underLoad([first!, ...others], services, async () => {
+  const outcome = await underLoad([first!, ...others], services, async ({ serve }) => {
     first!.signal('SIGSTOP');
     await delay(2000);
     first!.signal('SIGCONT');
-    await delay(1000);
-    onAt = performance.now();
-    await delay(500);
+    await serve('a', 'b', 'c');
   });
   judge('target frozen', outcome, (results, name) => {
-    allServeAfter(results, onAt, name);
     return atMost(results, 0, name);
   });
 });
@@ -86,34 +74,26 @@ test('frozen, and going on', async ({ origins: [first, ...others] }) => {
 test('answering 500, and well again', async ({ origins: [first, ...others] }) => {
   const after = `${EJECT}\neject_after_5xx = ${EJECT_AFTER}`;
   const services = { retried: `retry = { ${RETRY}, statuses = [500] }\n${after}`, once: after };
-  let wellAt = 0;
-  const outcome = await underLoad([first!, ...others], services, async () => {
+  const outcome = await underLoad([first!, ...others], services, async ({ serve }) => {
     await first!.behave('errors');
     await delay(1500);
     await first!.behave('well');
-    await delay(1500);
-    wellAt = performance.now();
-    await delay(500);
+    await serve('a', 'b', 'c');
   });
   judge('target answers 500', outcome, (results, name) => {
-    allServeAfter(results, wellAt, name);
-    return atMost(results, name.includes('once') ? MOST_EJECTED : 0, name);
+    return atMost(results, name.includes('once') ? mostEjected(results) : 0, name);
   });
 });
 
 test('resetting within bodies, and well again', async ({ origins: [first, ...others] }) => {
-  let wellAt = 0;
-  const outcome = await underLoad([first!, ...others], { any: EJECT }, async () => {
+  const outcome = await underLoad([first!, ...others], { any: EJECT }, async ({ serve }) => {
     await first!.behave('resets');
     await delay(1500);
     await first!.behave('well');
-    await delay(1500);
-    wellAt = performance.now();
-    await delay(500);
+    await serve('a', 'b', 'c');
   });
   judge('target resets within bodies', outcome, (results, name) => {
-    allServeAfter(results, wellAt, name);
-    return atMost(results, MOST_EJECTED, name);
+    return atMost(results, mostEjected(results), name);
   });
 });
 
@@ -138,28 +118,33 @@ test('all targets gone and back: fast errors meanwhile, and recovery', async ({ 
   const services = { plain: EJECT, breaker: `${EJECT}\n${breaker}` };
   let goneAt = 0;
   let backAt = 0;
-  const outcome = await underLoad(origins, services, async () => {
+  const outcome = await underLoad(origins, services, async ({ serve }) => {
     await Promise.all(origins.map((origin) => origin.kill()));
     goneAt = performance.now();
     await delay(1500);
     await Promise.all(origins.map((origin) => origin.start()));
     backAt = performance.now();
-    await delay(2500);
+    await serve('a', 'b', 'c');
+    await delay(RECOVERY);
   });
   judge('all targets gone for 1.5 s', outcome, (results, name) => {
     const failed = failuresOf(results);
     const meanwhile = between(failed, goneAt);
     assert.ok(meanwhile.length > 0, name);
     const slowest = quantile(meanwhile, 0.95);
-    assert.ok(slowest < MOST_WAIT, `${name}: errors took ${slowest} ms`);
+    // What a busy machine needs for any request.
+    const busy = quantile(endedBefore(results, goneAt), 0.99);
+    assert.ok(slowest < MOST_WAIT + 2 * busy, `${name}: errors took ${slowest} ms`);
     if (name.includes('breaker'))
       assert.ok(
         meanwhile.some(({ cause, retryAfter }) => cause === '503 upstream/open' && retryAfter !== ''),
         name,
       );
     const recovery = Math.max(0, failed.at(-1)!.at - backAt);
-    assert.ok(recovery < RECOVERY, `${name}: failures until ${recovery} ms after the return`);
-    allServeAfter(results, backAt + RECOVERY, name);
+    assert.ok(
+      recovery < RECOVERY + 2 * quantile(results, 0.99),
+      `${name}: failures until ${recovery} ms after the return`,
+    );
     return `recovered ${Math.round(recovery)} ms after the return`;
   });
 });

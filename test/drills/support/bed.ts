@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import * as assert from 'uvu/assert';
 import type { GatewayOptions } from '../../../src/control/gateway.js';
-import { type Running, SpecFile, startGateway } from '../../integration/control-kit.js';
+import { type Running, SpecFile, startGateway, until } from '../../integration/control-kit.js';
 import { ConstantLoad, type Result } from './load.js';
 import type { Origin } from './origins.js';
 import { failuresOf, tell } from './report.js';
@@ -43,13 +43,19 @@ export type Outcome = readonly {
   readonly results: readonly Result[];
 }[];
 
+/** What a script uses. */
+export interface Bed extends Running {
+  /** Waits until each of the targets has answered a request of every load that was sent from now on. */
+  serve(...origins: readonly string[]): Promise<void>;
+}
+
 /**
  * Runs `script` under load, which begins a second earlier and goes on for as long as the script takes.
  * `rate`: requests per second to each service. `more`: further options of the gateway; `file`: where its spec is written.
  */
 export async function drive(
   routes: readonly Route[],
-  script: (running: Running) => Promise<void>,
+  script: (bed: Bed) => Promise<void>,
   { rate = 50, file = new SpecFile(''), ...more }: Partial<GatewayOptions> & { rate?: number; file?: SpecFile } = {},
 ): Promise<Outcome> {
   file.write(specOf(routes));
@@ -60,9 +66,16 @@ export async function drive(
   });
   const stop = (): Promise<Outcome> =>
     Promise.all(loads.map(async ({ load, ...rest }) => ({ ...rest, results: await load.stop() })));
+  const serve = async (...origins: readonly string[]): Promise<void> => {
+    const since = performance.now();
+    const serves = ({ results }: ConstantLoad, origin: string): boolean =>
+      results.some((result) => result.at >= since && result.cause === undefined && result.origin === origin);
+    const all = (): boolean => loads.every(({ load }) => origins.every((origin) => serves(load, origin)));
+    await until(all, `${origins.join(', ')} to serve`);
+  };
   try {
     await delay(1000);
-    await script(running);
+    await script({ ...running, serve });
   } finally {
     await stop();
     await running.gateway.close();
@@ -74,7 +87,7 @@ export async function drive(
 export function underLoad(
   origins: readonly Origin[],
   services: Readonly<Record<string, string>>,
-  script: (running: Running) => Promise<void>,
+  script: (bed: Bed) => Promise<void>,
 ): Promise<Outcome> {
   const routes = Object.entries(services).flatMap(([service, lines]) =>
     PROTOCOLS.map((protocol, at) => {

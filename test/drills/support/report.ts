@@ -26,6 +26,22 @@ export const between = (results: readonly Result[], from: number, to = Number.PO
 export const endedBefore = (results: readonly Result[], time: number): readonly Result[] =>
   results.filter(({ at, took }) => at + (took ?? Number.POSITIVE_INFINITY) < time);
 
+/** Most requests that were in flight at the same time: few, unless the machine is busy. */
+export function peak(results: readonly Result[]): number {
+  const events = results.flatMap(({ at, took }): [number, number][] => [
+    [at, 1],
+    [at + (took ?? 0), -1],
+  ]);
+  events.sort((a, b) => a[0] - b[0] || a[1] - b[1]);
+  let now = 0;
+  let most = 0;
+  for (const [, change] of events) {
+    now += change;
+    most = Math.max(most, now);
+  }
+  return most;
+}
+
 /** How many requests each target has answered. */
 export function sharesOf(results: readonly Result[]): Map<string, number> {
   const shares = new Map<string, number>();
