@@ -269,7 +269,7 @@ const PROVOKED: { readonly [code: string]: (context: Context) => Promise<RawRepl
     faults.sayAndClose('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc'),
   ),
   'upstream/none': asks(GET, faults.never, {
-    more: '[service.managed]\nrun = { command = "node x.js" }\n[[route]]\nmatch = "GET /"\nto = "managed"\npolicies = ["pages", "hsts"]',
+    more: '[service.managed]\nwait_for_targets = "0s"\nrun = { command = "node x.js" }\n[[route]]\nmatch = "GET /"\nto = "managed"\npolicies = ["pages", "hsts"]',
   }),
   'upstream/queue-full': fullQueue,
   'upstream/queue-timeout': queueTimeout,
