@@ -25,7 +25,8 @@ type Written = (error?: Error | null) => void;
 
 /**
  * What a session of node:http2 uses of a stream is overridden: the queues of node:stream would copy and delay. Reads are
- * reported by `data`; the session pauses while its writes are pending.
+ * reported by `data`; the session pauses while its writes are pending. `end` is never reported: Node would shut down the stream for
+ * writing, and its assertion against writes during that ends the process. After the peer's FIN, the owner ends the session.
  */
 export class FrameTap extends Duplex {
   readonly #socket: Socket;
@@ -37,8 +38,6 @@ export class FrameTap extends Duplex {
   #waiting: Buffer | undefined = undefined;
   /** The socket is not read since then, until the session has taken that and is not paused again. */
   #suspended = false;
-  /** The peer has sent its FIN. */
-  #finished = false;
   #held = false;
   #dropped = false;
   /** The session has sent its first frame. */
@@ -93,13 +92,6 @@ export class FrameTap extends Duplex {
     this.#waiting = undefined;
   }
 
-  /** The peer has sent its FIN. */
-  finish(): void {
-    if (this.#finished) return;
-    this.#finished = true;
-    if (!this.#suspended && !this.destroyed) this.emit('end');
-  }
-
   /** No byte of the peer is passed on until resume() of the session. */
   override pause(): this {
     this.#stopped = true;
@@ -114,8 +106,7 @@ export class FrameTap extends Duplex {
     // The session may have been paused again by what it got.
     if (!this.#suspended || this.#stopped || this.#waiting !== undefined) return this;
     this.#suspended = false;
-    if (this.#finished) this.emit('end');
-    else if (!this.#held) this.#socket.resume();
+    if (!this.#held) this.#socket.resume();
     return this;
   }
 

@@ -179,4 +179,21 @@ test('pings and window updates of a client that reads its replies are not a floo
   client.destroy();
 });
 
+// node:http2 ended the process: an assertion against writes while its stream is shut down for writing.
+test('clients that close their half just before their replies come', async ({ plane, target }) => {
+  const { fault, release } = held();
+  target.respond = fault;
+  for (let round = 0; round < 20; round++) {
+    const client = await RawHttp2.ready(plane.port);
+    client.send(...[1, 3, 5, 7].map((id) => headers(id, GET)));
+    await until(() => target.arrived.length === (round + 1) * 4, 'the requests');
+    client.socket.end();
+    for (let turns = round % 4; turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
+    release();
+    await client.until(() => client.closed, 'the end');
+  }
+  await until(() => plane.connections === 0, 'their ends');
+  await until(() => plane.records.length === 80, 'all records');
+});
+
 test.run();

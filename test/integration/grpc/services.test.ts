@@ -112,14 +112,17 @@ test('a service of HTTP/1.1 answers UNAVAILABLE, and the log says why', async ({
   assert.is(record.cause, 'invalid reply: HTTP/2 in place of HTTP/1.1 (protocol of the service) at byte 0 of the head');
 });
 
-test('a WebSocket to a target that speaks only HTTP/2 gets 502, and the log says why', async ({ world }) => {
+test('a WebSocket to a target that speaks only HTTP/2 gets 501, and the log says why', async ({ world }) => {
   await world.plane.load(world.spec({ service: 'retries = 0' }));
   const reply = await world.plane.ask(
     'GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n',
   );
-  assert.is(reply.status, 502);
+  assert.is(reply.status, 501);
   const record = await world.plane.record(({ url }) => url === '/ws');
-  assert.is(record.cause, 'invalid reply: HTTP/2 in place of HTTP/1.1, which upgrades need');
+  assert.is(
+    record.cause,
+    'upgrade at a target that speaks HTTP/2 only: invalid reply: HTTP/2 in place of HTTP/1.1, which upgrades need',
+  );
 });
 
 test.run();

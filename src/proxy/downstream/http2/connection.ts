@@ -123,7 +123,9 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   onEnd(): void {
     // Unlike with HTTP/1.1, it cannot read a reply any more, since it cannot extend its windows: its exchanges are aborted.
     this.#ended = true;
-    this.#tap.finish();
+    if (this.#phase === 'linger' || this.#phase === 'closed') return;
+    this.failure ??= 'connection closed';
+    this.#session.destroy();
   }
 
   onDrain(): void {}

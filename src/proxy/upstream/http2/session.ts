@@ -122,7 +122,7 @@ export class Session implements StreamOwner<UpstreamStream> {
     const sent = { onFrame: this.#onSent.bind(this) };
     const tap = new FrameTap('client', socket, { onFrame: ignore }, sent, this.#fields);
     this.#tap = tap;
-    socket.on('end', () => this.#onEnd(tap));
+    socket.on('end', () => this.#onEnd());
     const session = openSession(tap, target.secure, mostStreams);
     this.#session = session;
     session.on('remoteSettings', ({ maxConcurrentStreams }) => this.#onSettings(maxConcurrentStreams));
@@ -147,10 +147,10 @@ export class Session implements StreamOwner<UpstreamStream> {
     else this.#fail('upstream/unreachable', `the target does not speak HTTP/2: ${cause}`);
   }
 
-  /** The target has sent its FIN. */
-  #onEnd(tap: FrameTap): void {
+  /** The target has sent its FIN. What came before it is reported in this turn of the event loop. */
+  #onEnd(): void {
     if (this.#ready) this.failure ??= { error: 'upstream/reset', cause: CLOSED_EARLY };
-    tap.finish();
+    setImmediate(() => this.#onSocketClose());
   }
 
   #onControl(): void {
