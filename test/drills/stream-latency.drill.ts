@@ -185,7 +185,7 @@ websocket = { max_message = "64KiB", max_reply_message = "64KiB", max_rate = "10
   return took.sort((a, b) => a - b);
 }
 
-/** What gw adds is in every round; what other programs on the machine add is not. */
+/** Of up to `ROUNDS` the best one: what gw adds is in every round; what other programs on the machine add is not. */
 async function best(name: string, round: () => Promise<number[]>): Promise<void> {
   let p99 = Number.POSITIVE_INFINITY;
   for (let count = 0; count < ROUNDS && p99 >= MOST_MS; count++) {
