@@ -51,10 +51,16 @@ export class HealthChecks {
   /** The services of the live program, with resolved references. */
   use(services: readonly ServiceEntry[]): void {
     const wanted = new Set<string>();
-    for (const { health, http2, name, tls } of services) {
+    for (const { health, http2, name, proxyProtocol, tls } of services) {
       if (health === undefined) continue;
       wanted.add(name);
-      const service = { name, health, ...(tls && { tls }), ...(http2 && { http2 }) };
+      const service = {
+        name,
+        health,
+        ...(tls && { tls }),
+        ...(http2 && { http2 }),
+        ...(proxyProtocol && { proxyProtocol }),
+      };
       const checked = this.#services.get(name) ?? { service, checks: new Map(), ejections: new Map() };
       checked.service = service;
       this.#services.set(name, checked);

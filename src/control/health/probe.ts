@@ -1,7 +1,6 @@
 /** One active check of a target: a request, a connection, or a call of grpc.health.v1. */
 import { request as requestHttp } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
-import { request as requestHttps } from 'node:https';
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import type { HealthEntry, ServiceEntry } from '../../bundle/types.js';
@@ -80,6 +79,7 @@ function placeOf({ health, proxyProtocol, tls }: ProbedService, { url, address }
   };
 }
 
+/** A connection of every kind of check: to the address or the unix socket, with the header, then TLS. `signal` destroys it. */
 function open(
   { address, header, path, port, secure, tls }: Place,
   protocols: readonly string[],
@@ -88,7 +88,8 @@ function open(
   const below = (): Socket => connect(path === undefined ? { host: address, port } : { path });
   const plain = secure && header === undefined ? undefined : below();
   if (header !== undefined) plain?.write(header);
-  const place = plain === undefined ? { host: address, port } : { socket: plain };
+  // Also with a socket, a certificate of an address is compared with `host`.
+  const place = plain === undefined ? { host: address, port } : { host: address, socket: plain };
   const socket = secure ? connectTls({ ...place, ...tls, ALPNProtocols: [...protocols] }) : plain!;
   signal.addEventListener('abort', () => socket.destroy(new Error('aborted')), { once: true });
   return socket;
@@ -141,14 +142,11 @@ interface Question {
 
 function askHttp1(place: Place, { host, method, path }: Question, signal: AbortSignal): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const request = (place.secure ? requestHttps : requestHttp)({
-      host: place.address,
-      port: place.port,
-      ...place.tls,
+    const request = requestHttp({
       method,
       path,
       headers: { host, 'user-agent': AGENT, connection: 'close' },
-      agent: false,
+      createConnection: () => open(place, ['http/1.1'], signal),
       signal,
     });
     request.on('error', reject);

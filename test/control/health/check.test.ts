@@ -30,6 +30,7 @@ class World {
   /** URLs of targets whose checks fail. */
   readonly bad = new Set<string>();
   readonly probed: { readonly url: string; readonly at: number }[] = [];
+  readonly sends = new Set<'v1' | 'v2' | undefined>();
   readonly ejected = new Map<number, number>();
   readonly checks: HealthChecks;
   #changed: (service: string, endpoints: readonly Endpoint[]) => void = () => {};
@@ -47,7 +48,8 @@ class World {
         },
       },
       log: this.log,
-      probe: async (_service, { url }) => {
+      probe: async ({ proxyProtocol }, { url }) => {
+        this.sends.add(proxyProtocol);
         this.probed.push({ url, at: this.time.monotonic() });
         return this.bad.has(url) ? 'status 503' : undefined;
       },
@@ -59,8 +61,8 @@ class World {
     });
   }
 
-  use(health: HealthEntry | null = HEALTH): void {
-    this.checks.use([{ name: 'it', ...(health === null ? {} : { health }) } as ServiceEntry]);
+  use(health: HealthEntry | null = HEALTH, more: Partial<ServiceEntry> = {}): void {
+    this.checks.use([{ name: 'it', ...(health === null ? {} : { health }), ...more } as ServiceEntry]);
   }
 
   change(...endpoints: Endpoint[]): void {
@@ -119,6 +121,14 @@ test('failed checks in a row make a target unhealthy, successful ones in a row h
   await world.until('http://a', 2);
   assert.equal(world.down, []);
   assert.is(world.log.count(/^target healthy/), 1);
+  world.checks.close();
+});
+
+test('checks of a service with proxy_protocol did not know of it', async () => {
+  const world = new World();
+  world.use(HEALTH, { proxyProtocol: 'v2' });
+  await world.until('http://a', 1);
+  assert.equal([...world.sends], ['v2']);
   world.checks.close();
 });
 

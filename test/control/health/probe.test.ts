@@ -1,8 +1,11 @@
 /** Each kind of check against real servers. */
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttp, type RequestListener, type Server } from 'node:http';
 import { createServer as createHttp2, type Http2Server } from 'node:http2';
-import { type AddressInfo, createServer as createTcp } from 'node:net';
+import { type AddressInfo, createServer as createTcp, type Socket, type Server as TcpServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { HealthEntry, ServiceEntry } from '../../../src/bundle/types.js';
@@ -63,7 +66,7 @@ test.after(() => {
   grpc.close();
 });
 
-const portOf = (one: Server | Http2Server): number => (one.address() as AddressInfo).port;
+const portOf = (one: Server | Http2Server | TcpServer): number => (one.address() as AddressInfo).port;
 const check = (health: HealthEntry, url = `http://127.0.0.1:${portOf(server)}/base`): Promise<string | undefined> =>
   probe({ health }, { url }, new AbortController().signal);
 
@@ -152,6 +155,63 @@ test('http over HTTP/2', async () => {
   serving = { headers: { ':status': 503 } };
   assert.is(await probe(service, endpoint, new AbortController().signal), 'status 503');
   assert.is(asked[0], '/healthz?full=1 undefined');
+});
+
+const HEADERS = { v1: 'PROXY UNKNOWN\r\n', v2: '\r\n\r\n\0\r\nQUIT\n\x20\0\0\0' };
+
+/** A server that passes connections with this header on, and resets the others. */
+async function expecting(header: string, then: (socket: Socket) => void): Promise<TcpServer> {
+  const tcp = createTcp((socket) => {
+    socket.on('error', () => {});
+    const read = (): void => {
+      const first: Buffer | null = socket.read(header.length);
+      if (first === null) return;
+      socket.off('readable', read);
+      if (first.toString('latin1') === header) then(socket);
+      else socket.resetAndDestroy();
+    };
+    socket.on('readable', read);
+  }).listen(0, '127.0.0.1');
+  await once(tcp, 'listening');
+  return tcp;
+}
+
+for (const version of ['v1', 'v2'] as const)
+  test(`checks by HTTP/1.1 sent no PROXY header, ${version}: now each kind begins with LOCAL`, async () => {
+    const signal = new AbortController().signal;
+    answer = (_request, response) => response.end('ok');
+    const one = await expecting(HEADERS[version], (socket) => server.emit('connection', socket));
+    const two = await expecting(HEADERS[version], (socket) => grpc.emit('connection', socket));
+    let connections = 0;
+    const bare = await expecting(HEADERS[version], () => connections++);
+    const at = (tcp: TcpServer): { url: string } => ({ url: `http://127.0.0.1:${portOf(tcp)}` });
+    const service = { health: HTTP, proxyProtocol: version };
+    assert.is(await probe(service, at(one), signal), undefined, 'HTTP/1.1');
+    serving = { headers: { ':status': 204 } };
+    assert.is(await probe({ ...service, http2: { maxStreams: 1 } }, at(two), signal), undefined, 'HTTP/2');
+    serving = { message: Buffer.from([0, 0, 0, 0, 2, 8, 1]), trailers: { 'grpc-status': '0' } };
+    assert.is(await probe({ ...service, health: { ...HTTP, kind: 'grpc' } }, at(two), signal), undefined, 'grpc');
+    const connected = once(bare, 'connection');
+    assert.is(await probe({ ...service, health: { ...HTTP, kind: 'tcp' } }, at(bare), signal), undefined, 'tcp');
+    const [socket] = (await connected) as [Socket];
+    if (!socket.closed) await once(socket.resume(), 'close');
+    assert.is(connections, 1, 'tcp');
+    assert.is(await probe({ health: HTTP }, at(one), signal), 'connection reset', 'without a header');
+    for (const tcp of [one, two, bare]) tcp.close();
+  });
+
+test('checks by HTTP/1.1 of a unix socket asked localhost:80', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gw-probe-'));
+  const path = join(folder, 'http.sock');
+  const local = createHttp((request, response) => response.end(`${request.headers.host} ${request.url}`)).listen(path);
+  await once(local, 'listening');
+  assert.is(await check({ ...HTTP, body: 'localhost /healthz?full=1' }, `unix:${path}`), undefined);
+  assert.is(await check({ ...HTTP, kind: 'tcp' }, `unix:${path}`), undefined);
+  local.close();
+  local.closeAllConnections();
+  await once(local, 'close');
+  assert.match((await check(HTTP, `unix:${path}`)) ?? '', 'ENOENT');
+  rmSync(folder, { recursive: true });
 });
 
 test('grpc: messages', () => {
