@@ -23,7 +23,6 @@ import { openSession } from './client-session.js';
 import { ErrorCode, type Failure, sessionFailure } from './failure.js';
 import type { requestFields } from './fields.js';
 import { FrameGuard, TOO_MUCH_CONTROL } from './guard.js';
-import { lightBind } from './light-bind.js';
 import { Liveness } from './liveness.js';
 import { UpstreamStream } from './stream.js';
 import type { StreamOwner } from './stream-owner.js';
@@ -318,7 +317,7 @@ export class Session implements StreamOwner<UpstreamStream> {
 
   open(fields: ReturnType<typeof requestFields>, endStream: boolean, waitForTrailers: boolean): ClientHttp2Stream {
     if (++this.#requests >= MOST_REQUESTS) this.leaving = true;
-    return lightBind.request(this.#session!, fields, { endStream, waitForTrailers });
+    return this.#session!.request(fields, { endStream, waitForTrailers });
   }
 
   cachedNow(): number {
