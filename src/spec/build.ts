@@ -97,7 +97,7 @@ const readServices = (tree: TableNode, report: Report) =>
 /** A service that the URL of a call becomes. */
 function readImplicitService(tree: TableNode, entry: TableEntry, report: Report) {
   if (entry.value.kind !== 'table') return undefined;
-  const value = withDefaults(entry.value, defaultsOf(tree, 'service'));
+  const value = withDefaults(entry.value, defaultsOf(tree, 'service'), 'service');
   return readEntity(service, { ...entry, value }, `service.${entry.key}`, report);
 }
 
@@ -114,7 +114,9 @@ function withSectionDefaults(tree: TableNode, section: DefaultedSection): TableN
   const defaults = defaultsOf(tree, section);
   if (found?.value.kind !== 'table' || defaults.size === 0) return tree;
   const entities = [...found.value.entries].map(([name, entry]): [string, TableEntry] =>
-    entry.value.kind === 'table' ? [name, { ...entry, value: withDefaults(entry.value, defaults) }] : [name, entry],
+    entry.value.kind === 'table'
+      ? [name, { ...entry, value: withDefaults(entry.value, defaults, section) }]
+      : [name, entry],
   );
   const value: TableNode = { ...found.value, entries: new Map(entities) };
   return { ...tree, entries: new Map(tree.entries).set(section, { ...found, value }) };

@@ -2,7 +2,7 @@
 import { EitherSchema, type Fields, ObjectSchema, type Schema, s, WithAbsent, Wrapper } from '../schema/declare.js';
 import { Decoder } from '../schema/decoder.js';
 import { INVALID } from '../schema/schema.js';
-import type { TableEntry, TableNode } from '../schema/tree.js';
+import type { TableEntry, TableNode, TomlNode } from '../schema/tree.js';
 import { listener } from './listener.js';
 import { service } from './service/index.js';
 
@@ -70,24 +70,60 @@ export function defaultsOf(tree: TableNode, section: DefaultedSection): Readonly
 
 /**
  * Adds defaults to the table of an entity. The nodes are those of `[defaults]`, so every value keeps its origin. Nested
- * tables merge key by key. An incomplete default table (`tls` without certificate) applies only to entities that have the
- * table themselves.
+ * tables merge key by key. An incomplete default `tls` of listeners (without certificate) applies only to listeners that
+ * have one themselves: it must not turn the others into TLS listeners.
  */
-export function withDefaults(table: TableNode, defaults: ReadonlyMap<string, TableEntry>): TableNode {
+export function withDefaults(
+  table: TableNode,
+  defaults: ReadonlyMap<string, TableEntry>,
+  section: DefaultedSection,
+): TableNode {
   if (defaults.size === 0) return table;
   const entries = new Map(table.entries);
   for (const [key, fallback] of defaults) {
     const own = entries.get(key);
-    if (own === undefined) {
-      if (isWhole(key, fallback)) entries.set(key, fallback);
-    } else if (own.value.kind === 'table' && fallback.value.kind === 'table') {
-      entries.set(key, { ...own, value: withDefaults(own.value, fallback.value.entries) });
-    }
+    const isTls = section === 'listener' && key === 'tls';
+    if (own !== undefined) entries.set(key, merged(own, fallback, section));
+    else if (!isTls || hasCertificate(fallback.value)) entries.set(key, fallback);
   }
   return { ...table, entries };
 }
 
-function isWhole(key: string, { value }: TableEntry): boolean {
-  if (key !== 'tls' || value.kind !== 'table') return true;
-  return value.entries.has('acme') || (value.entries.has('cert') && value.entries.has('key'));
+function hasCertificate(tls: TomlNode): boolean {
+  if (tls.kind !== 'table') return true;
+  const { entries } = tls;
+  return entries.has('acme') || entries.has('hosts') || (entries.has('cert') && entries.has('key'));
+}
+
+/** The value of an entity with the keys of a default table that it lacks. */
+function merged(own: TableEntry, fallback: TableEntry, section: DefaultedSection): TableEntry {
+  if (own.value.kind !== 'table' && fallback.value.kind !== 'table') return own;
+  const value = longForm(own, section);
+  const other = longForm(fallback, section);
+  if (value.kind !== 'table' || other.kind !== 'table') return own;
+  const isTls = section === 'listener' && own.key === 'tls';
+  const defaults = isTls ? withoutOtherSource(other.entries, value.entries) : other.entries;
+  return { ...own, value: withDefaults(value, defaults, section) };
+}
+
+/** A listener that says where its certificate comes from does not inherit another source of it. */
+function withoutOtherSource(defaults: TableNode['entries'], own: TableNode['entries']): TableNode['entries'] {
+  const acme = own.get('acme')?.value;
+  const isAcme = acme?.kind === 'boolean' && acme.value;
+  const other = isAcme ? ['cert', 'key'] : own.has('cert') || own.has('key') ? ['acme'] : [];
+  return new Map([...defaults].filter(([key]) => !other.includes(key)));
+}
+
+/** `tls = "acme"` of a listener and `hedge = "p95"` as the tables that they stand for, so that no default beside them is lost. */
+function longForm({ key, keySpan, value }: TableEntry, section: DefaultedSection): TomlNode {
+  if (value.kind !== 'string') return value;
+  const table = (name: string, node: TomlNode): TableNode => ({
+    kind: 'table',
+    span: value.span,
+    from: value.from,
+    entries: new Map([[name, { key: name, keySpan, value: node }]]),
+  });
+  if (section === 'service' && key === 'hedge') return table('after', value);
+  if (section !== 'listener' || key !== 'tls' || value.value !== 'acme') return value;
+  return table('acme', { kind: 'boolean', value: true, span: value.span, from: value.from });
 }

@@ -48,8 +48,9 @@ const CHAPTERS: readonly Chapter[] = [
     intro: [
       'Defaults for all services, listeners and routes, in all files.',
       '',
-      '- A service or listener gets each key that it does not set itself; tables are merged key by key. A `tls` without `cert`',
-      '  or `key` applies only to listeners with their own `tls`.',
+      '- A service or listener gets each key that it does not set itself; tables are merged key by key. For listeners, a `tls`',
+      '  without a certificate (`cert` and `key`, `hosts` or `acme`) applies only to those with their own `tls`, also to',
+      '  `tls = "acme"`. A listener with `cert` does not inherit `acme`, and one with `acme` no `cert`.',
       '- `policies` run on every route, before those of its groups and its own. The phase of a policy still comes first. A route',
       '  or group with `without = ["NAME"]` does not inherit that policy; a policy written in place here is named',
       '  `defaults/KIND`. `gw routes` shows removed policies.',
