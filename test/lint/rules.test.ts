@@ -127,6 +127,17 @@ test('route/ignored-setting names each setting', () => {
   assert.equal(codes(check(R + text)), ['route/ignored-setting']);
 });
 
+test('service/grpc-retry-unused, service/grpc-over-http1: methods, the protocol, and a port for checks', () => {
+  const found = (more: string): string[] => codes(checked(`${HEAD}${ORDERS}${more}\n${R}`).diagnostics);
+  const retry = (more: string): string[] => found(`protocol = "h2"\nretry = { grpc = ["unavailable"]${more} }`);
+  assert.equal(retry(''), ['service/grpc-retry-unused']);
+  assert.equal(retry(', methods = ["GET"]'), ['service/grpc-retry-unused']);
+  assert.equal(retry(', methods = ["GET", "POST"]'), []);
+  assert.equal(found('health = { type = "grpc" }'), ['service/grpc-over-http1']);
+  assert.equal(found('health = { type = "grpc", port = 1 }'), []);
+  assert.equal(found('protocol = "h2"\nhealth = { type = "grpc" }'), []);
+});
+
 test('policy/unused: a policy of a group is used', () => {
   const group = `[[group]]\nprefix = "/api"\npolicies = ["polite"]\n[[group.route]]\nmatch = "GET /a"\nto = "orders"\n`;
   assert.equal(codes(check(POLITE + group)), []);

@@ -68,6 +68,7 @@ import serviceCallField from './service-call-field.js';
 import serviceCheckSetting from './service-check-setting.js';
 import serviceFixedPort from './service-fixed-port.js';
 import serviceGrpcOverHttp1 from './service-grpc-over-http1.js';
+import serviceGrpcRetryUnused from './service-grpc-retry-unused.js';
 import serviceHashKey from './service-hash-key.js';
 import serviceHedgeUnused from './service-hedge-unused.js';
 import serviceProxyProtocol from './service-proxy-protocol.js';
@@ -159,6 +160,7 @@ export const rules: readonly Rule[] = [
   serviceCheckSetting,
   serviceFixedPort,
   serviceGrpcOverHttp1,
+  serviceGrpcRetryUnused,
   serviceHashKey,
   serviceHedgeUnused,
   serviceProxyProtocol,
