@@ -127,7 +127,7 @@ export const routeFields = {
   stream: s
     .boolean()
     .describe(
-      'Whether the replies are streams, which have `stream_idle_timeout` in place of `timeout` and `response_timeout`. Default: those of the types `text/event-stream`, `multipart/x-mixed-replace` and `application/grpc*`.',
+      'Whether the replies are streams, which have `stream_idle_timeout` in place of `timeout` and `response_timeout`. Default: those of the types `text/event-stream`, `multipart/x-mixed-replace` and `application/grpc*`, and calls of gRPC with HTTP/2 on both sides.',
       true,
     )
     .optional(),

@@ -20,7 +20,7 @@ import { refuse } from './chain/refuse.js';
 import { discard, faultOf } from './chain/replies.js';
 import type { Downstream, ReplySource } from './downstream.js';
 import type { GwExchange } from './exchange.js';
-import { GrpcCall, translatedCall } from './grpc/call.js';
+import { receivedCall, translatedCall } from './grpc/call.js';
 import { removeIdentity } from './identity-fields.js';
 import { markMiss } from './preflight.js';
 import { forwardCertificate, routeRequest } from './route-request.js';
@@ -49,9 +49,9 @@ export class Driver {
     exchange.downstream = downstream;
     exchange.receiver = downstream;
     exchange.driver = this;
-    // A cache in front of gw may keep a 200 to a GET, and Content-Type is not part of its key.
-    if (exchange.seen & Seen.Grpc && exchange.method === 'POST') exchange.grpc = new GrpcCall();
     const refused = this.#route(exchange);
+    // A cache in front of gw may keep a 200 to a GET, and Content-Type is not part of its key.
+    if (exchange.seen & Seen.Grpc && exchange.method === 'POST') exchange.grpc = receivedCall(exchange);
     this.#host.routed(exchange);
     const reply = refused ?? bound(exchange);
     if (reply !== undefined) {

@@ -120,6 +120,8 @@ export interface Peer extends ConnectionFacts {
   readonly tls: PeerTls | undefined;
   /** Scheme of the connection itself. */
   readonly scheme: 'http' | 'https';
+  /** Its requests come over HTTP/2. */
+  readonly http2: boolean;
   /** The listener that accepted the connection. A reload may change its name. */
   readonly listener: NamedListener;
   readonly proxies: TrustedProxies;
@@ -172,6 +174,7 @@ export function peerOf(
   return {
     address,
     scheme,
+    http2: version === '2.0',
     trusted: proxies.has(address),
     listener,
     proxies,

@@ -3,7 +3,6 @@
  * may be further apart than those of other replies.
  */
 import type { RouteEntry } from '../../bundle/types.js';
-import { isGrpcType } from '../http/stream-types.js';
 import type { BodySink } from './body/types.js';
 import type { GwExchange } from './exchange.js';
 
@@ -12,13 +11,13 @@ interface Timed {
   readonly route: RouteEntry;
   readonly startMs: number;
   readonly deadline: number;
-  readonly headers: { received(name: string): string | undefined };
+  readonly grpc: { readonly lasts: boolean } | undefined;
   readonly source: { readonly isStream?: boolean | undefined } | undefined;
 }
 
-/** Whether the request or the reply of an exchange is a stream. */
-export function isStream({ route, headers, source }: Pick<Timed, 'route' | 'headers' | 'source'>): boolean {
-  return route.stream ?? (source?.isStream === true || isGrpcType(headers.received('content-type')));
+/** Whether the request or the reply of an exchange is a stream. The client's Content-Type alone makes it none. */
+export function isStream({ route, grpc, source }: Pick<Timed, 'route' | 'grpc' | 'source'>): boolean {
+  return route.stream ?? (source?.isStream === true || grpc?.lasts === true);
 }
 
 /**
@@ -29,5 +28,5 @@ export const mayPause = (exchange: GwExchange, sink: Pick<BodySink, 'collecting'
   sink?.collecting === false && exchange.compiled?.service?.entry.http2 !== undefined && isStream(exchange);
 
 /** Whether the deadline of an exchange is the timeout of its route and does not apply, because it is a stream. (gRPC calls know.) */
-export const outlivesTimeout = (exchange: Timed & Pick<GwExchange, 'grpc'>): boolean =>
+export const outlivesTimeout = (exchange: Timed): boolean =>
   exchange.grpc === undefined && exchange.deadline === exchange.startMs + exchange.route.timeout && isStream(exchange);

@@ -1,6 +1,7 @@
 /** Streams have an idle timeout in place of the timeout of the route and of the target's reply. */
 import type { Socket } from 'node:net';
 import * as assert from 'uvu/assert';
+import { ask, sessionTo } from '../../support/http2/session.js';
 import { type RawClient, specOf, until } from '../engine-kit.js';
 import { type EngineContext, sharedEngineSuite } from '../engine-suite.js';
 
@@ -79,31 +80,38 @@ for (const [what, route, type] of [
     await until(() => client.ended, 'the end');
   });
 
-test('a gRPC request may wait for its reply; another one may not', async (context) => {
-  const { plane, target, time } = context;
-  await plane.load(specOf(target.url, { service: SERVICE, route: TIMEOUTS }));
-  let socket: Socket | undefined;
-  target.respond = (_request, opened) => {
-    socket = opened;
-  };
-  const ask = async (type: string): Promise<RawClient> => {
-    time.go();
-    socket = undefined;
-    const client = plane.client();
-    client.send(`POST /call HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: 2\r\n\r\nhi`);
-    await until(() => socket !== undefined, 'the request at the target');
-    time.stop();
-    await pass(context, 5000);
-    return client;
-  };
-  const call = await ask('application/grpc');
-  assert.is(call.pending, '');
-  socket!.write('HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 2\r\n\r\nok');
-  assert.is((await call.reply()).status, 200);
-  const other = await ask('application/json');
-  assert.is((await other.reply()).status, 504);
-  call.destroy();
-  other.destroy();
-});
+for (const [what, http2, type] of [
+  ['gRPC over HTTP/1.1', false, 'application/grpc'],
+  ['gRPC-Web over HTTP/1.1', false, 'application/grpc-web'],
+  ['gRPC over HTTP/2', true, 'application/grpc+proto'],
+] as const)
+  test(`a Content-Type of ${what} takes no request out of the time limits, where the target speaks HTTP/1.1`, async (context) => {
+    const { plane, target, time } = context;
+    let asked = false;
+    target.respond = () => {
+      asked = true;
+    };
+    for (const [limits, error] of [
+      ['timeout = "300ms"', 'exchange/timeout'],
+      ['timeout = "0s"', 'upstream/timeout'],
+    ] as const) {
+      time.go();
+      asked = false;
+      await plane.load(specOf(target.url, { service: SERVICE, route: limits }));
+      plane.records.length = 0;
+      const session = http2 ? sessionTo(plane.port) : undefined;
+      const reply = session
+        ? ask(session, { ':method': 'POST', ':path': '/call', 'content-type': type }, 'hi')
+        : plane.ask(`POST /call HTTP/1.1\r\nHost: a\r\nContent-Type: ${type}\r\nContent-Length: 2\r\n\r\nhi`);
+      await until(() => asked, 'the request at the target');
+      time.stop();
+      time.pass(1000);
+      const { status } = await reply;
+      assert.is(status, http2 ? 200 : 504);
+      const record = await plane.record((each) => each.error !== null);
+      assert.equal([record.error, record.grpc], [error, http2 ? 'DEADLINE_EXCEEDED' : undefined]);
+      session?.destroy();
+    }
+  });
 
 test.run();

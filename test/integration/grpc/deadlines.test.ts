@@ -134,6 +134,21 @@ test('without grpc-timeout, the timeout of a route with stream = false applies, 
   session.destroy();
 });
 
+test('the time limits of the route hold for a client of HTTP/1.1, also those of a stream that has begun', async (world) => {
+  begins(world.target, () => undefined);
+  const client = world.plane.client();
+  client.send(
+    `POST /a/b HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nGrpc-Timeout: 2H\r\nContent-Length: ${MESSAGE.length}\r\n\r\n${MESSAGE}`,
+  );
+  await until(() => client.pending.endsWith(`${MESSAGE}\r\n`), 'the first message');
+  assert.match(String(world.target.requests[0]!.headers['grpc-timeout']), /^\d+u$/);
+  world.time.stop();
+  world.time.pass(70_000);
+  assert.is(await resetOf(world), constants.NGHTTP2_CANCEL);
+  assert.is((await world.plane.record(({ error }) => error !== null)).error, 'exchange/timeout');
+  client.destroy();
+});
+
 for (const [name, code, expected] of [
   ['CANCEL', constants.NGHTTP2_CANCEL, status.CANCELLED],
   ['INTERNAL_ERROR', constants.NGHTTP2_INTERNAL_ERROR, status.INTERNAL],

@@ -83,6 +83,11 @@ name = "closed"
 match = "/closed/{rest...}"
 reply = { status = 503, body = "<b>maintenance</b>", headers = { retry-after = "60", content-type = "text/html" } }
 [[route]]
+name = "guarded"
+match = "/guarded/{rest...}"
+reply = { status = 200, body = "secret" }
+policies = ["keys"]
+[[route]]
 name = "get"
 match = "GET /get/{rest...}"
 to = "it"
@@ -224,11 +229,27 @@ test('only calls, which are POST, get such replies: caches in front of gw may ke
   }
 });
 
-test('over HTTP/1.1 too', async (world) => {
-  const reply = await world.plane.ask(
-    'POST /none HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0',
+const askHttp1 = async ({ plane }: World, path: string) =>
+  await plane.ask(
+    `POST ${path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/grpc\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0`,
   );
-  assert.equal([reply.status, reply.header('grpc-status'), reply.header('content-length')], [200, '12', '0']);
+
+test('over HTTP/1.1 too, if the service has protocol = "h2"', async (world) => {
+  const reply = await askHttp1(world, '/keys/Method');
+  assert.equal([reply.status, reply.header('grpc-status'), reply.header('content-length')], [200, '16', '0']);
+});
+
+test('a Content-Type of gRPC makes no 200 of an error over HTTP/1.1 where no target speaks HTTP/2', async (world) => {
+  for (const [path, status, type] of [
+    ['/guarded/http1', 401, 'application/problem+json'],
+    ['/closed/http1', 503, 'text/html'],
+    ['/none/http1', 404, 'application/problem+json'],
+  ] as const) {
+    const reply = await askHttp1(world, path);
+    assert.equal([reply.status, reply.header('content-type'), reply.header('grpc-status')], [status, type, undefined]);
+    assert.is((await world.plane.record(({ url }) => url === path)).grpc, undefined);
+  }
+  fails(await call(world, '/guarded', { 'x-api-key': 'wrong' }), status.UNAUTHENTICATED, 'Unknown API key');
 });
 
 test.run();

@@ -54,16 +54,19 @@ export class GrpcCall {
   resetCode: number | undefined = undefined;
   /** A policy translates: the client speaks another protocol, and errors are the affair of that policy. */
   readonly #translated: boolean;
+  /** Its time is for its two ends to bound: both speak HTTP/2, or a policy translates for a target that does. */
+  readonly lasts: boolean;
   /** The head of a target's reply of gRPC has left the chain: a status may follow in trailer fields. */
   #replying = false;
 
-  constructor(translated = false) {
+  constructor(lasts: boolean, translated = false) {
+    this.lasts = lasts;
     this.#translated = translated;
   }
 
   /**
-   * Sets the deadline of an exchange: its `grpc-timeout`, or the timeout of its route if that applies to streams and is shorter. Returns
-   * false if the client's is malformed.
+   * Sets the deadline of an exchange: its `grpc-timeout`, or the timeout of its route if that applies and is shorter. Returns false if the
+   * client's is malformed.
    */
   begin(exchange: Timed): boolean {
     const value = exchange.headers.received('grpc-timeout');
@@ -71,7 +74,7 @@ export class GrpcCall {
     if (timeout === undefined) return false;
     const { stream, timeout: ofRoute } = exchange.route;
     exchange.deadline = 0;
-    if (stream === false && ofRoute > 0 && ofRoute < timeout) exchange.deadline = exchange.startMs + ofRoute;
+    if (!(stream ?? this.lasts) && ofRoute > 0 && ofRoute < timeout) exchange.deadline = exchange.startMs + ofRoute;
     else if (timeout !== Number.POSITIVE_INFINITY) {
       exchange.deadline = exchange.startMs + timeout;
       this.timeout = timeout;
@@ -144,12 +147,29 @@ export class GrpcCall {
 
 const isSlug = (error: string | null): error is ErrorSlug => error !== null && Object.hasOwn(ERRORS, error);
 
+/** Where a call comes from and goes to. */
+interface Ends {
+  readonly peer: { readonly http2: boolean };
+  readonly compiled: { readonly service: { readonly entry: { readonly http2?: object } } | undefined } | undefined;
+}
+
+const toHttp2 = ({ compiled }: Pick<Ends, 'compiled'>): boolean => compiled?.service?.entry.http2 !== undefined;
+
+/**
+ * The call of a request whose client says that it is one of gRPC. Undefined if neither side speaks HTTP/2, which gRPC needs: then anybody may
+ * have said so, and it is a request like any other.
+ */
+export function receivedCall(ends: Ends): GrpcCall | undefined {
+  const { http2 } = ends.peer;
+  const target = toHttp2(ends);
+  return http2 || target ? new GrpcCall(http2 && target) : undefined;
+}
+
 /** The call of a request that a policy has made one of gRPC; undefined if it is none. */
-export function translatedCall({
-  headers,
-}: {
-  readonly headers: { get(name: string): string | undefined };
-}): GrpcCall | undefined {
-  const type = headers.get('content-type');
-  return isGrpcType(type) && !/^application\/grpc-web/i.test(type ?? '') ? new GrpcCall(true) : undefined;
+export function translatedCall(
+  exchange: Pick<Ends, 'compiled'> & { readonly headers: { get(name: string): string | undefined } },
+): GrpcCall | undefined {
+  const type = exchange.headers.get('content-type');
+  if (!isGrpcType(type) || /^application\/grpc-web/i.test(type ?? '')) return undefined;
+  return new GrpcCall(toHttp2(exchange), true);
 }

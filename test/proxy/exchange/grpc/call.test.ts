@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { BytesReply, HeaderMap } from '../../../../src/policies/run-kit.js';
-import { GrpcCall, translatedCall } from '../../../../src/proxy/exchange/grpc/call.js';
+import { GrpcCall, receivedCall, translatedCall } from '../../../../src/proxy/exchange/grpc/call.js';
 
 const timed = (value: string | undefined, route: { timeout: number; stream?: boolean } = { timeout: 1000 }) => {
   const set = new Map<string, string>();
@@ -24,16 +24,27 @@ test('the deadline is that of the client; of the route only if its replies are n
     [undefined, { timeout: 0, stream: false }, 0, 0],
   ] as const) {
     const exchange = timed(value, route);
-    const call = new GrpcCall();
+    const call = new GrpcCall(true);
     assert.ok(call.begin(exchange));
     assert.equal([exchange.deadline, call.timeout], [deadline, timeout]);
   }
-  assert.not.ok(new GrpcCall().begin(timed('5')));
+  for (const [value, route, deadline, timeout] of [
+    [undefined, { timeout: 1000 }, 1100, 0],
+    ['5S', { timeout: 1000 }, 1100, 0],
+    ['5m', { timeout: 1000 }, 105, 5],
+    ['5S', { timeout: 1000, stream: true }, 5100, 5000],
+  ] as const) {
+    const exchange = timed(value, route);
+    const call = new GrpcCall(false);
+    assert.ok(call.begin(exchange));
+    assert.equal([exchange.deadline, call.timeout], [deadline, timeout], 'a call that does not last');
+  }
+  assert.not.ok(new GrpcCall(true).begin(timed('5')));
 });
 
 test('an attempt begins with what is left, and without what the last one has left', () => {
   const exchange = timed('5S');
-  const call = new GrpcCall();
+  const call = new GrpcCall(true);
   call.begin(exchange);
   call.resetCode = 8;
   call.ended('14');
@@ -46,13 +57,13 @@ test('an attempt begins with what is left, and without what the last one has lef
 });
 
 test('replies with an error become those of gRPC, others stay', () => {
-  const call = new GrpcCall();
+  const call = new GrpcCall(true);
   const fine = new BytesReply(204);
   assert.is(call.outgoing(fine, false), fine);
   const moved = call.outgoing(new BytesReply(302, { headers: new HeaderMap([['location', '/a']]) }), false);
   assert.equal([moved.headers.get('grpc-status'), moved.headers.get('location'), call.name], ['2', '/a', 'UNKNOWN']);
   const web = new BytesReply(503);
-  assert.is(new GrpcCall(true).outgoing(web, false), web);
+  assert.is(new GrpcCall(true, true).outgoing(web, false), web);
 });
 
 test('the code of a reset says more than the error', () => {
@@ -64,7 +75,7 @@ test('the code of a reset says more than the error', () => {
     [11, 'RESOURCE_EXHAUSTED'],
     [12, 'PERMISSION_DENIED'],
   ] as const) {
-    const call = new GrpcCall();
+    const call = new GrpcCall(true);
     call.resetCode = code;
     call.outgoing(new BytesReply(502, { code: 'upstream/reset' }), false);
     assert.is(call.name, name);
@@ -75,7 +86,7 @@ test('the code of a reset says more than the error', () => {
 
 test('a call without a status has one for the log', () => {
   const closed = (error: string | null, http: number): string => {
-    const call = new GrpcCall();
+    const call = new GrpcCall(true);
     call.close(error, http);
     return call.name;
   };
@@ -86,14 +97,14 @@ test('a call without a status has one for the log', () => {
   assert.is(closed(null, 200), 'UNKNOWN');
   assert.is(closed(null, 429), 'UNAVAILABLE');
   assert.is(closed(null, 401), 'UNAUTHENTICATED');
-  const known = new GrpcCall();
+  const known = new GrpcCall(true);
   known.ended('5');
   known.close('downstream/aborted', 200);
   assert.is(known.name, 'NOT_FOUND');
 });
 
 test('what a reply counts as', () => {
-  const call = new GrpcCall();
+  const call = new GrpcCall(true);
   assert.equal([call.counts(200), call.counts(503)], [0, 503]);
   const counts = Array.from({ length: 17 }, (_, code) => {
     call.ended(String(code));
@@ -106,11 +117,31 @@ test('what a reply counts as', () => {
 });
 
 test('nothing follows a reply that has not begun or is not of gRPC', () => {
-  assert.is(new GrpcCall().cutBy('upstream/aborted'), undefined);
+  assert.is(new GrpcCall(true).cutBy('upstream/aborted'), undefined);
+});
+
+const TO_HTTP2 = { service: { entry: { http2: {} } } };
+const TO_HTTP1 = { service: { entry: {} } };
+
+test('a request is a call if one side speaks HTTP/2, and lasts if both do', () => {
+  const lasts = (http2: boolean, compiled: Parameters<typeof receivedCall>[0]['compiled']) =>
+    receivedCall({ peer: { http2 }, compiled })?.lasts;
+  assert.equal(
+    [TO_HTTP2, TO_HTTP1, { service: undefined }, undefined].map((to) => [lasts(true, to), lasts(false, to)]),
+    [
+      [true, false],
+      [false, undefined],
+      [false, undefined],
+      [false, undefined],
+    ],
+  );
 });
 
 test('calls that a policy has translated', () => {
-  const of = (type: string | undefined) => translatedCall({ headers: { get: () => type } });
+  const of = (type: string | undefined, compiled = TO_HTTP2 as typeof TO_HTTP1) =>
+    translatedCall({ headers: { get: () => type }, compiled });
+  assert.is(of('application/grpc')?.lasts, true);
+  assert.is(of('application/grpc', TO_HTTP1)?.lasts, false);
   assert.ok(of('application/grpc+proto'));
   for (const type of [undefined, 'application/json', 'application/grpc-web+proto']) assert.is(of(type), undefined);
 });
