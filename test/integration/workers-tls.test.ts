@@ -32,9 +32,14 @@ interface Visit {
   readonly session: Buffer | undefined;
 }
 
-async function visit(port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3', session: Buffer | undefined): Promise<Visit> {
+async function visit(
+  port: number,
+  maxVersion: 'TLSv1.2' | 'TLSv1.3',
+  session: Buffer | undefined,
+  servername = 'gateway.test',
+): Promise<Visit> {
   const resumed = session === undefined ? {} : { session };
-  const options = { port, host: '127.0.0.1', servername: 'gateway.test', rejectUnauthorized: false };
+  const options = { port, host: '127.0.0.1', servername, rejectUnauthorized: false };
   const socket = connect({ ...options, maxVersion, ...resumed });
   let next: Buffer | undefined;
   socket.on('session', (given) => {
@@ -50,7 +55,7 @@ async function visit(port: number, maxVersion: 'TLSv1.2' | 'TLSv1.3', session: B
   return { worker, resumed: reused, session: next };
 }
 
-test('a session resumes with another worker, in TLS 1.2 and 1.3', async () => {
+test('a session resumes with another worker, and under another name with none, in TLS 1.2 and 1.3', async () => {
   const { port } = await startGateway({ spec: new SpecFile(SPEC).path });
   for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const first = await visit(port, version, undefined);
@@ -63,6 +68,13 @@ test('a session resumes with another worker, in TLS 1.2 and 1.3', async () => {
       if (worker !== first.worker) others++;
     }
     assert.is(others, 2, 'connections to the other worker');
+    const seen = new Set<string>();
+    for (let i = 0; i < 200 && seen.size < 2; i++) {
+      const { resumed, worker } = await visit(port, version, first.session, 'other.test');
+      assert.not(resumed, `${version}, another name of the same certificate`);
+      seen.add(worker);
+    }
+    assert.is(seen.size, 2);
   }
 });
 

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import * as assert from 'uvu/assert';
+import { MAX_SESSION_NAMES, NAME_IDLE_MS } from '../../../src/proxy/downstream/tls/session-names.js';
 import { TicketKeys } from '../../../src/state/ticket-keys.js';
 import { Authorities, type Issued } from '../../support/authority.js';
 import { Plane, RawClient, specOf, until } from '../engine-kit.js';
@@ -35,7 +36,7 @@ ${pair(admin)}
 client_ca = ${JSON.stringify(root.cert)}
 forward_client_cert = true
 [[listener.main.tls.hosts]]
-names = ["other.example"]
+names = ["other.example", "twin.example"]
 ${pair(other)}
 `;
 const spec = (url: string, own: string = pair(main), hosts = HOSTS): string =>
@@ -248,6 +249,45 @@ test('sessions resume under their name, and under no other policy or certificate
   }
 });
 
+test('a session resumes under the very name that it began with, also among names of one certificate', async ({
+  plane,
+}) => {
+  const { port } = plane;
+  for (const version of VERSIONS)
+    for (const [name, others] of [
+      ['api.example', ['web.example', 'a.internal.example']],
+      ['other.example', ['twin.example']],
+      ['elsewhere.test', ['nowhere.test', '']],
+      ['', ['elsewhere.test']],
+    ] as const) {
+      const { session } = await visit(port, name, version);
+      for (const other of others) assert.not((await visit(port, other, version, session)).resumed, `${name} ${other}`);
+      assert.ok((await visit(port, name, version, session)).resumed, `${version} ${name}`);
+    }
+});
+
+test('beyond the bound, a name has full handshakes and no tickets', async ({ target }) => {
+  const { TestTime } = await import('../engine-kit.js');
+  const time = new TestTime();
+  const plane = await Plane.start(spec(target.url), { monotonic: time.now });
+  for (let i = 0; i < MAX_SESSION_NAMES; i++) {
+    const opened = await open(plane.port, `n${i}.example`);
+    opened.client.destroy();
+  }
+  for (const version of VERSIONS) {
+    const { session } = await visit(plane.port, 'late.example', version);
+    const again = await visit(plane.port, 'late.example', version, session);
+    assert.equal([again.resumed, again.status], [false, 200], version);
+    const fixed = await visit(plane.port, 'twin.example', version);
+    assert.ok((await visit(plane.port, 'twin.example', version, fixed.session)).resumed);
+  }
+  time.pass(NAME_IDLE_MS);
+  await visit(plane.port, 'late.example', 'TLSv1.3');
+  const { session } = await visit(plane.port, 'late.example', 'TLSv1.3');
+  assert.ok((await visit(plane.port, 'late.example', 'TLSv1.3', session)).resumed);
+  await plane.close();
+});
+
 test('sessions resume with another worker; after two periods there is a full handshake', async ({ target }) => {
   const tickets = TicketKeys.allocate();
   const planes = await Promise.all([1, 2].map(() => Plane.start(spec(target.url), { tickets })));
@@ -256,6 +296,7 @@ test('sessions resume with another worker; after two periods there is a full han
     const { session } = await visit(first, 'api.example', version);
     assert.ok((await visit(second, 'api.example', version, session)).resumed, version);
     assert.not((await visit(second, 'other.example', version, session)).resumed);
+    assert.not((await visit(second, 'web.example', version, session)).resumed);
     await rejects(visit(second, 'admin.example', version, session));
     new TicketKeys(tickets).rotate();
     assert.ok((await visit(second, 'api.example', version, session)).resumed, 'in the period after its own');
@@ -344,7 +385,8 @@ test('openssl s_client: names, and sessions that resume', async ({ plane }) => {
     assert.match(first, /New, TLSv1/);
     assert.match(first, /HTTP\/1.1 200/);
     assert.match(await ask(version, '-servername', 'other.example', '-ign_eof', '-sess_in', file), /Reused, TLSv1/);
-    assert.match(await ask(version, '-servername', 'api.example', '-sess_in', file), /New, TLSv1/);
+    for (const name of ['api.example', 'twin.example'])
+      assert.match(await ask(version, '-servername', name, '-sess_in', file), /New, TLSv1/);
   }
 });
 

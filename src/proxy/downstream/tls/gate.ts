@@ -222,7 +222,7 @@ export class TlsGate {
   /** Undefined: there is no certificate for the name. */
   #serverFor(hello: ClientHello): TlsServer | undefined {
     try {
-      return this.#policies?.serverFor(hello);
+      return this.#policies?.serverFor(hello, this.#host.monotonic());
     } catch (error) {
       // A supplied certificate. One of the spec is checked before a load.
       const fields = { name: hello.serverName, cause: reasonOf(error) };
@@ -289,7 +289,7 @@ const MISSING_EVERY = 60_000;
 /** A fatal alert, RFC 6066 section 3. */
 const UNRECOGNIZED_NAME = Buffer.from([21, 3, 3, 0, 2, 2, 112]);
 
-/** Whether OpenSSL has read the same name. It does not know that of a session which TLS 1.2 has resumed, whose ticket belongs to the policy. */
+/** Whether OpenSSL has read the same name. It does not know that of a session which TLS 1.2 has resumed, whose ticket belongs to the name. */
 function isSameName(socket: TLSSocket, name: string | undefined): boolean {
   // `false` if it knows none.
   const read: unknown = socket.servername;

@@ -1,14 +1,14 @@
 /** The TLS policies of a listener in one generation: which one is for a name, and which server begins the handshake. */
-import { createHash } from 'node:crypto';
+import { constants, createHash } from 'node:crypto';
 import type { TlsOptions, Server as TlsServer } from 'node:tls';
-import type { ListenerEntry, ListenerTls, TlsHostEntry, TlsPolicyEntry } from '../../../bundle/types.js';
+import type { ListenerEntry, ListenerTls, TlsPolicyEntry } from '../../../bundle/types.js';
 import { TICKET_LIFETIME_S, type TicketKeys } from '../../../state/ticket-keys.js';
 import type { ClientRules } from '../../exchange/client-certificate.js';
 import type { PresentTlsPolicy, TlsPolicyLookup } from '../../exchange/peer.js';
 import type { Protocol } from '../connection/client-connection.js';
 import type { ClientHello } from './client-hello.js';
 import { clientRules, pairOf, policyOptions } from './options.js';
-import { CertificateServers } from './servers.js';
+import { type Pair, SessionNames } from './session-names.js';
 import { type CertificateStore, NameMap, type SuppliedCertificate } from './supplied.js';
 
 /** TLS of a listener in one generation. */
@@ -35,9 +35,9 @@ interface Policy {
   readonly present: PresentTlsPolicy;
   /** Without certificate and key. */
   readonly options: TlsOptions;
-  readonly own: CertificateServers | undefined;
-  readonly supplied: WeakMap<SuppliedCertificate, CertificateServers>;
-  /** Undefined: sessions are not resumed. */
+  readonly own: Pair | undefined;
+  readonly supplied: WeakMap<SuppliedCertificate, Pair>;
+  /** What sessions belong to; undefined: they are not resumed. */
   readonly identity: string | undefined;
 }
 
@@ -53,8 +53,8 @@ export class TlsPolicies implements TlsPolicyLookup {
   readonly #create: CreateServer;
   readonly #default: Policy;
   readonly #names = new NameMap<Policy>();
-  readonly #all: readonly Policy[];
-  readonly #challenges = new WeakMap<SuppliedCertificate, CertificateServers>();
+  readonly #sessions: SessionNames;
+  readonly #challenges = new WeakMap<SuppliedCertificate, TlsServer>();
 
   /** Throws if a certificate, key or list is not valid. `known`: rules whose objects are used again. */
   constructor(
@@ -75,13 +75,15 @@ export class TlsPolicies implements TlsPolicyLookup {
     };
     const { hosts = [], ...others } = tls;
     this.#default = policyOf(others, []);
-    const named = hosts.map((host: TlsHostEntry): Policy => {
-      const { names = [], ...entry } = host;
+    const exact = new Set<string>();
+    for (const { names = [], ...entry } of hosts) {
       const policy = policyOf(entry, names);
-      for (const name of names) this.#names.add(name, policy);
-      return policy;
-    });
-    this.#all = [this.#default, ...named];
+      for (const name of names) {
+        this.#names.add(name, policy);
+        exact.add(name);
+      }
+    }
+    this.#sessions = new SessionNames((name) => exact.has(name));
     this.rules = rules;
     this.several = presents.size > 1;
     this.needed = this.several || rules.length > 0;
@@ -122,26 +124,26 @@ export class TlsPolicies implements TlsPolicyLookup {
     const made = {
       present,
       options,
-      supplied: new WeakMap<SuppliedCertificate, CertificateServers>(),
+      supplied: new WeakMap<SuppliedCertificate, Pair>(),
       identity: client === undefined ? identity : undefined,
     };
     const pair = pairOf(policy);
-    return { ...made, own: pair === undefined ? undefined : this.#servers(made, pair, '') };
+    return { ...made, own: pair === undefined ? undefined : this.#pair(made, pair, '') };
   }
 
-  #servers(
+  /** Throws if the certificate or key is not valid. `supplied`: the names of a supplied certificate. */
+  #pair(
     { options, present, identity }: Pick<Policy, 'options' | 'present' | 'identity'>,
-    pair: { readonly cert: string; readonly key: string },
-    name: string,
-  ): CertificateServers {
-    const { cert, key } = pair;
-    const create = (ticketKeys: Buffer | undefined): TlsServer =>
-      this.#create(
-        { ...options, cert, key, ...(ticketKeys === undefined ? {} : { ticketKeys }) },
-        present.clients,
-        'requests',
-      );
-    return new CertificateServers(create, identity && `${identity} ${name}`, this.#sources.tickets);
+    { cert, key }: { readonly cert: string; readonly key: string },
+    supplied: string,
+  ): Pair {
+    const own = { ...options, cert, key };
+    const secureOptions = (options.secureOptions ?? 0) | constants.SSL_OP_NO_TICKET;
+    return {
+      shared: this.#create({ ...own, secureOptions }, present.clients, 'requests'),
+      identity: identity && `${identity} ${supplied}`,
+      create: (ticketKeys) => this.#create({ ...own, ticketKeys }, present.clients, 'requests'),
+    };
   }
 
   of(name: string | undefined): PresentTlsPolicy {
@@ -152,40 +154,44 @@ export class TlsPolicies implements TlsPolicyLookup {
     return (name === undefined ? undefined : this.#names.get(name)) ?? this.#default;
   }
 
-  /** The server that begins a handshake; undefined: there is no certificate for the name. Throws if a supplied one is not valid. */
-  serverFor({ serverName, challenge, ticketName }: ClientHello): TlsServer | undefined {
+  /**
+   * The server that begins a handshake at `now`, monotonic milliseconds; undefined: there is no certificate for the name. Throws
+   * if a supplied one is not valid.
+   */
+  serverFor({ serverName, challenge, ticketName }: ClientHello, now: number): TlsServer | undefined {
     const { certificates, tickets } = this.#sources;
     if (challenge && serverName !== undefined) {
       const answer = certificates.challenge(serverName);
       if (answer !== undefined) return this.#challengeServer(answer);
     }
     const policy = this.#policyOf(serverName);
-    return (policy.own ?? this.#suppliedServers(policy, serverName))?.serverFor(ticketName, tickets);
+    const pair = policy.own ?? this.#suppliedPair(policy, serverName);
+    return pair && this.#sessions.serverFor(pair, serverName, ticketName, tickets, now);
   }
 
-  #suppliedServers(policy: Policy, name: string | undefined): CertificateServers | undefined {
+  #suppliedPair(policy: Policy, name: string | undefined): Pair | undefined {
     const supplied = name === undefined ? undefined : this.#sources.certificates.certificate(name);
     if (supplied === undefined) return undefined;
     const known = policy.supplied.get(supplied);
     if (known !== undefined) return known;
-    const servers = this.#servers(policy, supplied, supplied.names.join());
-    policy.supplied.set(supplied, servers);
-    return servers;
+    const pair = this.#pair(policy, supplied, supplied.names.join());
+    policy.supplied.set(supplied, pair);
+    return pair;
   }
 
   #challengeServer(answer: SuppliedCertificate): TlsServer {
-    const { cert, key } = answer;
     const known = this.#challenges.get(answer);
+    if (known !== undefined) return known;
+    const { cert, key } = answer;
     const options = { ...policyOptions({}), cert, key, ALPNProtocols: ['acme-tls/1'], handshakeTimeout: 0 };
-    const create = (): TlsServer => this.#create(options, undefined, 'challenge');
-    const servers = known ?? new CertificateServers(create, undefined, this.#sources.tickets);
-    if (known === undefined) this.#challenges.set(answer, servers);
-    return servers.serverFor(undefined, this.#sources.tickets);
+    const server = this.#create(options, undefined, 'challenge');
+    this.#challenges.set(answer, server);
+    return server;
   }
 
-  /** Forgets ticket keys that are not valid any more, of the certificates of the spec. */
+  /** Forgets ticket keys that are not valid any more. */
   prune(): void {
-    for (const { own } of this.#all) own?.prune(this.#sources.tickets);
+    this.#sessions.prune(this.#sources.tickets);
   }
 }
 

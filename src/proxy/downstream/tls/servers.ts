@@ -1,4 +1,4 @@
-/** The TLS servers for one certificate under one policy. */
+/** The TLS servers for one server name: a certificate under a policy, with keys of tickets that no other name has. */
 import { hkdfSync } from 'node:crypto';
 import type { Server as TlsServer } from 'node:tls';
 import type { TicketKeys } from '../../../state/ticket-keys.js';
@@ -15,32 +15,23 @@ interface Epoch {
 
 /**
  * A server for each epoch of ticket keys that is valid. node:tls knows a single key per server, so a client with a ticket of
- * the epoch before is given to a server with that key. A ticket of an earlier epoch, or of another policy or certificate, is
- * one that the server cannot read: the handshake goes on without it.
+ * the epoch before is given to a server with that key. A ticket of an earlier epoch, or of another name, policy or certificate,
+ * is one that the server cannot read: the handshake goes on without it.
  */
-export class CertificateServers {
-  readonly #create: (ticketKeys: Buffer | undefined) => TlsServer;
-  /** What sessions belong to: policy and certificate have keys of their own. Undefined: sessions are not resumed. */
-  readonly #identity: string | undefined;
-  /** The server if sessions are not resumed. */
-  #single: TlsServer | undefined;
+export class SessionServers {
+  readonly #create: (ticketKeys: Buffer) => TlsServer;
+  /** What sessions belong to. Workers derive the same keys from it. */
+  readonly #identity: string;
   #epochs: Epoch[] = [];
 
-  /** Throws what `create` throws for a certificate or key that is not valid. */
-  constructor(create: (ticketKeys: Buffer | undefined) => TlsServer, identity: string | undefined, keys: TicketKeys) {
+  constructor(create: (ticketKeys: Buffer) => TlsServer, identity: string) {
     this.#create = create;
     this.#identity = identity;
-    this.serverFor(undefined, keys);
   }
 
   /** The server for a client that wants to resume with a ticket whose key has this name; undefined: with none. */
   serverFor(ticketName: Buffer | undefined, keys: TicketKeys): TlsServer {
-    if (this.#identity === undefined) {
-      this.#single ??= this.#create(undefined);
-      return this.#single;
-    }
-    const { epoch } = keys;
-    if (this.#epochs[0]?.number !== epoch) this.#renew(keys, this.#identity);
+    this.prune(keys);
     const [present, before] = this.#epochs;
     const named = ticketName !== undefined && before?.keys.subarray(0, TICKET_NAME_BYTES).equals(ticketName);
     const chosen = (named ? before : present)!;
@@ -48,17 +39,16 @@ export class CertificateServers {
     return chosen.server;
   }
 
-  /** Forgets the keys of epochs that have ended. */
+  /** Forgets the keys of epochs that have ended, and their servers. */
   prune(keys: TicketKeys): void {
-    if (this.#identity !== undefined && this.#epochs[0]?.number !== keys.epoch) this.#renew(keys, this.#identity);
-  }
-
-  #renew(keys: TicketKeys, identity: string): void {
     const { epoch } = keys;
+    if (this.#epochs[0]?.number === epoch) return;
     this.#epochs = [epoch, epoch - 1].flatMap((number) => {
       const known = this.#epochs.find((one) => one.number === number);
       const secret = known === undefined ? keys.secret(number) : undefined;
-      return known ?? (secret === undefined ? [] : { number, keys: derived(secret, identity), server: undefined });
+      return (
+        known ?? (secret === undefined ? [] : { number, keys: derived(secret, this.#identity), server: undefined })
+      );
     });
   }
 }
