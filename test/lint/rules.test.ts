@@ -125,6 +125,26 @@ test('route/strip-prefix: every path of the route must start with it', () => {
 test('route/ignored-setting names each setting', () => {
   const text = route('GET /ping', 'reply = { body = "pong" }\nrewrite = "/pong"');
   assert.equal(codes(check(R + text)), ['route/ignored-setting']);
+  const replying = 'reply = { body = "pong" }';
+  for (const key of ['strip_prefix = "/ping"', 'stream_idle_timeout = "5m"', 'websocket = {}'])
+    assert.equal(codes(check(R + route('GET /ping', `${replying}\n${key}`))), ['route/ignored-setting'], key);
+  assert.equal(codes(check(R + route('GET /ping', `${replying}\nstream = true`))), []);
+});
+
+test('route/ignored-setting: WebSockets of a route that takes no GET', () => {
+  const found = (match: string): string[] => codes(check(route(match, 'to = "orders"\nwebsocket = {}')));
+  assert.equal(found('POST /chat'), ['route/ignored-setting']);
+  assert.equal(found('{ methods = ["HEAD", "POST"], path = "/chat" }'), ['route/ignored-setting']);
+  assert.equal(found('{ methods = ["GET", "POST"], path = "/chat" }'), []);
+  assert.equal(found('/chat'), []);
+});
+
+test('listener/proxy-protocol: `unix` is the only trusted proxy', () => {
+  const found = (address: string, ...proxies: string[]): string[] =>
+    checkWhole(listening(address, `proxy_protocol = true\ntrusted_proxies = ${JSON.stringify(proxies)}\n`));
+  assert.equal(found('127.0.0.1:8080', 'unix'), ['listener/proxy-protocol']);
+  assert.equal(found('127.0.0.1:8080', 'unix', '10.0.0.0/8'), []);
+  assert.equal(found('unix:/run/gw/http.sock', 'unix'), []);
 });
 
 test('service/grpc-retry-unused, service/grpc-over-http1: methods, the protocol, and a port for checks', () => {

@@ -8,12 +8,13 @@ const rule: Rule = {
   check(model, report) {
     for (const { name, config, at } of model.listeners) {
       const { address, proxy_protocol, trusted_proxies } = config;
-      if (!proxy_protocol || trusted_proxies.length > 0) continue;
+      // `unix` is no address: it lets only the clients of unix sockets send headers.
+      if (!proxy_protocol || trusted_proxies.some((range) => range !== 'unix')) continue;
       if (typeof address === 'string' && address.startsWith('unix:')) continue;
       report({
         span: at.spanOf('proxy_protocol'),
         entity: `listener.${name}`,
-        message: `Listener \`${name}\` expects PROXY headers, but no address may send them.`,
+        message: `Listener \`${name}\` expects PROXY headers, but no address may send them${trusted_proxies.length > 0 ? ': `unix` allows only clients of unix sockets' : ''}.`,
         help: 'Set `trusted_proxies` to the addresses of the load balancers in front, for example `trusted_proxies = ["10.0.0.0/8"]`.',
       });
     }
