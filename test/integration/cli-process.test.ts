@@ -2,6 +2,8 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
@@ -242,6 +244,43 @@ test('a bug in gw while a gateway starts: 70, not 1', async () => {
   assert.is(code, 70, err);
   assert.match(err, 'This is a bug in gw, not in your spec.');
   assert.match(err, 'RangeError: out of order');
+});
+
+test('gw serve --dev orders certificates from the staging directory', async () => {
+  const asked: string[] = [];
+  const authority = createServer((request, response) => {
+    asked.push(request.url ?? '');
+    response.writeHead(500).end();
+  });
+  await new Promise<void>((resolve) => authority.listen(0, '127.0.0.1', resolve));
+  const at = `http://127.0.0.1:${(authority.address() as AddressInfo).port}`;
+  mkdirSync(path('staged'));
+  write(
+    'staged/gateway.toml',
+    `spec = 1
+[acme]
+accept_terms = true
+directory = "${at}/production"
+staging = "${at}/staging"
+[listener.main]
+address = "127.0.0.1:0"
+tls = "acme"
+[state]
+path = "state"
+[[route]]
+name = "hello"
+match = { host = "a.example", path = "/" }
+reply = { body = "hello" }
+`,
+  );
+  const gateway = await ServedGateway.start(['--dev'], { cwd: path('staged') });
+  try {
+    await until(() => asked.length > 0, 'a request to the authority');
+    assert.equal([...new Set(asked)], ['/staging']);
+  } finally {
+    assert.is(await gateway.stop(), 0);
+    authority.close();
+  }
 });
 
 test.run();

@@ -66,6 +66,30 @@ test('requests, with bodies too, and upgrades wait for the first target that a s
   await until(() => waitingIn(gateway) === 0, 'it to leave');
 });
 
+test('a reload while requests wait loses none: they go to the first target that comes afterwards', async () => {
+  const origin = await startOrigin('first');
+  const spec = new SpecFile(SPEC);
+  const { gateway, url } = await startGateway({ spec: spec.path, inline: true });
+  const get = call(url);
+  const post = call(url, { method: 'POST', body: 'a body' });
+  await until(() => waitingIn(gateway) === 2, 'two that wait');
+  // The service as it was, beside another route; then with another setting.
+  for (const text of [SPEC.replace('name = "all"', 'name = "every"'), SPEC.replace('max_queue = 3', 'max_queue = 9')]) {
+    spec.write(text);
+    assert.is((await gateway.reload())?.outcome, 'live');
+    assert.is(waitingIn(gateway), 2, 'they wait on');
+  }
+  const later = call(url);
+  await until(() => waitingIn(gateway) === 3, 'three that wait');
+  writeFileSync(join(spec.folder, 'targets.json'), JSON.stringify([origin.url]));
+  const replies = await Promise.all([get, post, later]);
+  assert.equal(
+    replies.map(({ status }) => status),
+    [200, 200, 200],
+  );
+  assert.is(waitingIn(gateway), 0);
+});
+
 /** What the gateway answers to the handshake of a WebSocket. */
 function upgradeOf(url: string): Promise<string> {
   const socket = connect(Number(new URL(url).port), '127.0.0.1');

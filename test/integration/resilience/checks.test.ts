@@ -53,4 +53,37 @@ to = "it"
   assert.is(log.count(/^target healthy/), 1);
 });
 
+test('before_first_check = "unavailable": a target gets requests after its first successful check', async () => {
+  let answer: (() => void) | undefined;
+  const held = await serveHttp((request, response) => {
+    if (request.url !== '/healthz') response.end('held');
+    else if (answer === undefined) answer = () => response.end();
+    else response.end();
+  });
+  const known = await serveHttp((_request, response) => response.end('known'));
+  const file = new SpecFile(`
+spec = 1
+[listener.main]
+address = "127.0.0.1:0"
+[service.it]
+targets = ["${known.url}", "${held.url}"]
+health = { path = "/healthz", interval = "1h", timeout = "1m", before_first_check = "unavailable" }
+[[route]]
+name = "all"
+match = "/{rest...}"
+to = "it"
+`);
+  const { gateway, url } = await startGateway({ spec: file.path, inline: true });
+  const states = (): string[] => gateway.snapshot().targets.map(({ check }) => check?.state ?? '');
+  await until(() => states().includes('healthy') && answer, 'the check of the one, and that of the other to begin');
+  const bodies = async (): Promise<Set<string>> => {
+    const found = new Set<string>();
+    for (let at = 0; at < 6; at++) found.add((await call(url)).body);
+    return found;
+  };
+  assert.equal([...(await bodies())], ['known']);
+  answer?.();
+  await until(async () => (await bodies()).size === 2, 'requests to both');
+});
+
 test.run();
