@@ -48,7 +48,8 @@ export function openTls(target: SecureTarget, lookup: LookupFunction, protocols:
   const { address, host, port, tls, session } = target;
   const resumed = session === undefined ? {} : { session };
   const place = { host: address ?? host, port, lookup };
-  const below = header === undefined ? place : { socket: withHeader(place, header) };
+  // Also with a socket, a certificate of an address is compared with `host`; without it, with `localhost`.
+  const below = header === undefined ? place : { host: place.host, socket: withHeader(place, header) };
   const socket = connect({ ...below, ...tls, ...resumed, ALPNProtocols: protocols });
   socket.setNoDelay(true);
   socket.on('session', (next) => {
