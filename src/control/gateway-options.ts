@@ -1,6 +1,7 @@
 /** How a gateway is started. */
 import type { Clock } from '../policies/contract.js';
 import type { DataPlaneOptions } from '../proxy/types.js';
+import type { After } from '../state/timers.js';
 import type { Log } from './log.js';
 import type { SourceOptions } from './reload/source.js';
 import type { Lookups } from './targets/names/lookups.js';
@@ -28,6 +29,8 @@ export interface GatewayOptions extends SourceOptions {
   readonly clock?: Clock;
   /** How names of targets are looked up. Default: as the system does. */
   readonly lookups?: Lookups;
+  /** What waits until the keys of session tickets are replaced. Default: timers of the system. */
+  readonly ticketTimer?: After;
 }
 
 /** A gateway that could not start: `diagnostics` is rendered as `gw validate` prints it. */

@@ -17,7 +17,6 @@ import { allocateState, forgetWorker } from '../state/memory.js';
 import { OutcomeDisk } from '../state/outcomes/disk.js';
 import type { OutcomesOnDisk } from '../state/outcomes/gateway.js';
 import { StepCell } from '../state/step-cell.js';
-import { TICKET_PERIOD_MS, TicketKeys } from '../state/ticket-keys.js';
 import { systemAfter } from '../state/timers.js';
 import type { WorkerStatus } from '../telemetry/metrics.js';
 import type { ContentsSnapshot, RequestRecord } from '../telemetry/snapshot.js';
@@ -35,13 +34,14 @@ import { contentsOf } from './stats/contents.js';
 import { stateIdentityOf } from './stats/limit-policies.js';
 import { TargetBoard } from './targets/board.js';
 import { systemLookups } from './targets/names/lookups.js';
+import { TicketRotation } from './ticket-rotation.js';
 import { RecordMerger, StdoutAccessLog } from './workers/output.js';
 import { MAX_WORKERS, WorkerSet } from './workers/set.js';
 import { StepWatch } from './workers/step-watch.js';
 
 export interface PlaneOptions {
   /** Its clock is that of an inline data plane. */
-  readonly given: Pick<GatewayOptions, 'inline' | 'accessLog' | 'clock' | 'env' | 'lookups'>;
+  readonly given: Pick<GatewayOptions, 'inline' | 'accessLog' | 'clock' | 'env' | 'lookups' | 'ticketTimer'>;
   readonly limits: SharedArrayBuffer;
   readonly stats: GatewayStats;
   readonly log: Log;
@@ -76,9 +76,7 @@ export class Plane {
   /** Undefined when the data plane runs inline. */
   readonly #set: WorkerSet | undefined;
   readonly #options: PlaneOptions;
-  /** Memory of the keys of session tickets. */
-  readonly #tickets = TicketKeys.allocate();
-  readonly #ticketTimer = setInterval(() => new TicketKeys(this.#tickets).rotate(), TICKET_PERIOD_MS).unref();
+  readonly #tickets: TicketRotation;
   readonly #workers: number;
   /** Contents that stay until they expire: to read. */
   readonly #kept: MemoryContents;
@@ -111,6 +109,7 @@ export class Plane {
     const several = !inline && whyNoSharing() === undefined;
     const workers = several ? MAX_WORKERS : 1;
     this.#workers = workers;
+    this.#tickets = new TicketRotation(options.given.ticketTimer ?? systemAfter);
     const connections = ConnectionTable.allocate({ workers });
     const state = allocateState({ workers });
     this.holds = new HoldTable(state.holds, 0);
@@ -147,7 +146,7 @@ export class Plane {
     const shared: DataPlaneOptions = {
       steps,
       limits,
-      tickets: this.#tickets,
+      tickets: this.#tickets.memory,
       state,
       connections,
       ...(accessLog === undefined ? {} : { accessLog }),
@@ -257,7 +256,7 @@ export class Plane {
 
   async close(): Promise<void> {
     this.targets.close();
-    clearInterval(this.#ticketTimer);
+    this.#tickets.close();
     this.steps.close();
     this.checks.close();
     await this.api.close();
