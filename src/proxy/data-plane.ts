@@ -56,6 +56,8 @@ export interface DataPlaneHost {
   readonly memory?: MemorySource;
   /** The garbage collector for use after a peak of connections; default: V8. */
   readonly collector?: CollectorSource;
+  /** The release of Node, such as `22.3.0`. Default: the one that runs. */
+  readonly node?: string;
 }
 
 /** A prepared generation, ready to go live. */
@@ -92,6 +94,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
   /** It is the first worker. */
   readonly #first: boolean;
   readonly #state: State;
+  readonly #node: string;
   readonly #timer: NodeJS.Timeout;
   #closed = false;
 
@@ -116,6 +119,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     this.#tellRecent = (records) => events.recent?.(records);
     this.#targets = new TargetRegistry(this.#engine);
     this.#first = (options.worker ?? 0) === 0;
+    this.#node = options.node ?? process.versions.node;
     this.#state = claimState(options.state, options.worker, { clock, after: systemAfter, disk: events.disk });
     this.#engine.breakers = this.#state.breakers;
     this.#instances = new PolicyInstances({
@@ -186,7 +190,7 @@ export class DataPlane implements DataPlaneApi, WorkerApi {
     if (this.#closed || this.#engine.draining) throw new Error('The data plane is closing.');
     this.abort();
     const all = input.program.listeners.map((entry, index) =>
-      listenerSettings(entry, input.stats.listeners[index] ?? input.stats.unmatched),
+      listenerSettings(entry, input.stats.listeners[index] ?? input.stats.unmatched, this.#node),
     );
     // The file of a unix socket belongs to one worker.
     const settings = all.filter(({ address }) => this.#first || unixPath(address) === undefined);

@@ -85,18 +85,17 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, 
     this.#server = createServer({ noDelay: true, allowHalfOpen: true, highWaterMark: WRITE_BUFFER }, (socket) =>
       this.#onSocket(socket),
     );
-    this.#warnOfLeaks();
+    this.#warnOfLeaks(settings);
     this.#proxied = new ProxiedGate(host, this);
     this.#gate = new TlsGate(host, this);
     this.#gate.expect(settings);
     this.#gate.update(settings);
   }
 
-  #warnOfLeaks(): void {
-    const { entry, protocols } = this;
+  #warnOfLeaks({ entry, protocols, node }: ListenerSettings): void {
     if (protocols.includes('h2') || entry.protocols?.includes('h2') === false) return;
     const message = 'HTTP/2 is off: this release of Node leaks memory with it (CVE-2026-21714)';
-    this.#host.log('warn', message, { listener: entry.name, node: process.versions.node });
+    this.#host.log('warn', message, { listener: entry.name, node });
   }
 
   /** Binds; connections wait for open(). Rejects if the address cannot be bound. */
@@ -224,6 +223,7 @@ export class Listener implements AdmittingListener, ConnectionOwner, GateOwner, 
   update(settings: ListenerSettings): void {
     this.entry = settings.entry;
     this.proxies = settings.proxies;
+    if (this.protocols.includes('h2')) this.#warnOfLeaks(settings);
     this.protocols = settings.protocols;
     this.#slot = settings.slot;
     this.#gate.update(settings);

@@ -9,13 +9,16 @@ import { leaksMemory } from './http2/node-releases.js';
 
 const ALL: readonly Protocol[] = ['h2', 'http/1.1'];
 
-/** What a listener speaks, in order of preference: what its entry says, without HTTP/2 where this Node leaks memory with it. */
-export function protocolsOf({ protocols = ALL, forceHttp2, name }: ListenerEntry): readonly Protocol[] {
-  if (forceHttp2 === true || !leaksMemory(process.versions.node)) return protocols;
+/**
+ * What a listener speaks, in order of preference: what its entry says, without HTTP/2 where this release of Node leaks memory with
+ * it. Throws if nothing is left.
+ */
+export function protocolsOf({ protocols = ALL, forceHttp2, name }: ListenerEntry, node: string): readonly Protocol[] {
+  if (forceHttp2 === true || !leaksMemory(node)) return protocols;
   const rest = protocols.filter((protocol) => protocol !== 'h2');
   if (rest.length === 0)
     throw new Error(
-      `listener ${name} speaks only HTTP/2, which is off: Node ${process.versions.node} leaks memory with it (force_http2)`,
+      `listener ${name} speaks only HTTP/2, which is off: Node ${node} leaks memory with it (force_http2)`,
     );
   return rest;
 }

@@ -13,18 +13,21 @@ export interface ListenerSettings {
   readonly proxies: TrustedProxies;
   /** What it speaks, in order of preference. */
   readonly protocols: readonly Protocol[];
+  /** The release of Node, which decides whether HTTP/2 is on. */
+  readonly node: string;
   /** Of its counters. */
   readonly slot: number;
 }
 
 /** Reads certificates and addresses. Throws if one is missing or malformed. */
-export function listenerSettings(given: ListenerEntry, slot: number): ListenerSettings {
+export function listenerSettings(given: ListenerEntry, slot: number, node: string): ListenerSettings {
   const entry = given.tls === undefined ? given : { ...given, tls: withTexts(given.tls) };
   return {
     entry,
     address: resolvedText(entry.address),
     proxies: new TrustedProxies(entry.trustedProxies),
-    protocols: protocolsOf(entry),
+    protocols: protocolsOf(entry, node),
+    node,
     slot,
   };
 }
