@@ -84,6 +84,40 @@ test('max_requests_per_connection and idle_timeout end a connection in order', a
   await until(() => plane.connections === 0, 'no connection');
 });
 
+test('bug: a drain after the FIN of a client that reads nothing asked its dead session for a PING', async ({
+  plane,
+  target,
+}) => {
+  const body = Buffer.alloc(256 * 1024);
+  let sent = 0;
+  target.respond = (_request, socket) => {
+    socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${1024 ** 3}\r\n\r\n`);
+    const more = (): void => {
+      sent++;
+      socket.write(body, (error) => !error && more());
+    };
+    more();
+  };
+  const client = await RawHttp2.ready(plane.port);
+  client.socket.pause();
+  const widest = [setting(4, ANY)];
+  client.send(
+    frame(Type.Settings, 0, 0, ...widest),
+    frame(Type.WindowUpdate, 0, 0, u32(ANY - 65_535)),
+    headers(1, GET),
+  );
+  let [seen, polls] = [0, 0];
+  await until(() => {
+    polls = sent > 0 && sent === seen ? polls + 1 : 0;
+    seen = sent;
+    return polls === 20;
+  }, 'all buffers are full');
+  client.socket.end();
+  await plane.record(({ error }) => error === 'downstream/aborted');
+  assert.is((await plane.plane.drain(300)).cut, 0);
+  client.destroy();
+});
+
 const settings = frame(Type.Settings, 0, 0, setting(3, 10));
 const reset = (id: number): Buffer => frame(Type.RstStream, 0, id, u32(8));
 

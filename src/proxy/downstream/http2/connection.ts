@@ -293,7 +293,8 @@ export class Http2Connection implements ClientConnection, SocketEvents, StreamOw
   #announce(): void {
     if (this.#phase !== 'open') return;
     this.#phase = 'leaving';
-    if (!this.#tap.betweenFrames) {
+    // A session that has failed, or lost its client, ends by itself and sends no PING.
+    if (!this.#tap.betweenFrames || this.#session.destroyed) {
       this.#finish();
       return;
     }
