@@ -131,12 +131,15 @@ for (const balance of ['least-request', 'ewma'])
       assert.is(failuresOf(results).length, 0);
       return count < results.length / 3 / 2;
     };
-    // Where the machine is so busy that all targets seem slow, another round may show the difference.
-    const best = async (run: Run): Promise<void> => {
-      const passed = (await round(run)) || (await round(run)) || (await round(run));
-      assert.ok(passed, `${balance}, ${run[0]}: half its share or more in three rounds`);
+    // The middle one of three rounds counts: one alone says more of a busy machine than of the choice.
+    const median = async (run: Run): Promise<void> => {
+      const passed = Number(await round(run)) + Number(await round(run));
+      assert.ok(
+        passed === 2 || (passed === 1 && (await round(run))),
+        `${balance}, ${run[0]}: half its share or more in two of three rounds`,
+      );
     };
-    await Promise.all([best(['http/1.1', http1]), best(['h2', http2])]);
+    await Promise.all([median(['http/1.1', http1]), median(['h2', http2])]);
     for (const target of [...http1, ...http2]) await target.close();
   });
 
