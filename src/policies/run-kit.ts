@@ -4,6 +4,7 @@
  */
 import type { CreateAction, CreatePolicy, Json } from './contract.js';
 
+export * from './run-kit/body-fields.js';
 export * from './run-kit/credentials.js';
 export * from './run-kit/fields.js';
 export * from './run-kit/grpc.js';

@@ -1,26 +1,9 @@
 /** error-page at run time. */
 import type { Exchange, PolicyInstance, Reply } from '../contract.js';
 import { chooseMediaType, mediaType } from '../kits/negotiate.js';
-import { addToken, runPolicy, Template } from '../run-kit.js';
+import { addToken, BODY_FIELDS, runPolicy, Template } from '../run-kit.js';
 import { FORMS, type Form } from './forms.js';
 import type { ErrorPageSettings } from './schema.js';
-
-/** Fields that describe the body of a reply, RFC 9110 section 8 and RFC 9530. */
-const OF_THE_BODY = [
-  'accept-ranges',
-  'content-digest',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'content-length',
-  'content-location',
-  'content-md5',
-  'digest',
-  'etag',
-  'last-modified',
-  'repr-digest',
-  'trailer',
-];
 
 /** Fields that a status requires, RFC 9110 sections 11.6.1, 10.2.1 and 14.4. */
 const REQUIRED = ['allow', 'content-range', 'proxy-authenticate', 'www-authenticate'];
@@ -91,7 +74,7 @@ class ErrorPages implements PolicyInstance {
     const body = Buffer.from(template.renderBody(form, exchange, reply));
     if (reply.body !== null && !(reply.body instanceof Uint8Array)) reply.body.discard();
     reply.body = body;
-    for (const name of OF_THE_BODY) headers.remove(name);
+    for (const name of BODY_FIELDS) headers.remove(name);
     const keep = this.#keep;
     if (keep !== undefined)
       for (const [name] of [...headers.entries()]) if (!keep.has(name) && name !== 'vary') headers.remove(name);

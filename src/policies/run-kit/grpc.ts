@@ -3,6 +3,7 @@
  * (gRPC over HTTP/2, "Responses").
  */
 import type { HeaderFields, Reply } from '../contract.js';
+import { BODY_FIELDS } from './body-fields.js';
 import { HeaderMap } from './fields.js';
 import { BytesReply, statusText } from './replies.js';
 
@@ -64,25 +65,13 @@ function grpcTextOf(reply: Reply): string {
   return statusText(reply.status);
 }
 
-/** Fields that describe the body of a reply, which a reply of gRPC without messages does not have. */
-const OF_THE_BODY = new Set([
-  'accept-ranges',
-  'content-digest',
-  'content-disposition',
-  'content-encoding',
-  'content-language',
-  'content-length',
-  'content-location',
-  'content-md5',
+/** Fields that a reply of gRPC without messages does not take over. */
+const LEFT_OUT = new Set([
+  ...BODY_FIELDS,
   'content-range',
   'content-type',
-  'digest',
-  'etag',
   'grpc-message',
   'grpc-status',
-  'last-modified',
-  'repr-digest',
-  'trailer',
   'transfer-encoding',
 ]);
 
@@ -92,7 +81,7 @@ const OF_THE_BODY = new Set([
  */
 export function grpcErrorReply(reply: Reply, code = grpcCodeOf(reply.status)): BytesReply {
   const headers = new HeaderMap();
-  for (const [name, value] of reply.headers.entries()) if (!OF_THE_BODY.has(name)) headers.append(name, value);
+  for (const [name, value] of reply.headers.entries()) if (!LEFT_OUT.has(name)) headers.append(name, value);
   endWith(headers, 'application/grpc', code, reply);
   discardBody(reply);
   return new BytesReply(200, { headers, code: reply.code, cause: reply.cause });
@@ -100,7 +89,7 @@ export function grpcErrorReply(reply: Reply, code = grpcCodeOf(reply.status)): B
 
 /** The same for another media type, in place. */
 export function toGrpcError(reply: Reply, contentType: string, code = grpcCodeOf(reply.status)): void {
-  for (const name of OF_THE_BODY) reply.headers.remove(name);
+  for (const name of LEFT_OUT) reply.headers.remove(name);
   endWith(reply.headers, contentType, code, reply);
   discardBody(reply);
   reply.body = null;
