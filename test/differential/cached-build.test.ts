@@ -1,35 +1,9 @@
 /** A build that keeps the trees of the build before gives the same diagnostics and the same bundle as a fresh one. */
-import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { TreeCache } from '../../src/spec/index.js';
-import { cacheOf, compareEdits, inFolder, outcomeOf } from './cached-builds.js';
+import { compareEdits } from './cached-builds.js';
 
-const FIXTURES = resolve('fixtures/diagnostics');
-
-function assertSame(path: string, overlays: readonly string[], trees: TreeCache, about: string): void {
-  // Differences are long: the text of the spec says more.
-  assert.ok(outcomeOf(path, overlays, trees) === outcomeOf(path, overlays), about);
-}
-
-test('the specs of all diagnostics, read twice, and with a line in front', () => {
-  // Some are too large for the repository.
-  const names = readdirSync(FIXTURES).filter((name) => existsSync(join(FIXTURES, name, 'gateway.toml')));
-  for (const name of names) {
-    inFolder((folder) => {
-      cpSync(join(FIXTURES, name), folder, { recursive: true });
-      const path = join(folder, 'gateway.toml');
-      const trees = cacheOf();
-      for (let round = 0; round < 3; round++) {
-        assertSame(path, [], trees, `${name}, round ${round}`);
-        if (round === 1) writeFileSync(path, `# moved\n${readFileSync(path, 'latin1')}`, 'latin1');
-      }
-    });
-  }
-});
-
-// `npm run drills -- cached-build` makes more.
+// `npm run drills -- cached-build` makes more, also of the specs of all diagnostics.
 test('random edits of random specs with an include and an overlay', () => {
   const valid = compareEdits(5);
   assert.ok(valid > 12, `${valid} valid specs`);

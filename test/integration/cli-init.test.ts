@@ -11,9 +11,7 @@ import { firstHour } from '../support/first-hour.js';
 const folder = mkdtempSync(join(tmpdir(), 'gw-init-'));
 test.after(() => rmSync(folder, { recursive: true }));
 
-// The other templates: drills/init-templates.
-test('gw init -t services: every printed step works', () => firstHour(folder, ['-t', 'services']));
-
+// Those of the templates: drills/init-templates.
 test('gw init --from: every printed step works while the service runs', async () => {
   const service = createServer((_, response) => response.end('[]')).listen(0, '127.0.0.1');
   await once(service, 'listening');

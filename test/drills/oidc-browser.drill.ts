@@ -2,10 +2,10 @@
 import { join, resolve } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { removeFolders, SpecFile, startGateway } from '../integration/control-kit.js';
+import { env, specOf, startIssuer, startTarget, stopSite } from '../integration/oidc-kit.js';
 import { Chromium, chromiumPath, type Tab } from '../support/chromium.js';
 import { freePort } from '../support/ports.js';
-import { removeFolders, SpecFile, startGateway } from './control-kit.js';
-import { env, specOf, startIssuer, startTarget, stopSite } from './oidc-kit.js';
 
 const path = chromiumPath();
 const open = new Set<Chromium>();
