@@ -10,7 +10,7 @@ import { Gateway } from '../../src/control/gateway.js';
 import { KeptLog } from '../control/kit.js';
 import { virtualClock } from '../support/virtual-clock.js';
 import { fieldsText, numbered, requestLines, steady } from './common.js';
-import { ENV, KEYS, PASSWORDS, START, TOKENS } from './identities.js';
+import { DISABLED_TOKEN, ENV, KEYS, PASSWORDS, START, TOKENS } from './identities.js';
 import { Random } from './random.js';
 import { type RandomRequest, randomRequest } from './random-request.js';
 import { randomSpec } from './random-spec.js';
@@ -160,7 +160,7 @@ function presented(request: RandomRequest, caller: Caller, chain: Chain): Random
 /** Every authenticating policy of the route gets a credential of the consumer. */
 function presentedAs(request: RandomRequest, as: string, chain: Chain): RandomRequest | undefined {
   const own = chain.names.filter((name) => AUTHENTICATING.has(name));
-  const [key, token] = as === 'acme' ? [KEYS[0]!, TOKENS[0]!] : [KEYS[4]!, TOKENS[2]!];
+  const [key, token] = as === 'acme' ? [KEYS[0]!, TOKENS[0]!] : [KEYS[4]!, DISABLED_TOKEN];
   let sent = request;
   const taken = new Set<string>();
   for (const name of own) {

@@ -30,6 +30,9 @@ export const TOKENS = [
   'no.token',
 ];
 
+/** Of the disabled consumer, with the scope that policies ask for: an assumed consumer has every scope. */
+export const DISABLED_TOKEN = token({ sub: 'gone', scope: 'read write' });
+
 export const PASSWORDS = ['ada:right', 'ada:wrong', 'bob:right', 'eve:any'].map(
   (pair) => `Basic ${Buffer.from(pair).toString('base64')}`,
 );
