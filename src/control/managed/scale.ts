@@ -1,6 +1,6 @@
 /**
  * How many processes a managed service needs: a pure function of what is measured. Up after half a second of more load than they
- * are meant to have, or at once if a request waits; down after a minute (`down_after`) with less; to zero after `idle`.
+ * are meant to have, or at once if a request waits; down after a minute (`scale_down_after`) with less; to zero after `idle`.
  */
 import type { InstancesEntry } from '../../bundle/types.js';
 

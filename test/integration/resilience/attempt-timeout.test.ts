@@ -1,5 +1,4 @@
 /** Attempts whose time is bounded: `attempt_timeout`. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Exchange, Reply } from '../../../src/policies/contract.js';
 import { BytesReply } from '../../../src/policies/run-kit.js';
@@ -7,42 +6,19 @@ import { Counter } from '../../../src/telemetry/stats/layout.js';
 import { never, whole } from '../../support/fault-target.js';
 import { H2Target } from '../../support/h2-target.js';
 import { withPolicies } from '../../support/test-policies.js';
-import { type Fault, FaultTarget, ok, Plane, type RawReply, say, specOf, TestTime, until } from '../engine-kit.js';
+import { type Fault, FaultTarget, ok, type RawReply, say, specOf, until } from '../engine-kit.js';
+import { loadFresh, type StoppedWorld, stoppedSuite } from './stopped-world.js';
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n\r\n`;
 const CANCEL = 8;
 
-interface World {
-  first: FaultTarget;
-  second: FaultTarget;
-  plane: Plane;
-  /** It stands still: what takes long, takes long because a test says so. */
-  time: TestTime;
-}
+type World = StoppedWorld;
+const test = stoppedSuite('attempt_timeout');
 
-const test = suite<World>('attempt_timeout');
-
-test.before(async (world) => {
-  world.first = await FaultTarget.start();
-  world.second = await FaultTarget.start();
-  world.time = new TestTime();
-  world.plane = await Plane.start(specOf(world.first.url), { monotonic: world.time.now });
-  world.time.stop();
-});
-
-test.after(async ({ plane, first, second }) => {
-  await plane.close();
-  await first.close();
-  await second.close();
-});
-
-let services = 0;
-async function use({ plane, first, second }: World, retry: string, more: { service?: string; route?: string } = {}) {
-  const name = `s${++services}`;
-  for (const target of [first, second]) target.forget();
+async function use(world: World, retry: string, more: { service?: string; route?: string } = {}) {
+  const { first, second } = world;
   const service = `eject_after = 0\n${more.service ?? ''}\n[service.it.retry]\nbackoff = "0s"\n${retry}`;
-  const spec = specOf([first.url, second.url], { service, ...(more.route ? { route: more.route } : {}) });
-  await plane.load(spec.replaceAll('service.it', `service.${name}`).replace('to = "it"', `to = "${name}"`));
+  await loadFresh(world, [first.url, second.url], { service, ...(more.route ? { route: more.route } : {}) });
 }
 
 /** The first `count` requests get no reply, the others a good one. */

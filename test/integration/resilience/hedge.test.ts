@@ -1,22 +1,11 @@
 /** Attempts that begin beside others which take long: `hedge`. */
-import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { Counter } from '../../../src/telemetry/stats/layout.js';
 import { never, sayAndClose, whole } from '../../support/fault-target.js';
 import { H2Target } from '../../support/h2-target.js';
 import { withPolicies } from '../../support/test-policies.js';
-import {
-  type Fault,
-  FaultTarget,
-  ok,
-  Plane,
-  type RawClient,
-  type RawReply,
-  say,
-  specOf,
-  TestTime,
-  until,
-} from '../engine-kit.js';
+import { type Fault, type FaultTarget, ok, type RawClient, type RawReply, say, specOf, until } from '../engine-kit.js';
+import { loadFresh, type StoppedWorld, stoppedSuite } from './stopped-world.js';
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: a.example\r\n\r\n`;
 const send = (method: string, path: string, body: string): string =>
@@ -24,40 +13,16 @@ const send = (method: string, path: string, body: string): string =>
 const ANSWERED = 'another attempt was answered first';
 const CANCEL = 8;
 
-interface World {
-  first: FaultTarget;
-  second: FaultTarget;
-  plane: Plane;
-  /** It stands still: what takes long, takes long because a test says so. */
-  time: TestTime;
-}
+type World = StoppedWorld;
+const test = stoppedSuite('hedge');
 
-const test = suite<World>('hedge');
+test.before(({ plane }) => plane.plane.watch('decisions'));
 
-test.before(async (world) => {
-  world.first = await FaultTarget.start();
-  world.second = await FaultTarget.start();
-  world.time = new TestTime();
-  world.plane = await Plane.start(specOf(world.first.url), { monotonic: world.time.now });
-  world.time.stop();
-  world.plane.plane.watch('decisions');
-});
-
-test.after(async ({ plane, first, second }) => {
-  await plane.close();
-  await first.close();
-  await second.close();
-});
-
-let services = 0;
 /** Both targets of a new service, with this line of `hedge` and others of its `retry`. */
 async function use(world: World, hedge: string, { retry = 'attempts = 0', service = '', one = false, eject = 1 } = {}) {
   const { plane, first, second } = world;
-  const name = `s${++services}`;
-  for (const target of [first, second]) target.forget();
   const text = `eject_after = ${eject}\n${service}\n[service.it.retry]\nbackoff = "0s"\nhedge = ${hedge}\n${retry}`;
-  const spec = specOf(one ? first.url : [first.url, second.url], { service: text });
-  await plane.load(spec.replaceAll('service.it', `service.${name}`).replace('to = "it"', `to = "${name}"`));
+  await loadFresh(world, one ? first.url : [first.url, second.url], { service: text });
   plane.logs.length = 0;
 }
 
