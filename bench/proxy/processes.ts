@@ -263,3 +263,15 @@ export function shareOfOthers(since: TimeSpent): number {
   const now = timeSpent();
   return Math.max(0, (now.all - since.all - (now.ours - since.ours)) / (now.total - since.total));
 }
+
+/** What a load generator prints. @throws if it fails. */
+export async function outputOf(command: string, args: readonly string[]): Promise<string> {
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  let text = '';
+  child.stdout.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`${[command, ...args].join(' ')} failed:\n${text}`);
+  return text;
+}

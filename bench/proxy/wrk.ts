@@ -1,7 +1,5 @@
 /** Load by wrk: one thread, a number of keep-alive connections, each sending as fast as it is answered. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { pinned } from './processes.js';
+import { outputOf, pinned } from './processes.js';
 import { type Load, readReport } from './wrk-report.js';
 
 export interface LoadOptions {
@@ -36,12 +34,5 @@ export async function load(options: LoadOptions): Promise<Load> {
     ...script,
     options.url,
   ]);
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (part: string) => {
-    text += part;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`wrk failed:\n${text}`);
-  return readReport(text);
+  return readReport(await outputOf(command, args));
 }

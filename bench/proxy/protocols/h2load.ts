@@ -1,7 +1,5 @@
 /** Load by h2load of nghttp2: HTTP/2 without TLS, many requests at a time on each connection. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { pinned } from '../processes.js';
+import { outputOf, pinned } from '../processes.js';
 import type { Load } from '../wrk-report.js';
 
 export interface Http2Load {
@@ -30,14 +28,7 @@ export async function loadHttp2(options: Http2Load): Promise<Omit<Load, 'p99'>> 
     ...(options.body === undefined ? [] : ['-d', options.body]),
     options.url,
   ]);
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let text = '';
-  child.stdout.setEncoding('utf8').on('data', (part: string) => {
-    text += part;
-  });
-  const [code] = (await once(child, 'close')) as [number | null];
-  if (code !== 0) throw new Error(`h2load failed:\n${text}`);
-  return readHttp2Report(text);
+  return readHttp2Report(await outputOf(command, args));
 }
 
 /** @throws if the text is not a report of h2load. */
