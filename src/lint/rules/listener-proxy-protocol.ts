@@ -8,7 +8,7 @@ const rule: Rule = {
   check(model, report) {
     for (const { name, config, at } of model.listeners) {
       const { address, proxy_protocol, trusted_proxies } = config;
-      // `unix` is no address: it lets only the clients of unix sockets send headers.
+      // `unix` is not an address: it lets only the clients of unix sockets send headers.
       if (!proxy_protocol || trusted_proxies.some((range) => range !== 'unix')) continue;
       if (typeof address === 'string' && address.startsWith('unix:')) continue;
       report({

@@ -19,7 +19,7 @@ export interface Waiting {
   gaveUp(refusal: GuardRefusal): void;
 }
 
-/** Why there is no target at the moment, and none will be there soon. */
+/** Why the service has no target now and gets none soon. */
 export interface StartFailure {
   readonly cause: string;
   /** Milliseconds since 1970 of the next attempt. */

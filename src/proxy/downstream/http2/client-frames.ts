@@ -110,7 +110,7 @@ export class ClientFrames {
     return this.#guard.blockIsLate(now, timeout);
   }
 
-  /** Whether an error of the session is no mistake of the client: Node takes an answer to no PING for one. */
+  /** Whether an error of the session is not a mistake of the client: Node takes an answer without a PING for one. */
   excuses(code: number): boolean {
     return code === NGHTTP2_PROTOCOL_ERROR && this.#states.takeStrayAnswer();
   }
