@@ -178,13 +178,17 @@ export class RawClient {
   readonly socket: Socket;
   ended = false;
   closed = false;
+  /** Received and not read: `#buffer`, then `#arrived`. Joined when they are read, so that a long body is not copied for each chunk. */
   #buffer = Buffer.alloc(0);
+  readonly #arrived: Buffer[] = [];
+  #unread = 0;
   #wake: (() => void) | undefined;
 
   constructor(socket: Socket) {
     this.socket = socket;
     socket.on('data', (chunk: Buffer) => {
-      this.#buffer = Buffer.concat([this.#buffer, chunk]);
+      this.#arrived.push(chunk);
+      this.#unread += chunk.length;
       this.#wake?.();
     });
     socket.on('end', () => {
@@ -206,7 +210,12 @@ export class RawClient {
 
   /** Received bytes that have not been read. */
   get pending(): string {
-    return this.#buffer.toString('latin1');
+    return this.#joined().toString('latin1');
+  }
+
+  #joined(): Buffer {
+    if (this.#arrived.length > 0) this.#buffer = Buffer.concat([this.#buffer, ...this.#arrived.splice(0)]);
+    return this.#buffer;
   }
 
   async #more(): Promise<void> {
@@ -222,15 +231,16 @@ export class RawClient {
   }
 
   async #take(count: number): Promise<Buffer> {
-    while (this.#buffer.length < count) await this.#more();
-    const taken = this.#buffer.subarray(0, count);
+    while (this.#unread < count) await this.#more();
+    const taken = this.#joined().subarray(0, count);
     this.#buffer = this.#buffer.subarray(count);
+    this.#unread -= count;
     return taken;
   }
 
   async #line(): Promise<string> {
     for (;;) {
-      const at = this.#buffer.indexOf('\r\n');
+      const at = this.#joined().indexOf('\r\n');
       if (at >= 0) return (await this.#take(at + 2)).toString('latin1', 0, at);
       await this.#more();
     }
@@ -261,7 +271,7 @@ export class RawClient {
     const length = header('content-length');
     if (length !== undefined) return Buffer.from(await this.#take(Number(length)));
     while (!this.ended) await this.#more();
-    return await this.#take(this.#buffer.length);
+    return await this.#take(this.#unread);
   }
 
   async #chunks(): Promise<Buffer> {

@@ -30,6 +30,8 @@ export interface DescriptorSource {
   limit(): number;
   /** Descriptors that the process has open. */
   inUse(): number;
+  /** Milliseconds; never goes back. */
+  now(): number;
 }
 
 /** Linux only; on other systems only `max_connections` bounds connections. */
@@ -40,6 +42,7 @@ export const procDescriptors: DescriptorSource = {
     return soft === undefined ? Number.POSITIVE_INFINITY : Number(soft);
   },
   inUse: () => readdirSync('/proc/self/fd').length,
+  now: () => performance.now(),
 };
 
 export class Descriptors {
@@ -153,7 +156,7 @@ export class Descriptors {
 
   /** Counts, unless the last count was too recent. Returns whether there is room. */
   #count(forTarget: boolean): boolean {
-    const begun = performance.now();
+    const begun = this.#source.now();
     if (begun < this.#mayCountAt) return false;
     let inUse = this.#limit;
     try {
@@ -162,7 +165,7 @@ export class Descriptors {
     } catch {
       // Counting needs a descriptor itself, and there is none.
     }
-    const now = performance.now();
+    const now = this.#source.now();
     this.#mayCountAt = now + (now - begun) / COUNTING_SHARE;
     // Other threads may have room that they have not used yet. So this thread's part is a share of everything it could have,
     // not of what is free now: together, threads never exceed the limit.

@@ -172,7 +172,7 @@ test('under a flood few rejected sockets linger, and none for long', () => {
 });
 
 test('a connection rejected for lack of descriptors gets a reply', () => {
-  const none = new Descriptors(1, () => {}, { limit: () => 100, inUse: () => 100 });
+  const none = new Descriptors(1, () => {}, { limit: () => 100, inUse: () => 100, now: () => 0 });
   const bench = new Bench(none);
   assert.is(bench.enter(bench.door({}), '203.0.113.1', 1), 0);
   assert.equal(bench.refused, ['gateway/exhausted 203.0.113.1']);

@@ -71,7 +71,9 @@ async function targetWith(descriptors: Descriptors, more = ''): Promise<Made> {
 
 test('without descriptors, exchanges wait for the open connections', async () => {
   let used = 0;
-  const { target, close } = await targetWith(new Descriptors(1, () => {}, { limit: () => 18, inUse: () => used }));
+  const { target, close } = await targetWith(
+    new Descriptors(1, () => {}, { limit: () => 18, inUse: () => used, now: () => 0 }),
+  );
   const users = [0, 1, 2, 3].map(() => new Asking());
   target.acquire(users[0]!);
   used = 2;
