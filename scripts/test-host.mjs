@@ -6,6 +6,11 @@
  */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc');
 
 const [mark, folder, ...files] = process.argv.slice(2);
 
@@ -31,7 +36,11 @@ process.on('beforeExit', async () => {
   if (running) return;
   const file = files.shift();
   if (file === undefined) return;
-  if (begun) process.stdout.write(mark);
+  if (begun) {
+    process.stdout.write(mark);
+    // V8 does not count shared memory as garbage: that of many files would pile up, and the system then refuses to start processes.
+    collect();
+  }
   begun = true;
   running = true;
   await run(file);

@@ -4,7 +4,7 @@
  */
 import type { Json, PolicyEntry } from '../bundle/types.js';
 import type { Clock, ConsumerLookup, Exchange, LimitStore, Logger, PolicyInstance } from '../policies/contract.js';
-import { allocateState, openState } from '../state/memory.js';
+import { offlineState } from '../state/memory.js';
 import { systemAfter } from '../state/timers.js';
 import { StatsWriter } from '../telemetry/stats/writer.js';
 import { CollectBudget } from './exchange/body/collector.js';
@@ -75,10 +75,7 @@ export class OfflinePlane {
     const time = new OfflineTime(clock, () => this.#runs.size > 0);
     this.#time = time;
     const around = { calls: this.#calls(), exchanges: this.#inner(), ask: this.#ask(input, published) };
-    const state = openState(allocateState({ workers: 1, small: true }), 0, {
-      clock: time,
-      after: time.after,
-    });
+    const state = offlineState({ clock: time, after: time.after });
     const standIn = (policy: PolicyEntry): PolicyInstance | undefined =>
       this.#assumed(policy, options.as) ?? this.#standIn(policy, published);
     const world = { clock: time, random, logger, limits, ...state, after: time.after, ...around, standIn };

@@ -18,21 +18,25 @@ import { SingleFlight } from './single-flight.js';
 import type { After } from './timers.js';
 
 /** Plain data for a worker thread. */
-export interface StateMemory {
+interface TableMemory {
   readonly cache: SharedArrayBuffer;
   readonly marks: SharedArrayBuffer;
   readonly holds: SharedArrayBuffer;
   readonly leases: SharedArrayBuffer;
   readonly replays: SharedArrayBuffer;
-  /** Of contents with bodies. Absent: it comes with the first generation, whose program says its size. */
-  readonly content?: SharedArrayBuffer;
   /** What all threads know about contents on disk. */
   readonly disk: SharedArrayBuffer;
-  /** Of contents that stay until they expire. */
-  readonly kept: SharedArrayBuffer;
   readonly outcomes: SharedArrayBuffer;
   /** Circuit breakers of services. */
   readonly breakers: SharedArrayBuffer;
+}
+
+/** The same, with the memory of contents. */
+export interface StateMemory extends TableMemory {
+  /** Of contents with bodies. Absent: it comes with the first generation, whose program says its size. */
+  readonly content?: SharedArrayBuffer;
+  /** Of contents that stay until they expire. */
+  readonly kept: SharedArrayBuffer;
 }
 
 /** The stores of one worker. */
@@ -47,22 +51,35 @@ export interface State {
   /** In memory, and on disk if a policy wants that and there is a store. */
   readonly content: ContentSpace;
   readonly contentMemory: GatewayContents;
-  readonly kept: MemoryContents;
+  readonly kept: ContentSpace;
 }
 
 const SMALL_CONTENT_BYTES = 4 * 1024 * 1024;
+const SMALL_KEPT_BYTES = SMALL_CONTENT_BYTES / 4;
 
-/** `workers`: the number of rows of the tables. `small`: for one run offline or a test, instead of a gateway. */
-export function allocateState({ workers, small = false }: { workers: number; small?: boolean }): StateMemory {
+interface StateSizes {
+  /** The number of rows of the tables. */
+  readonly workers: number;
+  /** For one run offline or a test, instead of a gateway. */
+  readonly small?: boolean;
+}
+
+export function allocateState({ workers, small = false }: StateSizes): StateMemory {
+  return {
+    ...allocateTables({ workers, small }),
+    ...(small ? { content: MemoryContents.allocate({ workers, bytes: SMALL_CONTENT_BYTES }) } : {}),
+    kept: MemoryContents.allocate({ workers, ...(small ? { bytes: SMALL_KEPT_BYTES } : {}) }),
+  };
+}
+
+function allocateTables({ workers, small = false }: StateSizes): TableMemory {
   return {
     cache: CacheTable.allocate(small ? { bytes: 256 * 1024 } : {}),
     marks: CacheTable.allocate(small ? { bytes: 256 * 1024 } : {}),
     holds: HoldTable.allocate({ workers, ...(small ? { slots: 256 } : {}) }),
     leases: LeaseTable.allocate(),
     replays: ReplayTable.allocate(small ? { slots: 4096 } : {}),
-    ...(small ? { content: MemoryContents.allocate({ workers, bytes: SMALL_CONTENT_BYTES }) } : {}),
     disk: DiskMemory.allocate(),
-    kept: MemoryContents.allocate({ workers, ...(small ? { bytes: SMALL_CONTENT_BYTES / 4 } : {}) }),
     outcomes: OutcomeTable.allocate(small ? { slots: 1024 } : {}),
     breakers: BreakerTable.allocate({ workers, ...(small ? { slots: 16 } : {}) }),
   };
@@ -77,11 +94,11 @@ export interface StateParts {
 }
 
 /**
- * Opens the memory in one thread. `worker`: its number, from 0. `offline`: a run or a test of which nothing is kept on disk.
- * @throws TypeError for memory of another kind
+ * Opens the memory in one thread. Contents without memory get their own with the first of them. `worker`: its number, from 0.
+ * `offline`: a run or a test of which nothing is kept on disk. @throws TypeError for memory of another kind
  */
 export function openState(
-  memory: StateMemory,
+  memory: TableMemory & Partial<StateMemory>,
   worker: number,
   { clock, after, disk: wanted }: StateParts,
   { offline = true } = {},
@@ -95,14 +112,23 @@ export function openState(
   const replays = new ReplayTable(memory.replays, monotonic);
   const outcomes = new GatewayOutcomes(memory.outcomes, worker, clock, { offline });
   const flights = new SingleFlight({ leases, cache, after, monotonic });
-  const contentMemory = new GatewayContents(worker, () => clock.now());
+  const now = (): number => clock.now();
+  const contentMemory = new GatewayContents(worker, now, offline ? { bytes: SMALL_CONTENT_BYTES } : {});
   contentMemory.use(memory.content);
   const disk = new DiskClient({ memory: new DiskMemory(memory.disk), after });
   const want: WantDisk | undefined = wanted && ((...given) => wanted(worker, ...given));
   const content = contentsOf({ content: contentMemory, disk }, clock, want);
-  const kept = new MemoryContents(memory.kept, () => clock.now(), worker, { keeps: true });
+  const kept = new GatewayContents(worker, now, { keeps: true, ...(offline ? { bytes: SMALL_KEPT_BYTES } : {}) });
+  kept.use(memory.kept);
   return { breakers, cache, marks, holds, replays, outcomes, flights, content, contentMemory, kept };
 }
+
+/**
+ * The stores of one run offline, or of a test, without memory for contents until there are some: V8 does not count shared memory as
+ * garbage, so many short runs would keep megabytes each until something else causes a collection.
+ */
+export const offlineState = (parts: StateParts): State =>
+  openState(allocateTables({ workers: 1, small: true }), 0, parts);
 
 /**
  * The stores of a worker that starts: releases what a dead worker with the same number held. Without `memory`, the worker is

@@ -7,7 +7,7 @@ import type { OfflineMocks } from '../proxy/offline/mocks.js';
 import { LiveConsumers } from '../state/consumers/live.js';
 import { ConsumerSet } from '../state/consumers/set.js';
 import { LimitTable } from '../state/limits/table.js';
-import { allocateState, openState } from '../state/memory.js';
+import { offlineState } from '../state/memory.js';
 import { VirtualTime } from '../state/timers.js';
 
 /** Milliseconds since 1970: 2026-01-01. */
@@ -35,10 +35,7 @@ export class TestWorld {
   constructor({ consumers = [], services = {} }: WorldOptions = {}) {
     const { time } = this;
     const after = time.after;
-    const state = openState(allocateState({ workers: 1, small: true }), 0, {
-      clock: time,
-      after,
-    });
+    const state = offlineState({ clock: time, after });
     const refuse = (): never => {
       throw new Error('a test has no routes for further requests');
     };

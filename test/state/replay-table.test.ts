@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { allocateState, openState } from '../../src/state/memory.js';
+import { allocateState, offlineState, openState } from '../../src/state/memory.js';
 import { ReplayTable } from '../../src/state/replay-table.js';
 import type { ReplayStore, Use } from '../../src/state/types.js';
 import { seededBelow } from '../support/random.js';
@@ -101,7 +101,7 @@ test('agrees with a Map over many values, times and identities', () => {
 
 test('a flood of the cache between use and replay changes nothing', () => {
   const parts = { clock: virtualClock(() => now), after: () => () => {} };
-  const { cache, replays } = openState(allocateState({ workers: 1, small: true }), 0, parts);
+  const { cache, replays } = offlineState(parts);
   assert.is(replays.store('a').note('v', 1000), 'first');
   for (let at = 0; at < 20_000; at++) cache.store('a').set(`token ${at}`, 'x'.repeat(500), 60_000);
   assert.is(cache.store('a').get('token 0'), undefined);

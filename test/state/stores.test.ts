@@ -6,7 +6,7 @@ import { CacheTable } from '../../src/state/cache-table.js';
 import { systemClock } from '../../src/state/clock.js';
 import { HoldTable } from '../../src/state/hold-table.js';
 import { LeaseTable } from '../../src/state/lease-table.js';
-import { allocateState, forgetWorker, openState, type StateMemory } from '../../src/state/memory.js';
+import { allocateState, forgetWorker, offlineState, openState, type StateMemory } from '../../src/state/memory.js';
 import type { SingleFlight } from '../../src/state/single-flight.js';
 import { VirtualTime } from '../../src/state/timers.js';
 import type { CacheStore, Hold } from '../../src/state/types.js';
@@ -226,6 +226,15 @@ test('leases: one caller has it, until it is released, its time is over, or its 
   assert.not.ok(one.acquire('k', 100, 100).mine, 'the first lease has ended before');
   one.forget(1);
   assert.ok(one.acquire('k', 100, 100).mine);
+});
+
+test('an offline run has no memory for contents until there are some', () => {
+  const before = process.memoryUsage().arrayBuffers;
+  const state = offlineState({ clock: virtualClock(() => 0), after: () => () => {} });
+  const taken = process.memoryUsage().arrayBuffers - before;
+  assert.ok(taken < 2 * 1024 * 1024, `${taken} bytes`);
+  for (const space of [state.content, state.kept])
+    assert.is(space.store('a', { maxEntry: 1000, disk: false }).get('k'), undefined);
 });
 
 /** Two workers in this thread, on one virtual time. */

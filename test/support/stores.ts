@@ -1,14 +1,13 @@
 /** Stores of policies for tests, in memory of their own. */
 import type { Clock } from '../../src/state/clock.js';
-import { allocateState, openState, type State } from '../../src/state/memory.js';
+import { offlineState, type State } from '../../src/state/memory.js';
 import { type After, VirtualTime } from '../../src/state/timers.js';
 import type { CacheSpace, ReplaySpace, Use } from '../../src/state/types.js';
 
 /** Stores with virtual timers, which run when the test calls `time.step()`. */
 export function stores(clock: Clock): State & { readonly after: After; readonly time: VirtualTime } {
   const time = new VirtualTime(clock);
-  const parts = { clock: time, after: time.after };
-  return { ...openState(allocateState({ workers: 1, small: true }), 0, parts), after: time.after, time };
+  return { ...offlineState({ clock: time, after: time.after }), after: time.after, time };
 }
 
 /** Fills what all policies share with other entries, beyond its size. */

@@ -4,15 +4,24 @@ import type { Json } from '../../../bundle/types.js';
 import type { ContentOptions, ContentSpace, ContentStore } from '../types.js';
 import { MemoryContents } from './index.js';
 
+export interface OwnContents {
+  /** Default: 64 MiB. */
+  readonly bytes?: number;
+  /** No content is evicted before its time; when there is no room, further ones are refused. */
+  readonly keeps?: boolean;
+}
+
 export class GatewayContents implements ContentSpace {
   readonly #worker: number;
   readonly #now: () => number;
+  readonly #own: OwnContents;
   #memory: MemoryContents | undefined;
 
-  /** `worker`: its number, from 0. `now`: milliseconds since 1970. */
-  constructor(worker: number, now: () => number) {
+  /** `worker`: its number, from 0. `now`: milliseconds since 1970. `own`: if it is given no memory. */
+  constructor(worker: number, now: () => number, own: OwnContents = {}) {
     this.#worker = worker;
     this.#now = now;
+    this.#own = own;
   }
 
   /**
@@ -24,12 +33,12 @@ export class GatewayContents implements ContentSpace {
   }
 
   store<Data = Json>(identity: string, options: ContentOptions): ContentStore<Data> {
-    this.#memory ??= this.#open(MemoryContents.allocate({ workers: this.#worker + 1 }));
+    this.#memory ??= this.#open(MemoryContents.allocate({ ...this.#own, workers: this.#worker + 1 }));
     return this.#memory.store(identity, options);
   }
 
   #open(memory: SharedArrayBuffer): MemoryContents {
-    const contents = new MemoryContents(memory, this.#now, this.#worker);
+    const contents = new MemoryContents(memory, this.#now, this.#worker, this.#own);
     contents.forget(this.#worker);
     return contents;
   }
