@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { gw, inFolder } from '../cli/kit.js';
+import { atPorts } from '../support/at-ports.js';
 import { json, status, TestService } from './aggregate-kit.js';
 import { Plane } from './engine-kit.js';
 
@@ -34,10 +35,7 @@ async function withShop(work: (shop: Shop) => Promise<void>): Promise<void> {
   });
   const reviews = await TestService.start(json([]));
   const orders = await TestService.start(json({ items: [{ id: 1001, product: 3 }] }));
-  const spec = [products, reviews, orders].reduce(
-    (text, { url }, at) => text.replace(`http://127.0.0.1:${4001 + at}`, url),
-    SPEC.replace('127.0.0.1:8080', '127.0.0.1:0'),
-  );
+  const spec = atPorts(SPEC, { 8080: 0, 4001: products.port, 4002: reviews.port, 4003: orders.port });
   const plane = await Plane.start(spec);
   try {
     await work({ products, reviews, orders, plane });

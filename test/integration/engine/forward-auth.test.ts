@@ -1,6 +1,7 @@
 /** forward-auth over sockets: a service that decides, and that is slow, down, redirects or answers too much. */
 import { readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
+import { atPorts } from '../../support/at-ports.js';
 import { FaultTarget, flood, never, ok, refusingPort, say, sayAndClose, whole } from '../../support/fault-target.js';
 import { until } from '../../support/until.js';
 import { specOf } from '../engine-kit.js';
@@ -160,15 +161,12 @@ test('the example of the README sends the request that it shows', async (context
   const readme = readFileSync('src/policies/forward-auth/README.md', 'utf8');
   const spec = /```toml\n([\s\S]*?)```/.exec(readme)![1]!;
   const shown = /```\n(GET [\s\S]*?)```/.exec(readme)![1]!;
-  const local = (text: string): string => text.replaceAll('127.0.0.1:4003', `127.0.0.1:${context.target.port}`);
-  await context.plane.load(
-    local(spec).replaceAll('127.0.0.1:4010', `127.0.0.1:${auth.port}`).replace('127.0.0.1:8080', '127.0.0.1:0'),
-  );
+  await context.plane.load(atPorts(spec, { 8080: 0, 4003: context.target.port, 4010: auth.port }));
   const host = `Host: 127.0.0.1:8080\r\nAuthorization: Bearer TOKEN\r\n`;
   assert.is((await context.plane.ask(`GET /orders HTTP/1.1\r\n${host}\r\n`)).status, 200);
   const own = /^(user-agent|via|x-request-id):/;
   const lines = auth.arrived[0]!.head.split('\r\n').filter((line) => !own.test(line));
-  assert.equal(lines.join('\n').trim(), shown.replace('127.0.0.1:4010', `127.0.0.1:${auth.port}`).trim());
+  assert.equal(lines.join('\n').trim(), atPorts(shown, { 4010: auth.port }).trim());
 });
 
 test.run();
