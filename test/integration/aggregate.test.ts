@@ -3,8 +3,9 @@ import { connect } from 'node:net';
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { freePort } from '../support/ports.js';
 import { until } from '../support/until.js';
-import { Barrier, Bed, callOf as call, type Handler, json, status, TestService } from './aggregate-kit.js';
+import { Barrier, Bed, callOf as call, type Handler, json, status } from './aggregate-kit.js';
 
 let bed: Bed | undefined;
 
@@ -219,9 +220,7 @@ test('a failure after an unsafe call lists what already ran, and waits for what 
 });
 
 test('an unsafe call that no target has got is not listed as one that ran', async () => {
-  const gone = await TestService.start(json(1));
-  const { url } = gone;
-  await gone.close();
+  const url = `http://127.0.0.1:${await freePort()}`;
   const of = await start(
     { a: json(1) },
     call('order', 'method = "POST"') + call('mail', 'method = "POST"\nafter = ["order"]', 'gone'),
@@ -614,9 +613,7 @@ test('at most 16 requests of an aggregate are in progress', async () => {
 });
 
 test('a service that is gone is 502', async () => {
-  const gone = await TestService.start(json(1));
-  const { url } = gone;
-  await gone.close();
+  const url = `http://127.0.0.1:${await freePort()}`;
   const of = await start({ a: json(1) }, call('one') + call('two', '', 'gone'), {
     more: `[service.gone]\ntargets = ["${url}"]\n`,
   });

@@ -3,6 +3,7 @@ import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { allocateState } from '../../src/state/memory.js';
+import { freePort } from '../support/ports.js';
 import { type Answer, call, closeAll, removeFolders, SpecFile, serveHttp, startGateway, until } from './control-kit.js';
 import { type BuggyHost, buggyWorker, hostBuggyWorker } from './worker-kit.js';
 
@@ -197,9 +198,8 @@ test('a reply that is cut was done: 409 with its status', async () => {
 });
 
 test('retries: a request that reached no target is sent to the next one, with its own claim', async () => {
-  const closed = await serveHttp(() => {});
-  await closed.close();
-  const url = await start(specOf('', { more: 'retries = 1\neject_after = 1000', targets: [closed.url, target] }));
+  const closed = `http://127.0.0.1:${await freePort()}`;
+  const url = await start(specOf('', { more: 'retries = 1\neject_after = 1000', targets: [closed, target] }));
   for (let at = 0; at < 4; at++) {
     const key = `k${at}`;
     assert.is((await order(url, { key })).status, 201);
@@ -209,9 +209,7 @@ test('retries: a request that reached no target is sent to the next one, with it
 });
 
 test('without a target that can be reached the key is free', async () => {
-  const closed = await serveHttp(() => {});
-  await closed.close();
-  const spec = new SpecFile(specOf('', { targets: [closed.url] }));
+  const spec = new SpecFile(specOf('', { targets: [`http://127.0.0.1:${await freePort()}`] }));
   const { url, gateway } = await startGateway({ spec: spec.path, inline: true });
   assert.is((await order(url)).status, 502);
   assert.is((await order(url)).status, 502);
