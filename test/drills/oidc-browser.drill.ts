@@ -19,7 +19,7 @@ test.after(removeFolders);
 const fixture = (name: string): string => join(resolve('test/integration/fixtures'), name);
 
 /** A site over https at `localhost`. The issuer at `127.0.0.1` is another site for browsers. */
-async function started(more = '') {
+async function started() {
   const [issuer, target, port] = [await startIssuer(), await startTarget(), await freePort()];
   const base = `https://localhost:${port}`;
   const tls = `tls = { cert = "${fixture('tls-cert.pem')}", key = "${fixture('tls-key.pem')}" }`;
@@ -27,7 +27,7 @@ async function started(more = '') {
     port,
     target,
     issuer: issuer.url,
-    more: `fields = { x-user = "sub" }\nafter_logout = "/oauth2/login?return=/"\nsession = "stored"\nback_channel_logout = "/back"\n${more}`,
+    more: `fields = { x-user = "sub" }\nafter_logout = "/oauth2/login?return=/"\nsession = "stored"\nback_channel_logout = "/back"`,
   })
     .replace(/base_url = .*/, `base_url = "${base}"`)
     .replace('insecure_cookies = true', '')
@@ -41,6 +41,16 @@ async function started(more = '') {
 const signIn = (tab: Tab, user = 'ann'): Promise<void> =>
   tab.leave(`user.value = '${user}'; password.value = 'secret'; document.getElementById('go').click();`);
 
+/** A site, and a tab in which ann has signed in on her way to this page. */
+async function signedIn(page = '/') {
+  const site = await started();
+  const tab = await site.browser.tab(site.base + page);
+  await tab.at(`${site.issuer.url}/authorize`);
+  await signIn(tab);
+  await tab.at(site.base + page);
+  return { ...site, tab };
+}
+
 const userOf = async (tab: Tab): Promise<string> =>
   (JSON.parse(await tab.text()) as { headers: Record<string, string> }).headers['x-user'] ?? '';
 
@@ -48,11 +58,7 @@ if (path === undefined) {
   console.log('# skipped: logins in a browser need chromium');
 } else {
   test('a person signs in, and the browser keeps the cookies from scripts and from other sites', async () => {
-    const { base, browser, issuer } = await started();
-    const tab = await browser.tab(`${base}/orders?page=2`);
-    await tab.at(`${issuer.url}/authorize`);
-    await signIn(tab);
-    await tab.at(`${base}/orders?page=2`);
+    const { base, browser, issuer, tab } = await signedIn('/orders?page=2');
     const got = JSON.parse(await tab.text()) as { headers: Record<string, string> };
     assert.equal([got.headers['x-user'], got.headers['cookie']], ['ann', undefined]);
     const cookies = await tab.cookies(base);
@@ -83,11 +89,7 @@ if (path === undefined) {
   });
 
   test('a logout ends the session here and at the issuer; the next page asks for the password again', async () => {
-    const { base, browser, issuer } = await started();
-    const tab = await browser.tab(`${base}/`);
-    await tab.at(`${issuer.url}/authorize`);
-    await signIn(tab);
-    await tab.at(`${base}/`);
+    const { base, issuer, tab } = await signedIn();
     await tab.leave(`location.href = '/oauth2/logout'`);
     // By way of the issuer, and to its page again.
     await tab.at(`${issuer.url}/authorize`);
@@ -98,11 +100,7 @@ if (path === undefined) {
   });
 
   test('a page of another site cannot end the session', async () => {
-    const { base, browser, issuer } = await started();
-    const tab = await browser.tab(`${base}/`);
-    await tab.at(`${issuer.url}/authorize`);
-    await signIn(tab);
-    await tab.at(`${base}/`);
+    const { base, browser, issuer, tab } = await signedIn();
     const evil = await browser.tab(`${issuer.url}/authorize`);
     await evil.leave(`location.href = '${base}/oauth2/logout'`);
     await evil.at(`${base}/oauth2/logout`);
@@ -112,11 +110,7 @@ if (path === undefined) {
   });
 
   test('the issuer ends the session over the back channel', async () => {
-    const { base, browser, issuer } = await started();
-    const tab = await browser.tab(`${base}/`);
-    await tab.at(`${issuer.url}/authorize`);
-    await signIn(tab);
-    await tab.at(`${base}/`);
+    const { base, issuer, tab } = await signedIn();
     const token = await issuer.logoutToken({ sub: 'ann' });
     const sent = await tab.value(
       `fetch('/back', { method: 'POST', body: new URLSearchParams({ logout_token: '${token}' }) }).then((r) => r.status)`,

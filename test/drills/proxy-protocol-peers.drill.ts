@@ -1,12 +1,13 @@
 /** The PROXY protocol with HAProxy in front, and with nginx and HAProxy as origins on unix sockets. Skipped where they are not installed. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { FaultTarget, ok, Plane, RawClient, specOf, until } from '../integration/engine-kit.js';
+import { freePort } from '../support/ports.js';
 
 const has = (name: string): boolean => spawnSync('sh', ['-c', `command -v ${name}`]).status === 0;
 const folder = mkdtempSync(join(tmpdir(), 'gw-peers-'));
@@ -28,14 +29,6 @@ async function start(command: string, args: readonly string[], place: string | n
       }),
     `${command} to listen`,
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 const HAPROXY = 'defaults\n  timeout client 5s\n  timeout server 5s\n  timeout connect 5s\n';

@@ -1,5 +1,5 @@
-import { createServer } from 'node:net';
 import * as assert from 'uvu/assert';
+import { freePort } from '../../support/ports.js';
 import { FaultTarget, ok, type RawReply, say, specOf, until } from '../engine-kit.js';
 import { engineSuite } from '../engine-suite.js';
 
@@ -16,16 +16,6 @@ function isProblem(reply: RawReply, status: number, code: string): void {
   assert.is(problem.status, status);
   assert.is(problem.request_id, reply.header('x-request-id'));
   assert.not.match(reply.body.toString(), /127\.0\.0\.1|ECONN/);
-}
-
-/** A port without a listener. */
-async function closedPort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 const INVALID: readonly (readonly [what: string, reply: string])[] = [
@@ -74,7 +64,7 @@ test('a reply split in two at any byte is parsed', async ({ target, plane }) => 
 });
 
 test('connection refused by the target: 502', async ({ plane }) => {
-  await plane.load(specOf(`http://127.0.0.1:${await closedPort()}`));
+  await plane.load(specOf(`http://127.0.0.1:${await freePort()}`));
   isProblem(await plane.ask(GET), 502, 'upstream/unreachable');
 });
 
@@ -276,7 +266,7 @@ test('a POST without a body is not retried', async ({ target, plane }) => {
 });
 
 test('retries go to another target; a POST is retried if nothing was sent', async ({ target, plane }) => {
-  const dead = `http://127.0.0.1:${await closedPort()}`;
+  const dead = `http://127.0.0.1:${await freePort()}`;
   await plane.load(specOf([dead, target.url], { service: 'retries = 1\neject_after = 0' }));
   for (let i = 0; i < 4; i++) {
     assert.is((await plane.ask(GET)).status, 200);
