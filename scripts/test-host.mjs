@@ -38,7 +38,7 @@ process.on('beforeExit', async () => {
   if (file === undefined) return;
   if (begun) {
     process.stdout.write(mark);
-    // V8 does not count shared memory as garbage: that of many files would pile up, and the system then refuses to start processes.
+    // Shared memory does not make V8 collect sooner: that of many files piles up, until the system refuses to start processes.
     collect();
   }
   begun = true;

@@ -64,6 +64,7 @@ interface StateSizes {
   readonly small?: boolean;
 }
 
+/** The shared memory for all workers of a gateway. */
 export function allocateState({ workers, small = false }: StateSizes): StateMemory {
   return {
     ...allocateTables({ workers, small }),
@@ -124,8 +125,8 @@ export function openState(
 }
 
 /**
- * The stores of one run offline, or of a test, without memory for contents until there are some: V8 does not count shared memory as
- * garbage, so many short runs would keep megabytes each until something else causes a collection.
+ * The stores of one run offline, or of a test. Contents get memory with the first store of them: shared memory does not make V8 collect
+ * sooner, so many short runs would keep megabytes each until something else causes a collection.
  */
 export const offlineState = (parts: StateParts): State =>
   openState(allocateTables({ workers: 1, small: true }), 0, parts);

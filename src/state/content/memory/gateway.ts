@@ -1,27 +1,30 @@
-/** The contents of a gateway as one worker uses them. Their memory comes with the first generation, which says its size. */
+/**
+ * The contents of a gateway as one worker uses them. Their memory may come later: with the first generation, which says its size, or
+ * with the first store, if the worker is alone.
+ */
 
 import type { Json } from '../../../bundle/types.js';
 import type { ContentOptions, ContentSpace, ContentStore } from '../types.js';
 import { MemoryContents } from './index.js';
 
-export interface OwnContents {
-  /** Default: 64 MiB. */
+export interface GatewayContentsOptions {
+  /** Of memory of its own, if it is given none. Default: 64 MiB. */
   readonly bytes?: number;
-  /** No content is evicted before its time; when there is no room, further ones are refused. */
+  /** Contents stay until they expire; without room, new ones are refused. */
   readonly keeps?: boolean;
 }
 
 export class GatewayContents implements ContentSpace {
   readonly #worker: number;
   readonly #now: () => number;
-  readonly #own: OwnContents;
+  readonly #options: GatewayContentsOptions;
   #memory: MemoryContents | undefined;
 
-  /** `worker`: its number, from 0. `now`: milliseconds since 1970. `own`: if it is given no memory. */
-  constructor(worker: number, now: () => number, own: OwnContents = {}) {
+  /** `worker`: its number, from 0. `now`: milliseconds since 1970. */
+  constructor(worker: number, now: () => number, options: GatewayContentsOptions = {}) {
     this.#worker = worker;
     this.#now = now;
-    this.#own = own;
+    this.#options = options;
   }
 
   /**
@@ -33,12 +36,12 @@ export class GatewayContents implements ContentSpace {
   }
 
   store<Data = Json>(identity: string, options: ContentOptions): ContentStore<Data> {
-    this.#memory ??= this.#open(MemoryContents.allocate({ ...this.#own, workers: this.#worker + 1 }));
+    this.#memory ??= this.#open(MemoryContents.allocate({ ...this.#options, workers: this.#worker + 1 }));
     return this.#memory.store(identity, options);
   }
 
   #open(memory: SharedArrayBuffer): MemoryContents {
-    const contents = new MemoryContents(memory, this.#now, this.#worker, this.#own);
+    const contents = new MemoryContents(memory, this.#now, this.#worker, this.#options);
     contents.forget(this.#worker);
     return contents;
   }

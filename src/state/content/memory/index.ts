@@ -41,7 +41,8 @@ export class MemoryContents implements ContentSpace {
 
   /**
    * `worker`: number of this worker, from 0; absent: a thread that reads no contents, such as control. `now`: milliseconds since
-   * 1970. `keeps`: no content is evicted before its time; when there is no room, further ones are refused. @throws TypeError for memory that allocate() did not create.
+   * 1970. `keeps`: contents stay until they expire; without room, new ones are refused. @throws TypeError for memory that allocate()
+   * did not create.
    */
   constructor(memory: SharedArrayBuffer, now: () => number, worker?: number, { keeps = false } = {}) {
     const layout = new ContentLayout(memory);
