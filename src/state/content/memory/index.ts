@@ -32,8 +32,8 @@ export class MemoryContents implements ContentSpace {
    * Memory for `new MemoryContents` in every thread: `bytes` for contents (default: 64 MiB), and about half as much again for
    * their index. Pages that are not used take no room in the process.
    */
-  static allocate({ bytes = DEFAULT_BYTES, workers }: Partial<ContentSizes> & { workers: number }): SharedArrayBuffer {
-    const memory = ContentLayout.allocate({ bytes, workers: workers + 1 });
+  static allocate(sizes: Partial<ContentSizes> & { workers: number }): SharedArrayBuffer {
+    const memory = ContentLayout.allocate({ bytes: DEFAULT_BYTES, ...sizes, workers: sizes.workers + 1 });
     const layout = new ContentLayout(memory);
     new Units(layout).give(0, layout.units);
     return memory;
@@ -41,14 +41,19 @@ export class MemoryContents implements ContentSpace {
 
   /**
    * `worker`: number of this worker, from 0; absent: a thread that reads no contents, such as control. `now`: milliseconds since
-   * 1970. `keeps`: contents stay until they expire; without room, new ones are refused. @throws TypeError for memory that allocate()
-   * did not create.
+   * 1970. `keeps`: contents stay until they expire; without room, new ones are refused. `random`: from 0 up to 1, chooses what may be
+   * evicted. @throws TypeError for memory that allocate() did not create.
    */
-  constructor(memory: SharedArrayBuffer, now: () => number, worker?: number, { keeps = false } = {}) {
+  constructor(
+    memory: SharedArrayBuffer,
+    now: () => number,
+    worker?: number,
+    { keeps = false, random = Math.random }: { readonly keeps?: boolean; readonly random?: () => number } = {},
+  ) {
     const layout = new ContentLayout(memory);
     this.#now = now;
     this.#table = new ContentTable(layout, worker ?? layout.workers - 1, repair);
-    this.#room = new Room(this.#table, now, keeps);
+    this.#room = new Room(this.#table, now, keeps, random);
     if (worker !== undefined) raise(layout.words, Header.Rows, worker + 1);
   }
 

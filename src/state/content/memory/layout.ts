@@ -156,6 +156,8 @@ export interface ContentSizes {
   /** Of the arena. */
   readonly bytes: number;
   readonly workers: number;
+  /** Of the hashes. Default: random, so that no client can choose keys of one group. */
+  readonly seed?: readonly [low: number, high: number];
 }
 
 /** The sections of the memory, as views of one thread. */
@@ -174,13 +176,17 @@ export class ContentLayout {
   readonly #at: Sections;
   readonly #askedMask: number;
 
-  static allocate({ bytes, workers }: ContentSizes): SharedArrayBuffer {
+  static allocate({
+    bytes,
+    workers,
+    seed = [randomInt(2 ** 32), randomInt(2 ** 32)],
+  }: ContentSizes): SharedArrayBuffer {
     const units = Math.max(64, Math.floor(bytes / UNIT));
     const entries = Math.min(MAX_ENTRIES, Math.max(64, Math.floor((units * UNIT) / BYTES_PER_ENTRY)));
     const memory = new SharedArrayBuffer(sectionsOf(entries, units, workers).end);
     const words = new Int32Array(memory, 0, HEADER_WORDS);
-    words[Header.SeedLow] = randomInt(2 ** 32) | 0;
-    words[Header.SeedHigh] = randomInt(2 ** 32) | 0;
+    words[Header.SeedLow] = seed[0];
+    words[Header.SeedHigh] = seed[1];
     words[Header.Entries] = entries;
     words[Header.Units] = units;
     words[Header.Workers] = workers;
